@@ -1,1 +1,5 @@
-//! placeholder
+//! Converts trained, pruned neural networks into spiking networks.
+
+#![forbid(unsafe_code)]
+
+pub mod ann;
