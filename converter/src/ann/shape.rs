@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The most elements that one sample's tensor may have (2³⁰, 4 GiB of `f32`).
-pub const MAX_ELEMENTS: usize = 1 << 30;
+/// The most elements that one sample's tensor may have (2²⁶, 256 MiB of `f32`).
+pub const MAX_ELEMENTS: usize = 1 << 26;
 
 /// The shape of one sample's tensor: no batch axis, every extent at least 1, row-major order.
 ///

@@ -80,7 +80,7 @@ impl Window {
             }
             let room = (padded - span) as usize;
             output[axis] = room / stride + 1;
-            if ceil_mode && room % stride != 0 && output[axis] * stride < input[axis] + before {
+            if ceil_mode && !room.is_multiple_of(stride) && output[axis] * stride < input[axis] + before {
                 output[axis] += 1;
             }
         }
