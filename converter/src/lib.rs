@@ -1,1 +1,6 @@
-//! placeholder
+//! Converts trained, pruned neural networks into spiking networks.
+
+#![forbid(unsafe_code)]
+
+pub mod ann;
+pub mod forward;
