@@ -4,3 +4,4 @@
 
 pub mod ann;
 pub mod forward;
+pub mod import;
