@@ -69,10 +69,7 @@ pub enum ImportError {
         /// The version in the file.
         found: i64,
     },
-    /// The net has not exactly one input with a batch axis and one output, or the like.
-    #[error("{0}")]
-    Interface(String),
-    /// Nodes that cannot be converted: all there are, in the order of the file.
+    /// Nodes that cannot be converted, the net's inputs and outputs among them: all there are, in the order of the file.
     #[error("{}", list(.0))]
     Refused(Vec<Refusal>),
     /// The simplified graph does not hold together, which numbers of extreme size can cause.

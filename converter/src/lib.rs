@@ -5,3 +5,4 @@
 pub mod ann;
 pub mod forward;
 pub mod import;
+pub mod simplify;

@@ -81,35 +81,64 @@ impl<'a> Reader<'a> {
     /// A reader that knows the net's input.
     fn new(graph: &GraphProto, opset: i64, external: External<'a>) -> Result<Self, ImportError> {
         let initial = |name: &str| graph.initializer.iter().any(|t| t.name.as_deref() == Some(name));
-        let inputs: Vec<&ValueInfoProto> = graph
-            .input
-            .iter()
-            .filter(|i| !initial(i.name.as_deref().unwrap_or("")))
-            .collect();
-        let [input] = inputs[..] else {
-            let names: Vec<_> = inputs.iter().map(|i| i.name.as_deref().unwrap_or("")).collect();
-            let message = format!("the net has the inputs {names:?}; exactly one is supported");
-            return Err(ImportError::Interface(message));
-        };
-        let name = input.name.clone().unwrap_or_default();
-        let (shape, batch) = input_shape(input)
-            .map_err(|reason| ImportError::Interface(format!("the input `{name}` {reason}")))?;
-        let mut draft = Draft::default();
-        let title = if name.is_empty() { "input" } else { &name };
-        let id = draft
-            .push(title, "Input", 0, Part::Op(Op::Input(shape)), &[])
-            .map_err(ImportError::Format)?;
-        draft.steps[id].tensor = Some(name.clone());
-        let values = HashMap::from([(name, Value::Step(id))]);
-        Ok(Reader {
-            draft,
-            values,
+        let title = |input: &ValueInfoProto| input.name.clone().unwrap_or_default();
+        let inputs: Vec<&ValueInfoProto> = graph.input.iter().filter(|i| !initial(&title(i))).collect();
+        let mut reader = Reader {
+            draft: Draft::default(),
+            values: HashMap::new(),
             external,
             opset,
-            batch,
+            batch: None,
             notes: vec![],
             refusals: vec![],
-        })
+        };
+        if inputs.is_empty() {
+            return Err(ImportError::Format("the net has no input".into()));
+        }
+        for input in &inputs {
+            let name = title(input);
+            let result = if inputs.len() > 1 {
+                Err(format!(
+                    "the net has {} inputs; exactly one is supported",
+                    inputs.len()
+                ))
+            } else {
+                input_shape(input)
+            };
+            let value = match result {
+                Ok((shape, batch)) => {
+                    let title = if name.is_empty() { "input" } else { &name };
+                    let part = Part::Op(Op::Input(shape));
+                    let id = reader
+                        .draft
+                        .push(title, "Input", 0, part, &[])
+                        .map_err(ImportError::Format)?;
+                    reader.draft.steps[id].tensor = Some(name.clone());
+                    reader.batch = batch;
+                    Value::Step(id)
+                }
+                Err(reason) => {
+                    let hint = "export the net with one input of fixed shape behind the batch axis".into();
+                    reader.refuse(0, &name, "Input", Objection { reason, hint });
+                    Value::Refused { activation: true }
+                }
+            };
+            reader.values.insert(name, value);
+        }
+        Ok(reader)
+    }
+
+    fn refuse(&mut self, order: usize, node: &str, op: &str, objection: Objection) {
+        let Objection { reason, hint } = objection;
+        self.refusals.push((
+            order,
+            Refusal {
+                node: node.to_owned(),
+                op: op.to_owned(),
+                reason,
+                hint,
+            },
+        ));
     }
 
     fn read(mut self, graph: &GraphProto) -> Result<Import, ImportError> {
@@ -141,9 +170,7 @@ impl<'a> Reader<'a> {
                 self.refusals.into_iter().map(|(_, refusal)| refusal).collect(),
             ));
         }
-        let output = output.ok_or_else(|| {
-            ImportError::Interface("the output of the net does not depend on its input".into())
-        })?;
+        let output = output.expect("without an output there is a refusal");
         Ok(Import {
             ann: self.draft.finish(output)?,
             notes: self.notes,
@@ -175,19 +202,17 @@ impl<'a> Reader<'a> {
         let result = self
             .translate(order, node, op, name, finality)
             .unwrap_or_else(|objection| {
-                let Objection { reason, hint } = objection;
-                self.refusals.push((
-                    order,
-                    Refusal {
-                        node: name.to_owned(),
-                        op: op.to_owned(),
-                        reason,
-                        hint,
-                    },
-                ));
+                self.refuse(order, name, op, objection);
+                let constant = |input: &String| {
+                    matches!(
+                        self.values.get(input),
+                        Some(Value::Constant(_) | Value::Refused { activation: false })
+                    )
+                };
+                let activation = !node.input.iter().filter(|name| !name.is_empty()).all(constant);
                 match node.input.first().and_then(|input| self.values.get(input)) {
                     Some(&Value::Step(step)) if keeps_shape(op) => Value::Step(step),
-                    _ => Value::Refused,
+                    _ => Value::Refused { activation },
                 }
             });
         let Some(first) = node.output.first() else { return };
@@ -199,19 +224,12 @@ impl<'a> Reader<'a> {
         }
         self.values.insert(first.clone(), result);
         for other in node.output[1..].iter().filter(|name| !name.is_empty()) {
-            self.values.insert(other.clone(), Value::Refused);
+            self.values
+                .insert(other.clone(), Value::Refused { activation: true });
             if finality.is_used(other) {
                 let reason = format!("its further output `{other}` is used");
                 let hint = "only first outputs are supported".into();
-                self.refusals.push((
-                    order,
-                    Refusal {
-                        node: name.to_owned(),
-                        op: op.to_owned(),
-                        reason,
-                        hint,
-                    },
-                ));
+                self.refuse(order, name, op, Objection { reason, hint });
             }
         }
     }
@@ -266,9 +284,17 @@ impl<'a> Reader<'a> {
         if inputs
             .iter()
             .flatten()
-            .any(|value| matches!(value, Value::Refused))
+            .any(|value| matches!(value, Value::Refused { .. }))
         {
-            return Ok(Value::Refused);
+            let constant =
+                |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
+            let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
+            if op == "Mul" && activations > 1 {
+                return Err(Call::product_of_activations());
+            }
+            return Ok(Value::Refused {
+                activation: activations > 0,
+            });
         }
         let last = node.output.first().is_some_and(|output| finality.is_last(output));
         let (opset, batch) = (self.opset, self.batch);
@@ -288,26 +314,51 @@ impl<'a> Reader<'a> {
         .translate()
     }
 
-    /// The step that is the net's output; `None` if a refused node makes it.
-    fn output(&self, graph: &GraphProto) -> Result<Option<usize>, ImportError> {
+    /// The step that is the net's output; `None` if it is refused or a refused node makes it.
+    fn output(&mut self, graph: &GraphProto) -> Result<Option<usize>, ImportError> {
+        let end = graph.node.len();
         let names: Vec<_> = graph
             .output
             .iter()
             .map(|o| o.name.as_deref().unwrap_or(""))
             .collect();
-        let [name] = names[..] else {
-            let message =
-                format!("the net has the outputs {names:?}; exactly one is supported, cut the others off");
-            return Err(ImportError::Interface(message));
+        let mut refuse = |name: &str, reason: String, hint: &str| {
+            self.refusals.push((
+                end,
+                Refusal {
+                    node: name.to_owned(),
+                    op: "Output".into(),
+                    reason,
+                    hint: hint.to_owned(),
+                },
+            ));
         };
-        match self.values.get(name) {
-            Some(&Value::Step(step)) => Ok(Some(step)),
-            Some(Value::Refused) => Ok(None),
-            Some(Value::Constant(_)) => Err(ImportError::Interface(format!(
-                "the output `{name}` does not depend on the input"
-            ))),
-            None => Err(ImportError::Format(format!("no node makes the output `{name}`"))),
+        if names.is_empty() {
+            return Err(ImportError::Format("the net has no output".into()));
         }
+        for name in &names {
+            if names.len() > 1 {
+                let reason = format!("the net has {} outputs; exactly one is supported", names.len());
+                refuse(
+                    name,
+                    reason,
+                    "export the net with the class scores as its only output",
+                );
+            }
+            match self.values.get(*name) {
+                Some(&Value::Step(step)) if names.len() == 1 => return Ok(Some(step)),
+                Some(Value::Step(_) | Value::Refused { activation: true }) => {}
+                Some(Value::Constant(_) | Value::Refused { activation: false }) => {
+                    refuse(name, "it does not depend on the input".into(), "");
+                }
+                None => refuse(
+                    name,
+                    "no node makes it".into(),
+                    "the file is damaged; export the net again",
+                ),
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -234,8 +234,11 @@ pub(super) enum Value {
     Constant(Tensor),
     /// Computed from the sample by a step.
     Step(usize),
-    /// Made by a node that is refused.
-    Refused,
+    /// Made by a node that is refused, or depends on one.
+    Refused {
+        /// Whether it would depend on the net's input.
+        activation: bool,
+    },
 }
 
 /// A node of the file with its inputs looked up.
@@ -478,7 +481,7 @@ impl Call<'_> {
                         high = high.min(x)
                     }
                 }
-                Value::Refused => return Ok(Value::Refused),
+                Value::Refused { .. } => return Ok(value.clone()),
             }
         }
         let [step] = steps[..] else {
@@ -534,7 +537,7 @@ impl Call<'_> {
             match value {
                 Value::Step(step) => steps.push(*step),
                 Value::Constant(tensor) => constants.push(tensor),
-                Value::Refused => return Ok(Value::Refused),
+                Value::Refused { .. } => return Ok(value.clone()),
             }
         }
         let mut step = match steps[..] {
@@ -603,16 +606,18 @@ impl Call<'_> {
         let (input, constant) = match (self.value(0), self.value(1)) {
             (Some(&Value::Step(a)), Some(Value::Constant(b))) => (a, b),
             (Some(Value::Constant(a)), Some(&Value::Step(b))) => (b, a),
-            (Some(Value::Step(_)), Some(Value::Step(_))) => {
-                return Err(Objection::new(
-                    "it multiplies two activations",
-                    "gates, squeeze-and-excitation and attention have no rate code; use a net without them",
-                ));
-            }
+            (Some(Value::Step(_)), Some(Value::Step(_))) => return Err(Self::product_of_activations()),
             _ => return Err("an input is missing".into()),
         };
         let scale = self.coefficient(constant, input)?;
         self.affine(input, scale, Coefficient::One(0.0))
+    }
+
+    pub(super) fn product_of_activations() -> Objection {
+        Objection::new(
+            "it multiplies two activations",
+            "gates, squeeze-and-excitation and attention have no rate code; use a net without them",
+        )
     }
 
     fn quotient(&mut self) -> Translated {
