@@ -82,10 +82,7 @@ pub mod encode;
 mod error;
 mod event;
 mod id;
-#[allow(
-    unsafe_code,
-    reason = "functions compiled for an instruction set are called after it was detected"
-)]
+#[allow(unsafe_code, reason = "functions compiled for an instruction set are called after it was detected")]
 pub mod kernel;
 mod network;
 mod neuron;
