@@ -1,6 +1,7 @@
 //! The files of snn-event: reading and writing, checked at the door.
 //!
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
+//! - [`container`]: the generic part of `net.bin`: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`atomic`]: a file that appears under its name only when it is complete.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
@@ -16,6 +17,7 @@ compile_error!(
 
 pub mod array;
 pub mod atomic;
+pub mod container;
 pub mod error;
 mod map;
 pub mod npy;
@@ -23,6 +25,7 @@ pub mod npz;
 
 pub use array::{Array, Values};
 pub use atomic::AtomicFile;
+pub use container::{Container, ContainerWriter, Section};
 pub use error::{FormatError, Origin, Place};
 pub use map::Source;
 pub use npy::{Element, write_npy};
