@@ -467,7 +467,7 @@ impl<'a> ContainerWriter<'a> {
     pub fn section<T: SectionElement>(&mut self, name: impl Into<String>, numbers: &'a [T]) {
         let name = name.into();
         assert!(
-            !self.entries.iter().any(|entry| entry.name == name),
+            self.names.insert(name.clone()),
             "section `{name}` was added before"
         );
         let end = self

@@ -1,6 +1,7 @@
 //! The files of snn-event: reading and writing, checked at the door.
 //!
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
+//! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`container`]: the generic part of `net.bin`: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`atomic`]: a file that appears under its name only when it is complete.
 //!
@@ -22,6 +23,7 @@ pub mod error;
 mod map;
 pub mod npy;
 pub mod npz;
+pub mod spikes;
 
 pub use array::{Array, Values};
 pub use atomic::AtomicFile;
@@ -30,3 +32,4 @@ pub use error::{FormatError, Origin, Place};
 pub use map::Source;
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
+pub use spikes::{SpikeTrains, SpikeWriter};

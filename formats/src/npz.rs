@@ -7,6 +7,7 @@
 //! packed length, which must lie within the file; and no byte of the file may belong to two entries. Memory
 //! is taken as the bytes really come out, never on the word of a header alone.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
@@ -189,7 +190,9 @@ pub struct NpzWriter {
     zip: ZipWriter<AtomicFile>,
     origin: Origin,
     method: CompressionMethod,
-    names: Vec<String>,
+    names: HashSet<String>,
+    /// Bytes still to come of the array begun last.
+    missing: u64,
 }
 
 impl std::fmt::Debug for NpzWriter {
@@ -217,7 +220,8 @@ impl NpzWriter {
             zip: ZipWriter::new(file),
             origin,
             method,
-            names: Vec::new(),
+            names: HashSet::new(),
+            missing: 0,
         })
     }
 
@@ -236,59 +240,72 @@ impl NpzWriter {
             values.len()
         );
         self.begin::<T>(name, shape)?;
-        self.zip
-            .write_all(bytemuck::cast_slice(values))
-            .map_err(|reason| unwritable(&self.origin, &reason))
+        self.append(bytemuck::cast_slice(values))
     }
 
-    /// Adds an array whose values, little-endian in C order, are copied from a reader.
+    /// Begins an array of this name (without `.npy`) and shape, whose values, C order, are to be
+    /// [appended](Self::append).
     ///
     /// # Errors
-    /// If the reader fails or the file cannot be written.
+    /// If the file cannot be written.
     ///
     /// # Panics
-    /// If the reader holds another number of bytes than the shape needs, or the name was given before.
-    pub(crate) fn add_copied<T: Element>(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        values: &mut impl Read,
-    ) -> Result<(), FormatError> {
-        self.begin::<T>(name, shape)?;
-        let copied = io::copy(values, &mut self.zip).map_err(|reason| unwritable(&self.origin, &reason))?;
-        let count = copied / size_of::<T>() as u64;
-        assert_eq!(
-            element_count(shape).map(|n| n as u64),
-            Some(count),
-            "array `{name}` of shape {shape:?} was given {count} values"
-        );
-        Ok(())
-    }
-
-    fn begin<T: Element>(&mut self, name: &str, shape: &[usize]) -> Result<(), FormatError> {
+    /// If the name was given before, or the array before has not got all its values.
+    pub(crate) fn begin<T: Element>(&mut self, name: &str, shape: &[usize]) -> Result<(), FormatError> {
+        self.assert_complete();
         assert!(
-            !self.names.iter().any(|known| known == name),
+            self.names.insert(name.to_owned()),
             "array `{name}` was written before"
         );
-        self.names.push(name.to_owned());
         let header = npy::header_bytes(T::DESCR, shape);
-        let length = element_count(shape).map_or(u64::MAX, |count| {
-            (count as u64)
-                .saturating_mul(size_of::<T>() as u64)
-                .saturating_add(header.len() as u64)
-        });
+        let values = element_count(shape).and_then(|count| (count as u64).checked_mul(size_of::<T>() as u64));
+        let Some(values) = values else {
+            panic!("array `{name}` of shape {shape:?} is too large to be counted")
+        };
+        let length = values.saturating_add(header.len() as u64);
         let options = SimpleFileOptions::default()
             .compression_method(self.method)
             .last_modified_time(DateTime::DEFAULT)
             .unix_permissions(0o644)
-            // Deflate may lengthen what cannot be packed by a few bytes per block of 64 KiB.
+            // Deflate may lengthen what cannot be packed by a few bytes per block.
             .large_file(length.saturating_add(length / 1024) >= u64::from(u32::MAX) - (1 << 16));
         self.zip
             .start_file(format!("{name}.npy"), options)
             .map_err(|reason| self.origin.error(format!("cannot be written: {reason}")))?;
         self.zip
             .write_all(&header)
+            .map_err(|reason| unwritable(&self.origin, &reason))?;
+        self.missing = values;
+        Ok(())
+    }
+
+    /// Appends values, little-endian, to the array begun last.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    ///
+    /// # Panics
+    /// If these are more than its shape has room for.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        let length = bytes.len() as u64;
+        assert!(
+            length <= self.missing,
+            "{length} bytes for an array that misses {}",
+            self.missing
+        );
+        self.missing -= length;
+        self.zip
+            .write_all(bytes)
             .map_err(|reason| unwritable(&self.origin, &reason))
+    }
+
+    fn assert_complete(&self) {
+        assert_eq!(
+            self.missing,
+            0,
+            "an array of {} misses bytes",
+            self.origin.path().display()
+        );
     }
 
     /// Completes the file and gives it its name.
@@ -296,6 +313,7 @@ impl NpzWriter {
     /// # Errors
     /// If the file cannot be written; then nothing of it remains.
     pub fn finish(self) -> Result<(), FormatError> {
+        self.assert_complete();
         let Self { zip, origin, .. } = self;
         zip.finish()
             .map_err(|reason| origin.error(format!("cannot be written: {reason}")))?
