@@ -1,0 +1,186 @@
+//! `spikes.npz`: every spike of every sample of a run, by population.
+//!
+//! For each population three arrays, named as in SONATA's spike files (Dai et al., 2020) where it has them:
+//!
+//! - `<population>.node_ids`, `uint32` `[n_spikes]`: the neuron that fired,
+//! - `<population>.timestamps`, `uint32` `[n_spikes]`: the step in which it did,
+//! - `<population>.sample_ptr`, `uint64` `[n_samples + 1]`: sample `s` has the spikes `sample_ptr[s]` to
+//!   `sample_ptr[s + 1]`.
+//!
+//! Within a sample, spikes are ordered by step, within a step by neuron.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::atomic::{scratch_beside, unwritable};
+use crate::error::{FormatError, Origin};
+use crate::npz::{Compression, NpzWriter};
+
+/// The spikes of one population in one sample, ordered by step, then by neuron.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpikeTrains<'a> {
+    /// The neurons that fired, one entry per spike.
+    pub node_ids: &'a [u32],
+    /// The steps in which they did, as many entries.
+    pub timestamps: &'a [u32],
+}
+
+/// A `spikes.npz` being written, sample by sample.
+///
+/// Spikes go to a nameless scratch file beside the final one, sample by sample, and are put in order at the
+/// end: memory holds the spikes of one sample, and one count per sample and population.
+#[derive(Debug)]
+pub struct SpikeWriter {
+    path: PathBuf,
+    origin: Origin,
+    compression: Compression,
+    scratch: BufWriter<File>,
+    populations: Vec<PopulationSpikes>,
+    /// Bytes in the scratch file.
+    written: u64,
+}
+
+#[derive(Debug)]
+struct PopulationSpikes {
+    name: String,
+    /// Spikes in all samples up to each.
+    sample_ptr: Vec<u64>,
+    /// Where each sample's spikes begin in the scratch file: first the neurons, then the steps.
+    starts: Vec<u64>,
+}
+
+impl SpikeWriter {
+    /// Begins a file for these populations.
+    ///
+    /// # Errors
+    /// If no file can be written in the directory of `path`.
+    ///
+    /// # Panics
+    /// If two populations have the same name.
+    pub fn create<'n>(
+        path: impl AsRef<Path>,
+        populations: impl IntoIterator<Item = &'n str>,
+        compression: Compression,
+    ) -> Result<Self, FormatError> {
+        let path = path.as_ref();
+        let origin = Origin::file(path);
+        let populations: Vec<PopulationSpikes> = populations
+            .into_iter()
+            .map(|name| PopulationSpikes {
+                name: name.to_owned(),
+                sample_ptr: vec![0],
+                starts: Vec::new(),
+            })
+            .collect();
+        for (index, population) in populations.iter().enumerate() {
+            assert!(
+                populations[..index]
+                    .iter()
+                    .all(|other| other.name != population.name),
+                "two populations are called `{}`",
+                population.name
+            );
+        }
+        // Told now, not after a long run, when the name itself is of no use.
+        drop(NpzWriter::create(path, compression)?);
+        let scratch = BufWriter::new(scratch_beside(path, &origin)?);
+        Ok(Self {
+            path: path.to_path_buf(),
+            origin,
+            compression,
+            scratch,
+            populations,
+            written: 0,
+        })
+    }
+
+    /// Appends one sample: the spikes of every population, in the order in which the populations were given.
+    ///
+    /// # Errors
+    /// If the scratch file cannot be written.
+    ///
+    /// # Panics
+    /// If there are more or fewer populations than were given, or a population has not as many steps as
+    /// neurons.
+    pub fn add_sample(&mut self, trains: &[SpikeTrains<'_>]) -> Result<(), FormatError> {
+        assert_eq!(trains.len(), self.populations.len(), "populations of a sample");
+        for (population, train) in self.populations.iter_mut().zip(trains) {
+            let count = train.node_ids.len();
+            assert_eq!(
+                count,
+                train.timestamps.len(),
+                "steps of the {count} spikes of `{}`",
+                population.name
+            );
+            debug_assert!(
+                (1..count).all(|i| (train.timestamps[i - 1], train.node_ids[i - 1])
+                    < (train.timestamps[i], train.node_ids[i])),
+                "spikes of `{}` are not ordered by step, then neuron",
+                population.name
+            );
+            population.starts.push(self.written);
+            for numbers in [train.node_ids, train.timestamps] {
+                let bytes = bytemuck::cast_slice(numbers);
+                self.scratch
+                    .write_all(bytes)
+                    .map_err(|reason| unwritable(&self.origin, &reason))?;
+                self.written += bytes.len() as u64;
+            }
+            let before = population.sample_ptr[population.sample_ptr.len() - 1];
+            population.sample_ptr.push(before + count as u64);
+        }
+        Ok(())
+    }
+
+    /// Puts the spikes in order, completes the file and gives it its name.
+    ///
+    /// # Errors
+    /// If the file cannot be written; then nothing of it remains.
+    pub fn finish(self) -> Result<(), FormatError> {
+        let Self {
+            path,
+            origin,
+            compression,
+            scratch,
+            populations,
+            ..
+        } = self;
+        let unread =
+            |reason: std::io::Error| origin.error(format!("its scratch file cannot be read: {reason}"));
+        let file = scratch
+            .into_inner()
+            .map_err(|failed| unwritable(&origin, failed.error()))?;
+        let mut scratch = BufReader::new(file);
+        let mut npz = NpzWriter::create(&path, compression)?;
+        let mut buffer = Vec::new();
+        for population in &populations {
+            let name = &population.name;
+            let samples = population.starts.len();
+            let spikes = usize::try_from(population.sample_ptr[samples])
+                .map_err(|_| origin.error(format!("`{name}` has more spikes than this machine can count")))?;
+            for (half, array) in ["node_ids", "timestamps"].into_iter().enumerate() {
+                npz.begin::<u32>(&format!("{name}.{array}"), &[spikes])?;
+                for sample in 0..samples {
+                    let count = population.sample_ptr[sample + 1] - population.sample_ptr[sample];
+                    let bytes = count * size_of::<u32>() as u64;
+                    let start = population.starts[sample] + half as u64 * bytes;
+                    scratch.seek(SeekFrom::Start(start)).map_err(unread)?;
+                    buffer.clear();
+                    scratch
+                        .by_ref()
+                        .take(bytes)
+                        .read_to_end(&mut buffer)
+                        .map_err(unread)?;
+                    npz.append(&buffer)?;
+                }
+            }
+            npz.add(
+                &format!("{name}.sample_ptr"),
+                &[samples + 1],
+                &population.sample_ptr,
+            )?;
+        }
+        npz.finish()
+    }
+}
