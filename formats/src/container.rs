@@ -182,10 +182,7 @@ impl Container {
         let head: Head = serde_json::from_slice(head_bytes)
             .map_err(|reason| at_head.error(format!("its JSON is not as it should be: {reason}")))?;
         if head.kind != kind {
-            return Err(at_head.error(format!(
-                "this file holds a `{}`, a `{kind}` is expected",
-                head.kind
-            )));
+            return Err(at_head.error(format!("this file holds a `{}`, a `{kind}` is expected", head.kind)));
         }
         let mut places = HashMap::with_capacity(head.sections.len());
         let mut end = payload;
@@ -199,19 +196,10 @@ impl Container {
         if end != bytes.len() {
             return Err(origin.error_at(
                 end as u64,
-                format!(
-                    "{} bytes follow the last section; the file must end there",
-                    bytes.len() - end
-                ),
+                format!("{} bytes follow the last section; the file must end there", bytes.len() - end),
             ));
         }
-        Ok(Self {
-            bytes: Arc::new(file),
-            head,
-            places,
-            payload,
-            origin,
-        })
+        Ok(Self { bytes: Arc::new(file), head, places, payload, origin })
     }
 
     /// Where the container is from.
@@ -230,9 +218,7 @@ impl Container {
     /// If it is not of the form of `C`.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, FormatError> {
         C::deserialize(&self.head.content).map_err(|reason| {
-            self.origin
-                .part("head")
-                .error(format!("its content is not as it should be: {reason}"))
+            self.origin.part("head").error(format!("its content is not as it should be: {reason}"))
         })
     }
 
@@ -249,9 +235,7 @@ impl Container {
     /// If there is no such section, or its type is another.
     pub fn section<T: SectionElement>(&self, name: &str) -> Result<Section<T>, FormatError> {
         let Some(&place) = self.places.get(name) else {
-            return Err(self
-                .origin
-                .error(format!("there is no section `{name}`, which the head refers to")));
+            return Err(self.origin.error(format!("there is no section `{name}`, which the head refers to")));
         };
         let entry = &self.head.sections[place];
         if entry.dtype != T::DTYPE {
@@ -264,28 +248,19 @@ impl Container {
         // Checked when the file was opened: both fit and lie within the file.
         let start = self.payload + entry.offset as usize;
         let bytes = entry.count as usize * size_of::<T>();
-        Ok(Section {
-            file: Arc::clone(&self.bytes),
-            start,
-            bytes,
-            number: PhantomData,
-        })
+        Ok(Section { file: Arc::clone(&self.bytes), start, bytes, number: PhantomData })
     }
 }
 
 /// Checks everything before the payload; returns the head's bytes and where the payload begins.
 fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), FormatError> {
     if !bytes.starts_with(&MAGIC) {
-        return Err(origin.error_at(
-            0,
-            "this is no net.bin: it does not begin with the mark 89 53 4E 4E 0D 0A 1A 0A",
-        ));
+        return Err(
+            origin.error_at(0, "this is no net.bin: it does not begin with the mark 89 53 4E 4E 0D 0A 1A 0A")
+        );
     }
     let Some(prelude) = bytes.first_chunk::<PRELUDE>() else {
-        return Err(origin.error_at(
-            bytes.len() as u64,
-            "the file is cut off within its first 64 bytes",
-        ));
+        return Err(origin.error_at(bytes.len() as u64, "the file is cut off within its first 64 bytes"));
     };
     let u32_at =
         |at: usize| u32::from_le_bytes([prelude[at], prelude[at + 1], prelude[at + 2], prelude[at + 3]]);
@@ -307,18 +282,12 @@ fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), Forma
             format!(
                 "{} bytes are stated, the file has {length}; it is {}",
                 u64_at(24),
-                if u64_at(24) > length {
-                    "cut off"
-                } else {
-                    "longer than it should be"
-                }
+                if u64_at(24) > length { "cut off" } else { "longer than it should be" }
             ),
         ));
     }
     let stated = u64_at(16);
-    let head_length = usize::try_from(stated)
-        .ok()
-        .filter(|&n| n <= MAX_HEAD && n <= bytes.len() - PRELUDE);
+    let head_length = usize::try_from(stated).ok().filter(|&n| n <= MAX_HEAD && n <= bytes.len() - PRELUDE);
     let Some(head_length) = head_length else {
         return Err(origin.error_at(
             16,
@@ -403,12 +372,7 @@ pub struct Section<T> {
 
 impl<T> Clone for Section<T> {
     fn clone(&self) -> Self {
-        Self {
-            file: Arc::clone(&self.file),
-            start: self.start,
-            bytes: self.bytes,
-            number: PhantomData,
-        }
+        Self { file: Arc::clone(&self.file), start: self.start, bytes: self.bytes, number: PhantomData }
     }
 }
 
@@ -428,13 +392,7 @@ impl<T: SectionElement> Deref for Section<T> {
 
 impl<T: SectionElement> fmt::Debug for Section<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} numbers of type {} at byte {}",
-            self.len(),
-            T::DTYPE,
-            self.start
-        )
+        write!(f, "{} numbers of type {} at byte {}", self.len(), T::DTYPE, self.start)
     }
 }
 
@@ -448,9 +406,7 @@ pub struct ContainerWriter<'a> {
 
 impl fmt::Debug for ContainerWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContainerWriter")
-            .field("entries", &self.entries)
-            .finish_non_exhaustive()
+        f.debug_struct("ContainerWriter").field("entries", &self.entries).finish_non_exhaustive()
     }
 }
 
@@ -466,14 +422,9 @@ impl<'a> ContainerWriter<'a> {
     /// If a section of this name was added before.
     pub fn section<T: SectionElement>(&mut self, name: impl Into<String>, numbers: &'a [T]) {
         let name = name.into();
-        assert!(
-            self.names.insert(name.clone()),
-            "section `{name}` was added before"
-        );
-        let end = self
-            .entries
-            .last()
-            .map_or(0, |entry| entry.offset + entry.count * entry.dtype.size() as u64);
+        assert!(self.names.insert(name.clone()), "section `{name}` was added before");
+        let end =
+            self.entries.last().map_or(0, |entry| entry.offset + entry.count * entry.dtype.size() as u64);
         let bytes = bytemuck::cast_slice(numbers);
         self.entries.push(SectionEntry {
             name,
@@ -499,17 +450,9 @@ impl<'a> ContainerWriter<'a> {
         kind: &str,
         content: &impl Serialize,
     ) -> Result<(), FormatError> {
-        let head = serde_json::to_vec(&HeadToWrite {
-            kind,
-            sections: &self.entries,
-            content,
-        })
-        .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
-        assert!(
-            head.len() <= MAX_HEAD,
-            "a head of {} bytes, {MAX_HEAD} are allowed",
-            head.len()
-        );
+        let head = serde_json::to_vec(&HeadToWrite { kind, sections: &self.entries, content })
+            .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
+        assert!(head.len() <= MAX_HEAD, "a head of {} bytes, {MAX_HEAD} are allowed", head.len());
         let payload = (PRELUDE + head.len()).next_multiple_of(ALIGNMENT);
         let length = self.entries.last().map_or(payload as u64, |last| {
             payload as u64 + last.offset + last.count * last.dtype.size() as u64

@@ -67,17 +67,11 @@ impl SpikeWriter {
         let origin = Origin::file(path);
         let populations: Vec<PopulationSpikes> = populations
             .into_iter()
-            .map(|name| PopulationSpikes {
-                name: name.to_owned(),
-                sample_ptr: vec![0],
-                starts: Vec::new(),
-            })
+            .map(|name| PopulationSpikes { name: name.to_owned(), sample_ptr: vec![0], starts: Vec::new() })
             .collect();
         for (index, population) in populations.iter().enumerate() {
             assert!(
-                populations[..index]
-                    .iter()
-                    .all(|other| other.name != population.name),
+                populations[..index].iter().all(|other| other.name != population.name),
                 "two populations are called `{}`",
                 population.name
             );
@@ -85,14 +79,7 @@ impl SpikeWriter {
         // Told now, not after a long run, when the name itself is of no use.
         drop(NpzWriter::create(path, compression)?);
         let scratch = BufWriter::new(scratch_beside(path, &origin)?);
-        Ok(Self {
-            path: path.to_path_buf(),
-            origin,
-            compression,
-            scratch,
-            populations,
-            written: 0,
-        })
+        Ok(Self { path: path.to_path_buf(), origin, compression, scratch, populations, written: 0 })
     }
 
     /// Appends one sample: the spikes of every population, in the order in which the populations were given.
@@ -107,12 +94,7 @@ impl SpikeWriter {
         assert_eq!(trains.len(), self.populations.len(), "populations of a sample");
         for (population, train) in self.populations.iter_mut().zip(trains) {
             let count = train.node_ids.len();
-            assert_eq!(
-                count,
-                train.timestamps.len(),
-                "steps of the {count} spikes of `{}`",
-                population.name
-            );
+            assert_eq!(count, train.timestamps.len(), "steps of the {count} spikes of `{}`", population.name);
             debug_assert!(
                 (1..count).all(|i| (train.timestamps[i - 1], train.node_ids[i - 1])
                     < (train.timestamps[i], train.node_ids[i])),
@@ -122,9 +104,7 @@ impl SpikeWriter {
             population.starts.push(self.written);
             for numbers in [train.node_ids, train.timestamps] {
                 let bytes = bytemuck::cast_slice(numbers);
-                self.scratch
-                    .write_all(bytes)
-                    .map_err(|reason| unwritable(&self.origin, &reason))?;
+                self.scratch.write_all(bytes).map_err(|reason| unwritable(&self.origin, &reason))?;
                 self.written += bytes.len() as u64;
             }
             let before = population.sample_ptr[population.sample_ptr.len() - 1];
@@ -138,19 +118,10 @@ impl SpikeWriter {
     /// # Errors
     /// If the file cannot be written; then nothing of it remains.
     pub fn finish(self) -> Result<(), FormatError> {
-        let Self {
-            path,
-            origin,
-            compression,
-            scratch,
-            populations,
-            ..
-        } = self;
+        let Self { path, origin, compression, scratch, populations, .. } = self;
         let unread =
             |reason: std::io::Error| origin.error(format!("its scratch file cannot be read: {reason}"));
-        let file = scratch
-            .into_inner()
-            .map_err(|failed| unwritable(&origin, failed.error()))?;
+        let file = scratch.into_inner().map_err(|failed| unwritable(&origin, failed.error()))?;
         let mut scratch = BufReader::new(file);
         let mut npz = NpzWriter::create(&path, compression)?;
         let mut buffer = Vec::new();
@@ -167,19 +138,11 @@ impl SpikeWriter {
                     let start = population.starts[sample] + half as u64 * bytes;
                     scratch.seek(SeekFrom::Start(start)).map_err(unread)?;
                     buffer.clear();
-                    scratch
-                        .by_ref()
-                        .take(bytes)
-                        .read_to_end(&mut buffer)
-                        .map_err(unread)?;
+                    scratch.by_ref().take(bytes).read_to_end(&mut buffer).map_err(unread)?;
                     npz.append(&buffer)?;
                 }
             }
-            npz.add(
-                &format!("{name}.sample_ptr"),
-                &[samples + 1],
-                &population.sample_ptr,
-            )?;
+            npz.add(&format!("{name}.sample_ptr"), &[samples + 1], &population.sample_ptr)?;
         }
         npz.finish()
     }

@@ -16,13 +16,9 @@ fn spikes_of_two_samples_are_found_by_their_pointers() {
     let path = folder.path().join("spikes.npz");
     for compression in [Compression::Stored, Compression::Deflated] {
         let mut writer = SpikeWriter::create(&path, ["input", "/fc1/Relu"], compression).unwrap();
-        writer
-            .add_sample(&[train(&[3, 1, 2], &[0, 4, 4]), train(&[], &[])])
-            .unwrap();
+        writer.add_sample(&[train(&[3, 1, 2], &[0, 4, 4]), train(&[], &[])]).unwrap();
         writer.add_sample(&[train(&[], &[]), train(&[], &[])]).unwrap();
-        writer
-            .add_sample(&[train(&[7], &[9]), train(&[0, 0], &[5, 6])])
-            .unwrap();
+        writer.add_sample(&[train(&[7], &[9]), train(&[0, 0], &[5, 6])]).unwrap();
         writer.finish().unwrap();
         let mut npz = NpzReader::open(&path).unwrap();
         let mut read = |name: &str| npz.read(name).unwrap().values;
@@ -43,10 +39,7 @@ fn a_run_without_samples_gives_empty_arrays_and_an_abandoned_one_gives_nothing()
     writer.add_sample(&[train(&[1], &[1])]).unwrap();
     drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    SpikeWriter::create(&path, ["input"], Compression::Stored)
-        .unwrap()
-        .finish()
-        .unwrap();
+    SpikeWriter::create(&path, ["input"], Compression::Stored).unwrap().finish().unwrap();
     let mut npz = NpzReader::open(&path).unwrap();
     assert_eq!(npz.read("input.node_ids").unwrap().values, Values::U32(vec![]));
     assert_eq!(npz.read("input.sample_ptr").unwrap().values, Values::U64(vec![0]));

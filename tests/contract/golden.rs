@@ -19,7 +19,8 @@ struct Golden {
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "npz")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "npz")).collect();
     files.sort();
     files
 }
@@ -49,10 +50,12 @@ fn golden(path: &Path) -> Golden {
         let weights = npz.read(&format!("W{layer}")).unwrap();
         let (outputs, inputs) = (weights.shape[0], weights.shape[1]);
         let by_target = weights.into_f32().unwrap();
-        let by_source: Vec<f32> = (0..inputs * outputs).map(|i| by_target[i % outputs * inputs + i / outputs]).collect();
+        let by_source: Vec<f32> =
+            (0..inputs * outputs).map(|i| by_target[i % outputs * inputs + i / outputs]).collect();
         let neuron = Neuron::IntegrateFire(IntegrateFire {
             threshold: PerNeuron::same(theta).unwrap(),
-            bias: PerNeuron::repeating(npz.read(&format!("b{layer}")).unwrap().into_f32().unwrap().into()).unwrap(),
+            bias: PerNeuron::repeating(npz.read(&format!("b{layer}")).unwrap().into_f32().unwrap().into())
+                .unwrap(),
             start: PerNeuron::same(start).unwrap(),
             reset,
         });
