@@ -2,7 +2,7 @@
 //!
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
-//! - [`container`]: the generic part of `net.bin`: a JSON head and checksummed, aligned, memory-mapped sections.
+//! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`atomic`]: a file that appears under its name only when it is complete.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
@@ -21,6 +21,7 @@ pub mod atomic;
 pub mod container;
 pub mod error;
 mod map;
+pub mod net;
 pub mod npy;
 pub mod npz;
 pub mod spikes;
@@ -30,6 +31,7 @@ pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
 pub use error::{FormatError, Origin, Place};
 pub use map::Source;
+pub use net::{Description, NetFile, read_net, write_net};
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
-pub use spikes::{SpikeTrains, SpikeWriter};
+pub use spikes::SpikeWriter;

@@ -13,18 +13,11 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use snn_engine::Raster;
+
 use crate::atomic::{scratch_beside, unwritable};
 use crate::error::{FormatError, Origin};
 use crate::npz::{Compression, NpzWriter};
-
-/// The spikes of one population in one sample, ordered by step, then by neuron.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpikeTrains<'a> {
-    /// The neurons that fired, one entry per spike.
-    pub node_ids: &'a [u32],
-    /// The steps in which they did, as many entries.
-    pub timestamps: &'a [u32],
-}
 
 /// A `spikes.npz` being written, sample by sample.
 ///
@@ -88,6 +81,7 @@ impl SpikeWriter {
     /// If the scratch file cannot be written.
     ///
     /// # Panics
+<<<<<<< HEAD
     /// If there are more or fewer populations than were given, or a population has not as many steps as
     /// neurons.
     pub fn add_sample(&mut self, trains: &[SpikeTrains<'_>]) -> Result<(), FormatError> {
@@ -106,9 +100,28 @@ impl SpikeWriter {
                 let bytes = bytemuck::cast_slice(numbers);
                 self.scratch.write_all(bytes).map_err(|reason| unwritable(&self.origin, &reason))?;
                 self.written += bytes.len() as u64;
+=======
+    /// If there are more or fewer populations than were given, or 2^32 steps and more.
+    pub fn add_sample(&mut self, rasters: &[&Raster]) -> Result<(), FormatError> {
+        assert_eq!(rasters.len(), self.populations.len(), "populations of a sample");
+        for (population, raster) in self.populations.iter_mut().zip(rasters) {
+            let refused = |reason| unwritable(&self.origin, &reason);
+            let (neurons, count) = (raster.neurons(), raster.neurons().len() as u64);
+            self.scratch
+                .write_all(bytemuck::cast_slice(neurons))
+                .map_err(refused)?;
+            for (step, starts) in raster.starts().windows(2).enumerate() {
+                let step =
+                    u32::try_from(step).unwrap_or_else(|_| panic!("a raster of {} steps", raster.steps()));
+                for _ in starts[0]..starts[1] {
+                    self.scratch.write_all(&step.to_le_bytes()).map_err(refused)?;
+                }
+>>>>>>> formats
             }
+            population.starts.push(self.written);
+            self.written += count * 2 * size_of::<u32>() as u64;
             let before = population.sample_ptr[population.sample_ptr.len() - 1];
-            population.sample_ptr.push(before + count as u64);
+            population.sample_ptr.push(before + count);
         }
         Ok(())
     }

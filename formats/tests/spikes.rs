@@ -4,10 +4,21 @@ use std::fs;
 use std::process::Command;
 
 use proptest::prelude::*;
-use snn_formats::{Compression, NpzReader, SpikeTrains, SpikeWriter, Values};
+use snn_engine::Raster;
+use snn_formats::{Compression, NpzReader, SpikeWriter, Values};
 
-fn train<'a>(node_ids: &'a [u32], timestamps: &'a [u32]) -> SpikeTrains<'a> {
-    SpikeTrains { node_ids, timestamps }
+/// A raster of `(step, neuron)` pairs.
+fn raster(spikes: &[(usize, u32)]) -> Raster {
+    let mut raster = Raster::new();
+    for step in 0..=spikes.iter().map(|spike| spike.0).max().unwrap_or(0) {
+        let neurons: Vec<u32> = spikes
+            .iter()
+            .filter(|spike| spike.0 == step)
+            .map(|spike| spike.1)
+            .collect();
+        raster.push_step(&neurons);
+    }
+    raster
 }
 
 #[test]
@@ -16,9 +27,14 @@ fn spikes_of_two_samples_are_found_by_their_pointers() {
     let path = folder.path().join("spikes.npz");
     for compression in [Compression::Stored, Compression::Deflated] {
         let mut writer = SpikeWriter::create(&path, ["input", "/fc1/Relu"], compression).unwrap();
-        writer.add_sample(&[train(&[3, 1, 2], &[0, 4, 4]), train(&[], &[])]).unwrap();
-        writer.add_sample(&[train(&[], &[]), train(&[], &[])]).unwrap();
-        writer.add_sample(&[train(&[7], &[9]), train(&[0, 0], &[5, 6])]).unwrap();
+        let none = Raster::new();
+        writer
+            .add_sample(&[&raster(&[(0, 3), (4, 1), (4, 2)]), &none])
+            .unwrap();
+        writer.add_sample(&[&none, &none]).unwrap();
+        writer
+            .add_sample(&[&raster(&[(9, 7)]), &raster(&[(5, 0), (6, 0)])])
+            .unwrap();
         writer.finish().unwrap();
         let mut npz = NpzReader::open(&path).unwrap();
         let mut read = |name: &str| npz.read(name).unwrap().values;
@@ -36,10 +52,13 @@ fn a_run_without_samples_gives_empty_arrays_and_an_abandoned_one_gives_nothing()
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spikes.npz");
     let mut writer = SpikeWriter::create(&path, ["input"], Compression::Stored).unwrap();
-    writer.add_sample(&[train(&[1], &[1])]).unwrap();
+    writer.add_sample(&[&raster(&[(1, 1)])]).unwrap();
     drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    SpikeWriter::create(&path, ["input"], Compression::Stored).unwrap().finish().unwrap();
+    SpikeWriter::create(&path, ["input"], Compression::Stored)
+        .unwrap()
+        .finish()
+        .unwrap();
     let mut npz = NpzReader::open(&path).unwrap();
     assert_eq!(npz.read("input.node_ids").unwrap().values, Values::U32(vec![]));
     assert_eq!(npz.read("input.sample_ptr").unwrap().values, Values::U64(vec![0]));
@@ -51,7 +70,7 @@ fn numpy_reads_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spikes.npz");
     let mut writer = SpikeWriter::create(&path, ["/fc1/Relu"], Compression::Deflated).unwrap();
-    writer.add_sample(&[train(&[3, 1, 2], &[0, 4, 4])]).unwrap();
+    writer.add_sample(&[&raster(&[(0, 3), (4, 1), (4, 2)])]).unwrap();
     writer.finish().unwrap();
     let script = "import sys, numpy; f = numpy.load(sys.argv[1]); \
         print([(n, str(f[n].dtype), f[n].tolist()) for n in f.files])";
@@ -73,20 +92,24 @@ fn numpy_reads_the_file() {
 proptest! {
     #[test]
     fn what_is_written_is_read_back(
-        counts in proptest::collection::vec((0u32..2000, 0u32..5), 0..12),
+        samples in proptest::collection::vec(
+            [(); 2].map(|()| proptest::collection::vec((0usize..50, 0u32..1000), 0..300)), 0..8,
+        ),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spikes.npz");
         let mut writer = SpikeWriter::create(&path, ["a", "b"], Compression::Stored).unwrap();
         let mut expected = [(vec![], vec![], vec![0u64]), (vec![], vec![], vec![0u64])];
-        for (sample, &(a, b)) in counts.iter().enumerate() {
-            let sample = sample as u32;
-            let trains: Vec<(Vec<u32>, Vec<u32>)> =
-                [a, b].iter().map(|&n| ((0..n).map(|i| i ^ sample).collect(), (0..n).collect())).collect();
-            writer.add_sample(&[train(&trains[0].0, &trains[0].1), train(&trains[1].0, &trains[1].1)]).unwrap();
-            for (all, own) in expected.iter_mut().zip(trains) {
-                all.0.extend(own.0);
-                all.1.extend(own.1);
+        for sample in samples {
+            let sorted = sample.map(|mut spikes| {
+                spikes.sort_unstable();
+                spikes
+            });
+            let rasters = sorted.each_ref().map(|spikes| raster(spikes));
+            writer.add_sample(&[&rasters[0], &rasters[1]]).unwrap();
+            for (all, spikes) in expected.iter_mut().zip(&sorted) {
+                all.0.extend(spikes.iter().map(|spike| spike.1));
+                all.1.extend(spikes.iter().map(|spike| spike.0 as u32));
                 all.2.push(all.0.len() as u64);
             }
         }
