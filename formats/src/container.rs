@@ -234,9 +234,7 @@ impl Container {
     pub fn entry(&self, name: &str) -> Result<&SectionEntry, FormatError> {
         match self.places.get(name) {
             Some(&place) => Ok(&self.head.sections[place]),
-            None => Err(self
-                .origin
-                .error(format!("there is no section `{name}`, which the head refers to"))),
+            None => Err(self.origin.error(format!("there is no section `{name}`, which the head refers to"))),
         }
     }
 
@@ -247,14 +245,7 @@ impl Container {
     /// # Errors
     /// If there is no such section, or its type is another.
     pub fn section<T: SectionElement>(&self, name: &str) -> Result<Section<T>, FormatError> {
-<<<<<<< HEAD
-        let Some(&place) = self.places.get(name) else {
-            return Err(self.origin.error(format!("there is no section `{name}`, which the head refers to")));
-        };
-        let entry = &self.head.sections[place];
-=======
         let entry = self.entry(name)?;
->>>>>>> formats
         if entry.dtype != T::DTYPE {
             return Err(self.origin.part(format!("section `{name}`")).error(format!(
                 "it holds {} numbers where {} is expected",

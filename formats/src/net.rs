@@ -76,15 +76,8 @@ struct PopulationEntry {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum NeuronEntry {
     Source {},
-    IntegrateFire {
-        threshold: String,
-        bias: String,
-        start: String,
-        reset: ResetEntry,
-    },
-    Accumulator {
-        bias: String,
-    },
+    IntegrateFire { threshold: String, bias: String, start: String, reset: ResetEntry },
+    Accumulator { bias: String },
     MaxPool {},
 }
 
@@ -126,14 +119,8 @@ enum ConnectivityEntry {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "format", rename_all = "kebab-case", deny_unknown_fields)]
 enum RowsEntry {
-    Sparse {
-        row_starts: String,
-        targets: String,
-        weights: String,
-    },
-    Dense {
-        weights: String,
-    },
+    Sparse { row_starts: String, targets: String, weights: String },
+    Dense { weights: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,11 +153,7 @@ pub fn write_net(
             name: population.name().to_owned(),
             shape: match population.layout() {
                 Layout::Flat(n) => vec![n],
-                Layout::Image {
-                    channels,
-                    height,
-                    width,
-                } => vec![channels, height, width],
+                Layout::Image { channels, height, width } => vec![channels, height, width],
             },
             neuron: write_neuron(&mut writer, population.name(), population.neuron()),
         })
@@ -191,11 +174,7 @@ pub fn write_net(
             ),
         })
         .collect();
-    let content = NetEntry {
-        populations,
-        projections,
-        description: description.clone(),
-    };
+    let content = NetEntry { populations, projections, description: description.clone() };
     writer.write(path, KIND, &content)
 }
 
@@ -223,9 +202,9 @@ fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a N
                 Reset::Zero => ResetEntry::Zero,
             },
         },
-        Neuron::Accumulator(neuron) => NeuronEntry::Accumulator {
-            bias: add(writer, owner, "bias", neuron.bias.values()),
-        },
+        Neuron::Accumulator(neuron) => {
+            NeuronEntry::Accumulator { bias: add(writer, owner, "bias", neuron.bias.values()) }
+        }
         Neuron::MaxPool(MaxPool) => NeuronEntry::MaxPool {},
     }
 }
@@ -236,37 +215,18 @@ fn write_connectivity<'a>(
     connectivity: &'a Connectivity,
 ) -> ConnectivityEntry {
     match connectivity {
-        Connectivity::Rows(rows) => ConnectivityEntry::Rows {
-            rows: write_rows(writer, owner, rows),
-        },
+        Connectivity::Rows(rows) => ConnectivityEntry::Rows { rows: write_rows(writer, owner, rows) },
         Connectivity::Conv2d(conv) => {
-            let &Conv2dGeometry {
-                source,
-                target,
-                pool,
-                kernel,
-                stride,
-                dilation,
-                padding,
-                groups,
-            } = conv.geometry();
+            let &Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups } =
+                conv.geometry();
             ConnectivityEntry::Conv2d {
-                geometry: GeometryEntry {
-                    source,
-                    target,
-                    pool,
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                    groups,
-                },
+                geometry: GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups },
                 rows: write_rows(writer, owner, conv.rows()),
             }
         }
-        Connectivity::OneToOne(one) => ConnectivityEntry::OneToOne {
-            weights: add(writer, owner, "weights", one.weights().values()),
-        },
+        Connectivity::OneToOne(one) => {
+            ConnectivityEntry::OneToOne { weights: add(writer, owner, "weights", one.weights().values()) }
+        }
     }
 }
 
@@ -280,9 +240,7 @@ fn write_rows<'a>(writer: &mut ContainerWriter<'a>, owner: &str, rows: &'a Rows)
             },
             weights: add(writer, owner, "weights", rows.weights()),
         },
-        Rows::Dense(rows) => RowsEntry::Dense {
-            weights: add(writer, owner, "weights", rows.weights()),
-        },
+        Rows::Dense(rows) => RowsEntry::Dense { weights: add(writer, owner, "weights", rows.weights()) },
     }
 }
 
@@ -324,11 +282,7 @@ impl NetFile {
             let name = &population.name;
             let layout = match population.shape[..] {
                 [n] => Layout::Flat(n),
-                [channels, height, width] => Layout::Image {
-                    channels,
-                    height,
-                    width,
-                },
+                [channels, height, width] => Layout::Image { channels, height, width },
                 _ => {
                     return Err(reader.error(format!(
                         "population `{name}` has the shape {:?}; allowed are [n] and [channels, height, width]",
@@ -349,10 +303,7 @@ impl NetFile {
                 })
             };
             let (source, target) = (find(&projection.source)?, find(&projection.target)?);
-            let at = format!(
-                "projection {index} (`{}` -> `{}`)",
-                projection.source, projection.target
-            );
+            let at = format!("projection {index} (`{}` -> `{}`)", projection.source, projection.target);
             // Populations whose size does not fit 32 bits are the builder's to refuse.
             let size = |layout: Layout| layout.neurons().unwrap_or(u32::MAX) as usize;
             let connectivity =
@@ -387,10 +338,7 @@ impl Reader<'_> {
     fn check_demands(&self, entry: &NetEntry) -> Result<(), FormatError> {
         let length = self.container.file_length() as u64;
         let neurons = entry.populations.iter().fold(0u64, |sum, population| {
-            let size = population
-                .shape
-                .iter()
-                .fold(1u64, |n, &axis| n.saturating_mul(u64::from(axis)));
+            let size = population.shape.iter().fold(1u64, |n, &axis| n.saturating_mul(u64::from(axis)));
             sum.saturating_add(size)
         });
         let allowed = MOST_NEURONS.max(length.saturating_mul(64));
@@ -399,12 +347,7 @@ impl Reader<'_> {
                 "{neurons} neurons are declared in a file of {length} bytes; allowed are {allowed}"
             )));
         }
-        let longest = entry
-            .projections
-            .iter()
-            .map(|projection| projection.delay)
-            .max()
-            .unwrap_or(0);
+        let longest = entry.projections.iter().map(|projection| projection.delay).max().unwrap_or(0);
         let kept = u64::from(longest).saturating_mul(entry.populations.len() as u64);
         let allowed = MOST_DELAYS.max(length);
         if kept > allowed {
@@ -422,33 +365,27 @@ impl Reader<'_> {
     }
 
     fn per_neuron(&self, at: &str, part: &str, section: &str) -> Result<PerNeuron, FormatError> {
-        self.wrap(
-            &format!("{at}: {part}"),
-            PerNeuron::repeating(self.buffer(section)?),
-        )
+        self.wrap(&format!("{at}: {part}"), PerNeuron::repeating(self.buffer(section)?))
     }
 
     fn neuron(&self, population: &str, entry: &NeuronEntry) -> Result<Neuron, FormatError> {
         let at = format!("population `{population}`");
         Ok(match entry {
             NeuronEntry::Source {} => Neuron::Source,
-            NeuronEntry::IntegrateFire {
-                threshold,
-                bias,
-                start,
-                reset,
-            } => Neuron::IntegrateFire(IntegrateFire {
-                threshold: self.per_neuron(&at, "threshold", threshold)?,
-                bias: self.per_neuron(&at, "bias", bias)?,
-                start: self.per_neuron(&at, "start", start)?,
-                reset: match reset {
-                    ResetEntry::Subtract => Reset::Subtract,
-                    ResetEntry::Zero => Reset::Zero,
-                },
-            }),
-            NeuronEntry::Accumulator { bias } => Neuron::Accumulator(Accumulator {
-                bias: self.per_neuron(&at, "bias", bias)?,
-            }),
+            NeuronEntry::IntegrateFire { threshold, bias, start, reset } => {
+                Neuron::IntegrateFire(IntegrateFire {
+                    threshold: self.per_neuron(&at, "threshold", threshold)?,
+                    bias: self.per_neuron(&at, "bias", bias)?,
+                    start: self.per_neuron(&at, "start", start)?,
+                    reset: match reset {
+                        ResetEntry::Subtract => Reset::Subtract,
+                        ResetEntry::Zero => Reset::Zero,
+                    },
+                })
+            }
+            NeuronEntry::Accumulator { bias } => {
+                Neuron::Accumulator(Accumulator { bias: self.per_neuron(&at, "bias", bias)? })
+            }
             NeuronEntry::MaxPool {} => Neuron::MaxPool(MaxPool),
         })
     }
@@ -464,26 +401,10 @@ impl Reader<'_> {
             ConnectivityEntry::Rows { rows } => Connectivity::Rows(self.rows(at, rows, targets)?),
             ConnectivityEntry::Conv2d { geometry, rows } => {
                 let rows = self.rows(at, rows, geometry.target[2] as usize)?;
-                let &GeometryEntry {
-                    source,
-                    target,
-                    pool,
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                    groups,
-                } = geometry;
-                let geometry = Conv2dGeometry {
-                    source,
-                    target,
-                    pool,
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                    groups,
-                };
+                let &GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups } =
+                    geometry;
+                let geometry =
+                    Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups };
                 Connectivity::Conv2d(self.wrap(at, Conv2d::new(geometry, rows))?)
             }
             ConnectivityEntry::OneToOne { weights } => {
@@ -495,11 +416,7 @@ impl Reader<'_> {
 
     fn rows(&self, at: &str, entry: &RowsEntry, width: usize) -> Result<Rows, FormatError> {
         Ok(match entry {
-            RowsEntry::Sparse {
-                row_starts,
-                targets,
-                weights,
-            } => {
+            RowsEntry::Sparse { row_starts, targets, weights } => {
                 let targets = match self.container.entry(targets)?.dtype {
                     Dtype::U16 => Targets::U16(self.buffer(targets)?),
                     // Any other type is an error that names it.

@@ -81,42 +81,19 @@ impl SpikeWriter {
     /// If the scratch file cannot be written.
     ///
     /// # Panics
-<<<<<<< HEAD
-    /// If there are more or fewer populations than were given, or a population has not as many steps as
-    /// neurons.
-    pub fn add_sample(&mut self, trains: &[SpikeTrains<'_>]) -> Result<(), FormatError> {
-        assert_eq!(trains.len(), self.populations.len(), "populations of a sample");
-        for (population, train) in self.populations.iter_mut().zip(trains) {
-            let count = train.node_ids.len();
-            assert_eq!(count, train.timestamps.len(), "steps of the {count} spikes of `{}`", population.name);
-            debug_assert!(
-                (1..count).all(|i| (train.timestamps[i - 1], train.node_ids[i - 1])
-                    < (train.timestamps[i], train.node_ids[i])),
-                "spikes of `{}` are not ordered by step, then neuron",
-                population.name
-            );
-            population.starts.push(self.written);
-            for numbers in [train.node_ids, train.timestamps] {
-                let bytes = bytemuck::cast_slice(numbers);
-                self.scratch.write_all(bytes).map_err(|reason| unwritable(&self.origin, &reason))?;
-                self.written += bytes.len() as u64;
-=======
     /// If there are more or fewer populations than were given, or 2^32 steps and more.
     pub fn add_sample(&mut self, rasters: &[&Raster]) -> Result<(), FormatError> {
         assert_eq!(rasters.len(), self.populations.len(), "populations of a sample");
         for (population, raster) in self.populations.iter_mut().zip(rasters) {
             let refused = |reason| unwritable(&self.origin, &reason);
             let (neurons, count) = (raster.neurons(), raster.neurons().len() as u64);
-            self.scratch
-                .write_all(bytemuck::cast_slice(neurons))
-                .map_err(refused)?;
+            self.scratch.write_all(bytemuck::cast_slice(neurons)).map_err(refused)?;
             for (step, starts) in raster.starts().windows(2).enumerate() {
                 let step =
                     u32::try_from(step).unwrap_or_else(|_| panic!("a raster of {} steps", raster.steps()));
                 for _ in starts[0]..starts[1] {
                     self.scratch.write_all(&step.to_le_bytes()).map_err(refused)?;
                 }
->>>>>>> formats
             }
             population.starts.push(self.written);
             self.written += count * 2 * size_of::<u32>() as u64;
