@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::{
-    DenseSimulator, EventSimulator, Input, Network, NetworkError, Neuron, Observer, PopulationId, Raster,
-    Simulator, Statistics,
+    DenseSimulator, EventSimulator, Input, Layout, Network, NetworkError, Neuron, Observer, PopulationId,
+    Raster, Simulator, Statistics,
 };
 
 /// Which simulator runs a network. The results are the same, bit for bit.
@@ -56,18 +56,20 @@ pub struct Outcome {
     pub statistics: Statistics,
     /// Multiply-adds spent once on constant currents.
     pub drive_operations: u64,
-    /// All spikes of every population, if they were asked for.
+    /// All spikes of every population, if they were asked for, neurons in the user's order.
     pub spikes: Option<Vec<Raster>>,
 }
 
 /// Counts the spikes of the output population and, if asked, keeps all spikes.
-struct Notes {
+struct Notes<'a> {
+    network: &'a Network,
     output: PopulationId,
     counts: Vec<u32>,
     kept: Option<Vec<Raster>>,
+    in_user_order: Vec<u32>,
 }
 
-impl Observer for Notes {
+impl Observer for Notes<'_> {
     fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
         if population == self.output {
             for &neuron in neurons {
@@ -79,7 +81,14 @@ impl Observer for Notes {
             while (raster.steps() as u64) < step {
                 raster.push_step(&[]);
             }
-            raster.push_step(neurons);
+            let layout = self.network.population(population).layout();
+            self.in_user_order.clear();
+            self.in_user_order
+                .extend(neurons.iter().map(|&neuron| layout.user_index(neuron as usize) as u32));
+            if !matches!(layout, Layout::Flat(_)) {
+                self.in_user_order.sort_unstable();
+            }
+            raster.push_step(&self.in_user_order);
         }
     }
 }
@@ -100,7 +109,8 @@ pub fn run_sample(
     let population = network.population(output);
     let sample = input.sample(&network, index, steps)?;
     let kept = keep_spikes.then(|| vec![Raster::new(); network.populations().len()]);
-    let mut notes = Notes { output, counts: vec![0; population.size()], kept };
+    let counts = vec![0; population.size()];
+    let mut notes = Notes { network: &network, output, counts, kept, in_user_order: vec![] };
     simulator.start(&sample.drive);
     simulator.run(&sample, u64::from(steps), &mut notes)?;
     let layout = population.layout();

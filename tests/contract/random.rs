@@ -142,9 +142,9 @@ impl Draw {
             padding: [self.below(3), self.below(3)],
             groups: 1,
         };
-        for axis in 0..2 {
+        for (axis, size) in source.into_iter().take(2).enumerate() {
             let after = self.below(3);
-            let pooled = source[axis] / geometry.pool[axis] + geometry.padding[axis] + after;
+            let pooled = size / geometry.pool[axis] + geometry.padding[axis] + after;
             let span = (geometry.kernel[axis] - 1) * geometry.dilation[axis] + 1;
             geometry.target[axis] = pooled.checked_sub(span)? / geometry.stride[axis] + 1;
         }
