@@ -1,0 +1,47 @@
+//! How values become spikes.
+//!
+//! Every encoder is a pure function of its seed, the sample's number, the neuron and the step: the first
+//! `T` steps of a longer raster are the raster of `T` steps, whatever the batch or the number of threads.
+//! Constant-current input needs no encoder: see [`Drive::constant`](crate::Drive::constant).
+
+mod bernoulli;
+mod given;
+mod regular;
+
+pub use bernoulli::bernoulli;
+pub use given::given;
+pub use regular::regular;
+
+use crate::{NetworkError, Raster};
+
+/// Refuses what is not a rate, by the first neuron that has none.
+fn check_rates(x: &[f32]) -> Result<(), NetworkError> {
+    match x.iter().position(|rate| !(0.0..=1.0).contains(rate)) {
+        Some(index) => Err(NetworkError::new(
+            format!("input value [{index}]"),
+            format!(
+                "is {}; spike rates must lie in [0, 1]: scale the input, or use constant-current encoding",
+                x[index]
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A raster from the spike steps of each neuron, given neuron by neuron in ascending order.
+fn raster(steps: usize, spikes: &[(u32, u32)]) -> Raster {
+    let mut starts = vec![0; steps + 1];
+    for &(step, _) in spikes {
+        starts[step as usize + 1] += 1;
+    }
+    for step in 0..steps {
+        starts[step + 1] += starts[step];
+    }
+    let mut next = starts.clone();
+    let mut neurons = vec![0; spikes.len()];
+    for &(step, neuron) in spikes {
+        neurons[next[step as usize]] = neuron;
+        next[step as usize] += 1;
+    }
+    Raster::from_parts(starts, neurons)
+}

@@ -1,0 +1,203 @@
+use crate::{Connectivity, Network, NetworkError, Neuron, PopulationId, Raster};
+
+/// The spikes given to the sources of a network in one step.
+#[derive(Clone, Debug)]
+pub struct Stimulus<'a> {
+    lists: Vec<(PopulationId, &'a [u32])>,
+}
+
+impl<'a> Stimulus<'a> {
+    /// No spikes.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { lists: Vec::new() }
+    }
+
+    /// The neurons of some sources that fire in this step, ascending.
+    ///
+    /// # Errors
+    /// If a population is not a source or named twice, or its neurons are out of range or not strictly ascending.
+    pub fn new(network: &Network, lists: &[(PopulationId, &'a [u32])]) -> Result<Self, NetworkError> {
+        for (place, &(id, neurons)) in lists.iter().enumerate() {
+            if lists[..place].iter().any(|(earlier, _)| *earlier == id) {
+                return Err(NetworkError::new(format!("stimulus of population {id}"), "is given twice"));
+            }
+            check_source(network, id, neurons)?;
+        }
+        Ok(Self { lists: lists.to_vec() })
+    }
+
+    /// The neurons of one source that fire.
+    #[must_use]
+    pub fn of(&self, population: PopulationId) -> &'a [u32] {
+        self.lists.iter().find(|(id, _)| *id == population).map_or(&[], |(_, neurons)| neurons)
+    }
+}
+
+fn check_source(network: &Network, id: PopulationId, neurons: &[u32]) -> Result<(), NetworkError> {
+    let Some(population) = network.populations().get(id.index()) else {
+        return Err(NetworkError::new(
+            format!("stimulus of population {id}"),
+            "names a population that does not exist",
+        ));
+    };
+    let at = || format!("stimulus of population `{}`", population.name());
+    if !matches!(population.neuron(), Neuron::Source) {
+        return Err(NetworkError::new(at(), "drives neurons that fire by themselves; allowed are sources"));
+    }
+    if let Some(pair) = neurons.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(NetworkError::new(
+            at(),
+            format!("has neuron {} before {}; allowed is ascending", pair[0], pair[1]),
+        ));
+    }
+    match neurons.last() {
+        Some(&last) if last as usize >= population.size() => Err(NetworkError::new(
+            at(),
+            format!("has neuron {last}; allowed are neurons below {}", population.size()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// All that a network is given for one sample: constant currents, and spikes of its sources.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Currents that are added to the biases.
+    pub drive: Drive,
+    /// The spikes of each source that has any; of all steps of the run, or fewer if the rest is silent.
+    pub spikes: Vec<(PopulationId, Raster)>,
+}
+
+impl Sample {
+    /// The spikes of one step, checked.
+    ///
+    /// # Errors
+    /// As [`Stimulus::new`].
+    pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
+        let lists: Vec<_> = self.spikes.iter().map(|(id, raster)| (*id, raster.step(step))).collect();
+        Stimulus::new(network, &lists)
+    }
+
+    /// Checks the spikes of all steps.
+    ///
+    /// # Errors
+    /// As [`Stimulus::new`], with the step.
+    pub fn check(&self, network: &Network) -> Result<(), NetworkError> {
+        let steps = self.spikes.iter().map(|(_, raster)| raster.steps()).max().unwrap_or(0);
+        for step in 0..steps {
+            self.stimulus(network, step).map_err(|error| error.within(format!("step {step}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Constant currents for one sample, added to the biases of some populations.
+///
+/// Constant-current input `x` of a source is not delivered as spikes: its product with the weights is made
+/// once and added to the bias of the populations behind it (Rueckauer et al. 2017, section 2.2).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Drive {
+    currents: Vec<(PopulationId, Vec<f32>)>,
+    operations: u64,
+}
+
+impl Drive {
+    /// No current.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { currents: Vec::new(), operations: 0 }
+    }
+
+    /// The currents that the values `x` `[source size]` of a source make in the populations behind it.
+    ///
+    /// Each starts at +0.0; the products `weight · x` are added one by one, projections in order of
+    /// declaration, sources ascending. Cost: one pass over the synapses of the source.
+    ///
+    /// # Errors
+    /// If `x` has the wrong length or is not finite, or a projection out of the source has a delay or ends
+    /// at neurons without bias.
+    pub fn constant(network: &Network, source: PopulationId, x: &[f32]) -> Result<Self, NetworkError> {
+        check_source(network, source, &[])?;
+        let name = network.population(source).name();
+        let at = || format!("input of population `{name}`");
+        if x.len() != network.population(source).size() {
+            return Err(NetworkError::new(
+                at(),
+                format!("has {} values; allowed are {}", x.len(), network.population(source).size()),
+            ));
+        }
+        if let Some(index) = x.iter().position(|value| !value.is_finite()) {
+            return Err(NetworkError::new(format!("{}[{index}]", at()), format!("is {}", x[index])));
+        }
+        let mut drive = Self::none();
+        for projection in network.projections().iter().filter(|projection| projection.source() == source) {
+            let target = network.population(projection.target());
+            if projection.delay() > 0 {
+                return Err(NetworkError::new(
+                    at(),
+                    format!(
+                        "reaches `{}` with a delay of {}, so it is not constant there; use spikes as input",
+                        target.name(),
+                        projection.delay()
+                    ),
+                ));
+            }
+            if target.neuron().bias().is_none() {
+                return Err(NetworkError::new(
+                    at(),
+                    format!(
+                        "reaches `{}`, whose neurons take spikes only; use spikes as input",
+                        target.name()
+                    ),
+                ));
+            }
+            let currents = match drive.currents.iter().position(|(id, _)| *id == projection.target()) {
+                Some(place) => &mut drive.currents[place].1,
+                None => {
+                    drive.currents.push((projection.target(), vec![0.0; target.size()]));
+                    &mut drive.currents.last_mut().expect("just pushed").1
+                }
+            };
+            drive.operations += add_products(projection.connectivity(), x, currents);
+        }
+        for (target, currents) in &drive.currents {
+            if let Some(neuron) =
+                currents.iter().position(|current| current.is_nan() || current.abs() > crate::LARGEST / 2.0)
+            {
+                return Err(NetworkError::new(
+                    at(),
+                    format!(
+                        "makes a current of {} at neuron {neuron} of `{}`; allowed are currents up to 2^63",
+                        currents[neuron],
+                        network.population(*target).name()
+                    ),
+                ));
+            }
+        }
+        Ok(drive)
+    }
+
+    /// The current of every neuron of a population, `[size]`, if there is any.
+    #[must_use]
+    pub fn of(&self, population: PopulationId) -> Option<&[f32]> {
+        self.currents.iter().find(|(id, _)| *id == population).map(|(_, currents)| currents.as_slice())
+    }
+
+    /// The multiply-adds that its making took: the synapses of the source neurons that were not zero.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.operations
+    }
+}
+
+fn add_products(connectivity: &Connectivity, x: &[f32], currents: &mut [f32]) -> u64 {
+    let mut operations = 0;
+    for (source, &value) in x.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+        connectivity.fan_out(source, |target, weight| {
+            currents[target] += weight * value;
+            operations += 1;
+        });
+    }
+    operations
+}
