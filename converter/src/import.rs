@@ -78,11 +78,7 @@ pub enum ImportError {
 }
 
 fn list(refusals: &[Refusal]) -> String {
-    let nodes = if refusals.len() == 1 {
-        "1 node"
-    } else {
-        &format!("{} nodes", refusals.len())
-    };
+    let nodes = if refusals.len() == 1 { "1 node" } else { &format!("{} nodes", refusals.len()) };
     let mut text = format!("{nodes} cannot be converted:");
     for refusal in refusals {
         text.push_str(&format!("\n  {refusal}"));
@@ -101,10 +97,7 @@ pub(crate) struct External<'a> {
 
 impl<'a> External<'a> {
     pub(crate) fn new(open: Option<&'a Opener<'a>>) -> Self {
-        External {
-            open,
-            files: HashMap::new(),
-        }
+        External { open, files: HashMap::new() }
     }
 
     /// For a net that stands alone.
@@ -121,10 +114,7 @@ impl<'a> External<'a> {
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, String> {
         let entry = |key: &str| {
-            entries
-                .iter()
-                .find(|e| e.key.as_deref() == Some(key))
-                .and_then(|e| e.value.as_deref())
+            entries.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref())
         };
         let number = |key: &str| {
             let parse = |text: &str| {
@@ -141,9 +131,7 @@ impl<'a> External<'a> {
         })?;
         let offset = number("offset")?.unwrap_or(0);
         if let Some(length) = number("length")?.filter(|&n| n != expected) {
-            return Err(format!(
-                "{length} external bytes stated where its shape needs {expected}"
-            ));
+            return Err(format!("{length} external bytes stated where its shape needs {expected}"));
         }
         if !self.files.contains_key(location) {
             let bytes =
@@ -151,15 +139,9 @@ impl<'a> External<'a> {
             self.files.insert(location.to_owned(), bytes);
         }
         let file = &self.files[location];
-        let bytes = offset
-            .checked_add(expected)
-            .and_then(|end| file.get(offset..end))
-            .ok_or_else(|| {
-                format!(
-                    "`{location}` has {} bytes; {expected} from {offset} on are needed",
-                    file.len()
-                )
-            })?;
+        let bytes = offset.checked_add(expected).and_then(|end| file.get(offset..end)).ok_or_else(|| {
+            format!("`{location}` has {} bytes; {expected} from {offset} on are needed", file.len())
+        })?;
         Ok(read(bytes))
     }
 }

@@ -42,13 +42,8 @@ pub enum Pass {
 
 impl Pass {
     /// All passes in their order.
-    pub const ALL: [Pass; 5] = [
-        Pass::Maxima,
-        Pass::Views,
-        Pass::Pads,
-        Pass::AffineBehind,
-        Pass::AffineBefore,
-    ];
+    pub const ALL: [Pass; 5] =
+        [Pass::Maxima, Pass::Views, Pass::Pads, Pass::AffineBehind, Pass::AffineBefore];
 
     /// The net after this pass, without what its output does not need.
     ///
@@ -72,7 +67,5 @@ impl Pass {
 /// # Errors
 /// If a folded number leaves the range of `f32`.
 pub fn simplify(ann: &Ann) -> Result<Ann, AnnError> {
-    Pass::ALL
-        .iter()
-        .try_fold(ann.clone(), |net, pass| pass.apply(&net))
+    Pass::ALL.iter().try_fold(ann.clone(), |net, pass| pass.apply(&net))
 }

@@ -88,15 +88,9 @@ impl Draft {
     pub(super) fn alive(&self, output: usize) -> Vec<bool> {
         let mut alive = vec![false; self.steps.len()];
         alive[output] = true;
-        for id in (0..self.steps.len())
-            .rev()
-            .filter(|&id| self.steps[id].part.is_computed())
-        {
+        for id in (0..self.steps.len()).rev().filter(|&id| self.steps[id].part.is_computed()) {
             if alive[id] {
-                self.steps[id]
-                    .inputs
-                    .iter()
-                    .for_each(|&input| alive[input] = true);
+                self.steps[id].inputs.iter().for_each(|&input| alive[input] = true);
             }
         }
         alive
@@ -113,23 +107,12 @@ impl Draft {
         let mut ann = Ann::new(input.name.clone(), input.shape.clone())?;
         ann.set_tensor(ann.input(), input.tensor.clone());
         let mut places = vec![ann.input(); self.steps.len()];
-        for (id, step) in self
-            .steps
-            .into_iter()
-            .enumerate()
-            .skip(1)
-            .filter(|(id, _)| alive[*id])
-        {
+        for (id, step) in self.steps.into_iter().enumerate().skip(1).filter(|(id, _)| alive[*id]) {
             let mut inputs: Vec<_> = step.inputs.iter().map(|&i| places[i]).collect();
             let op = match step.part {
                 Part::Op(op) => op,
                 Part::Quantiser(quantiser) => {
-                    let Quantiser {
-                        gain,
-                        lead,
-                        levels,
-                        theta,
-                    } = quantiser;
+                    let Quantiser { gain, lead, levels, theta } = quantiser;
                     if !quantiser.is_plain() {
                         let (scale, shift) = ([gain as f32].into(), [lead as f32].into());
                         let mut name = format!("{}/scale", step.name);
@@ -140,10 +123,9 @@ impl Draft {
                     }
                     Op::Qcfs { levels, theta }
                 }
-                Part::Scalar { scale, shift } => Op::Affine(Affine {
-                    scale: [scale as f32].into(),
-                    shift: [shift as f32].into(),
-                }),
+                Part::Scalar { scale, shift } => {
+                    Op::Affine(Affine { scale: [scale as f32].into(), shift: [shift as f32].into() })
+                }
                 Part::Clip { low, high } if low == f64::NEG_INFINITY && high == f64::INFINITY => {
                     places[id] = places[step.inputs[0]];
                     continue;
@@ -163,11 +145,7 @@ impl Draft {
     /// there is no output because of other refusals.
     pub(super) fn leftovers(&self, output: Option<usize>) -> Vec<(&Step, String, String)> {
         let alive = output.map_or(vec![true; self.steps.len()], |output| self.alive(output));
-        let living = self
-            .steps
-            .iter()
-            .zip(alive)
-            .filter_map(|(step, alive)| alive.then_some(step));
+        let living = self.steps.iter().zip(alive).filter_map(|(step, alive)| alive.then_some(step));
         let mut found = Vec::new();
         for step in living {
             match step.part {

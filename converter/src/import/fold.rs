@@ -55,21 +55,13 @@ pub(super) fn fold(
 }
 
 fn input<'a>(inputs: &[Option<&'a Tensor>], index: usize) -> Result<&'a Tensor, String> {
-    inputs
-        .get(index)
-        .copied()
-        .flatten()
-        .ok_or_else(|| format!("its input {index} is missing"))
+    inputs.get(index).copied().flatten().ok_or_else(|| format!("its input {index} is missing"))
 }
 
 /// An axis as ONNX states it, from `−rank` to `rank − 1`, as a place.
 pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
     let rank_i = i64::try_from(rank).map_err(|_| "too many axes")?;
-    let place = if axis < 0 {
-        axis.checked_add(rank_i)
-    } else {
-        Some(axis)
-    };
+    let place = if axis < 0 { axis.checked_add(rank_i) } else { Some(axis) };
     place
         .filter(|&a| (0..rank_i).contains(&a))
         .and_then(|a| usize::try_from(a).ok())
@@ -142,18 +134,13 @@ fn reshape(x: &Tensor, target: &[i64], allow_zero: bool) -> Result<Tensor, Strin
 
 fn squeeze(x: &Tensor, axes: Option<Vec<i64>>) -> Result<Tensor, String> {
     let dropped = match axes {
-        Some(axes) => axes
-            .iter()
-            .map(|&a| axis(a, x.extents.len()))
-            .collect::<Result<Vec<_>, _>>()?,
+        Some(axes) => axes.iter().map(|&a| axis(a, x.extents.len())).collect::<Result<Vec<_>, _>>()?,
         None => (0..x.extents.len()).filter(|&i| x.extents[i] == 1).collect(),
     };
     if let Some(&bad) = dropped.iter().find(|&&i| x.extents[i] != 1) {
         return Err(format!("axis {bad} has the extent {}, not 1", x.extents[bad]));
     }
-    let kept = (0..x.extents.len())
-        .filter(|i| !dropped.contains(i))
-        .map(|i| x.extents[i]);
+    let kept = (0..x.extents.len()).filter(|i| !dropped.contains(i)).map(|i| x.extents[i]);
     Tensor::new(kept.collect(), x.numbers.clone())
 }
 
@@ -165,14 +152,10 @@ fn unsqueeze(x: &Tensor, axes: Option<Vec<i64>>) -> Result<Tensor, String> {
 /// Extents with axes of 1 put in.
 pub(super) fn unsqueezed(extents: &[usize], axes: &[i64]) -> Result<Vec<usize>, String> {
     let rank = extents.len() + axes.len();
-    let new = axes
-        .iter()
-        .map(|&a| axis(a, rank))
-        .collect::<Result<Vec<_>, _>>()?;
+    let new = axes.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
     let mut rest = extents.iter().copied();
-    let result: Vec<usize> = (0..rank)
-        .filter_map(|i| if new.contains(&i) { Some(1) } else { rest.next() })
-        .collect();
+    let result: Vec<usize> =
+        (0..rank).filter_map(|i| if new.contains(&i) { Some(1) } else { rest.next() }).collect();
     if result.len() != rank || rest.next().is_some() {
         return Err(format!("the axes {axes:?} are not distinct"));
     }
@@ -182,10 +165,7 @@ pub(super) fn unsqueezed(extents: &[usize], axes: &[i64]) -> Result<Vec<usize>, 
 fn transpose(x: &Tensor, perm: Option<&[i64]>) -> Result<Tensor, String> {
     let rank = x.extents.len();
     let perm = match perm {
-        Some(perm) => perm
-            .iter()
-            .map(|&a| axis(a, rank))
-            .collect::<Result<Vec<_>, _>>()?,
+        Some(perm) => perm.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).rev().collect(),
     };
     let mut sorted = perm.clone();
@@ -202,23 +182,15 @@ fn transpose(x: &Tensor, perm: Option<&[i64]>) -> Result<Tensor, String> {
 }
 
 fn concat(inputs: &[Option<&Tensor>], attributes: Attributes<'_>) -> Result<Tensor, String> {
-    let parts = (0..inputs.len())
-        .map(|i| input(inputs, i))
-        .collect::<Result<Vec<_>, _>>()?;
+    let parts = (0..inputs.len()).map(|i| input(inputs, i)).collect::<Result<Vec<_>, _>>()?;
     let first = *parts.first().ok_or("nothing to concatenate")?;
-    let axis = axis(
-        attributes.int("axis")?.ok_or("its axis is missing")?,
-        first.extents.len(),
-    )?;
+    let axis = axis(attributes.int("axis")?.ok_or("its axis is missing")?, first.extents.len())?;
     let mut extents = first.extents.clone();
     for part in &parts[1..] {
         let fits = part.extents.len() == extents.len()
             && (0..extents.len()).all(|i| i == axis || part.extents[i] == extents[i]);
         if !fits {
-            return Err(format!(
-                "cannot join constants of shapes {extents:?} and {:?}",
-                part.extents
-            ));
+            return Err(format!("cannot join constants of shapes {extents:?} and {:?}", part.extents));
         }
         extents[axis] += part.extents[axis];
     }
@@ -234,18 +206,12 @@ fn concat(inputs: &[Option<&Tensor>], attributes: Attributes<'_>) -> Result<Tens
         joined
     }
     let numbers = if parts.iter().all(|p| matches!(p.numbers, Numbers::Integers(_))) {
-        let parts = parts
-            .iter()
-            .map(|p| Ok((p.as_integers()?, inner(p))))
-            .collect::<Result<Vec<_>, String>>()?;
+        let parts =
+            parts.iter().map(|p| Ok((p.as_integers()?, inner(p)))).collect::<Result<Vec<_>, String>>()?;
         Numbers::Integers(join(outer, &parts))
     } else {
         let floats = parts.iter().map(|p| p.floats()).collect::<Result<Vec<_>, _>>()?;
-        let parts: Vec<_> = floats
-            .iter()
-            .zip(&parts)
-            .map(|(f, p)| (&f[..], inner(p)))
-            .collect();
+        let parts: Vec<_> = floats.iter().zip(&parts).map(|(f, p)| (&f[..], inner(p))).collect();
         Numbers::Floats(join(outer, &parts).into())
     };
     Tensor::new(extents, numbers)
@@ -263,10 +229,7 @@ fn pick(x: &Tensor, places: &[Vec<usize>]) -> Result<Tensor, String> {
     }
     let mut order = vec![0usize];
     for (places, stride) in places.iter().zip(strides) {
-        order = order
-            .iter()
-            .flat_map(|&base| places.iter().map(move |p| base + p * stride))
-            .collect();
+        order = order.iter().flat_map(|&base| places.iter().map(move |p| base + p * stride)).collect();
     }
     Tensor::new(extents, x.numbers.pick(order.into_iter()))
 }
@@ -311,28 +274,18 @@ fn slice(
         let axis = axis(along[i], x.extents.len())?;
         let extent = x.extents[axis] as i64;
         let from_end = |place: i64| {
-            if place < 0 {
-                place.saturating_add(extent)
-            } else {
-                place
-            }
+            if place < 0 { place.saturating_add(extent) } else { place }
         };
         let (start, end) = (from_end(starts[i]), from_end(ends[i]));
         places[axis] = if steps[i] == 0 {
             return Err("a step of 0".into());
         } else if steps[i] > 0 {
             let step = usize::try_from(steps[i]).map_err(|_| "a step too large")?;
-            (start.clamp(0, extent) as usize..end.clamp(0, extent) as usize)
-                .step_by(step)
-                .collect()
+            (start.clamp(0, extent) as usize..end.clamp(0, extent) as usize).step_by(step).collect()
         } else {
             let step = usize::try_from(steps[i].unsigned_abs()).map_err(|_| "a step too large")?;
             let (first, last) = (start.clamp(-1, extent - 1), end.clamp(-1, extent - 1));
-            (last + 1..=first)
-                .rev()
-                .step_by(step)
-                .map(|p| p as usize)
-                .collect()
+            (last + 1..=first).rev().step_by(step).map(|p| p as usize).collect()
         };
     }
     pick(x, &places)
@@ -343,11 +296,7 @@ pub(super) fn shape_of(extents: &[i64], attributes: Attributes<'_>) -> Result<Te
     let rank = extents.len() as i64;
     let bound = |name: &str, default: i64| -> Result<usize, String> {
         let place = attributes.int(name)?.unwrap_or(default);
-        let place = if place < 0 {
-            place.saturating_add(rank)
-        } else {
-            place
-        };
+        let place = if place < 0 { place.saturating_add(rank) } else { place };
         Ok(place.clamp(0, rank) as usize)
     };
     let (start, end) = (bound("start", 0)?, bound("end", rank)?);
@@ -360,9 +309,7 @@ fn constant_of_shape(x: &Tensor, attributes: Attributes<'_>) -> Result<Tensor, S
     if elements > GROWTH {
         return Err(format!("a constant of shape {extents:?} is too large"));
     }
-    let value = attributes
-        .tensor("value")?
-        .map_or(Numbers::Floats([0.0].into()), |t| t.numbers);
+    let value = attributes.tensor("value")?.map_or(Numbers::Floats([0.0].into()), |t| t.numbers);
     if value.len() != 1 {
         return Err("its value is not one number".into());
     }
@@ -373,11 +320,7 @@ fn constant_of_shape(x: &Tensor, attributes: Attributes<'_>) -> Result<Tensor, S
 fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     let rank = a.len().max(b.len());
     let at = |s: &[usize], i: usize| {
-        if i + s.len() < rank {
-            1
-        } else {
-            s[i + s.len() - rank]
-        }
+        if i + s.len() < rank { 1 } else { s[i + s.len() - rank] }
     };
     let shape = (0..rank)
         .map(|i| match (at(a, i), at(b, i)) {
@@ -402,10 +345,7 @@ pub(super) fn spread(x: &Tensor, shape: &[usize]) -> Result<Tensor, String> {
         let own = if i < missing { 1 } else { x.extents[i - missing] };
         stride /= own.max(1);
         let step = if own == extent { stride } else { 0 };
-        order = order
-            .iter()
-            .flat_map(|&base| (0..extent).map(move |p| base + p * step))
-            .collect();
+        order = order.iter().flat_map(|&base| (0..extent).map(move |p| base + p * step)).collect();
     }
     Tensor::new(shape.to_vec(), x.numbers.pick(order.into_iter()))
 }
@@ -445,10 +385,7 @@ fn binary(op: &str, a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
         "Max" => x.max(y),
         _ => unreachable!("{op} is not listed"),
     };
-    Tensor::new(
-        shape,
-        Numbers::Floats(x.iter().zip(&y[..]).map(|(&x, &y)| f(x, y)).collect()),
-    )
+    Tensor::new(shape, Numbers::Floats(x.iter().zip(&y[..]).map(|(&x, &y)| f(x, y)).collect()))
 }
 
 fn unary(op: &str, x: &Tensor) -> Result<Tensor, String> {
@@ -473,8 +410,5 @@ fn unary(op: &str, x: &Tensor) -> Result<Tensor, String> {
         "Abs" => f32::abs,
         _ => unreachable!("{op} is not listed"),
     };
-    Tensor::new(
-        x.extents.clone(),
-        Numbers::Floats(x.floats()?.iter().map(|&x| f(x)).collect()),
-    )
+    Tensor::new(x.extents.clone(), Numbers::Floats(x.floats()?.iter().map(|&x| f(x)).collect()))
 }

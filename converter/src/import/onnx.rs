@@ -19,19 +19,13 @@ const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
 /// # Errors
 /// [`ImportError`]; all nodes that cannot be converted are named in one [`ImportError::Refused`].
 pub fn read(path: &Path) -> Result<Import, ImportError> {
-    let bytes = std::fs::read(path).map_err(|source| ImportError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(|source| ImportError::File { path: path.to_owned(), source })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let open = |location: &str| {
-        let inside = Path::new(location)
-            .components()
-            .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+        let inside =
+            Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         if !inside {
-            return Err(std::io::Error::other(
-                "only files beside or below the net's own are read",
-            ));
+            return Err(std::io::Error::other("only files beside or below the net's own are read"));
         }
         std::fs::read(folder.join(location))
     };
@@ -61,9 +55,7 @@ pub fn import(bytes: Vec<u8>, open: Option<&Opener<'_>>) -> Result<Import, Impor
     if !OPSETS.contains(&opset) {
         return Err(ImportError::Opset { found: opset });
     }
-    let graph = model
-        .graph
-        .ok_or_else(|| ImportError::Format("it holds no graph".into()))?;
+    let graph = model.graph.ok_or_else(|| ImportError::Format("it holds no graph".into()))?;
     Reader::new(&graph, opset, External::new(open))?.read(&graph)
 }
 
@@ -98,10 +90,7 @@ impl<'a> Reader<'a> {
         for input in &inputs {
             let name = title(input);
             let result = if inputs.len() > 1 {
-                Err(format!(
-                    "the net has {} inputs; exactly one is supported",
-                    inputs.len()
-                ))
+                Err(format!("the net has {} inputs; exactly one is supported", inputs.len()))
             } else {
                 input_shape(input)
             };
@@ -109,10 +98,7 @@ impl<'a> Reader<'a> {
                 Ok((shape, batch)) => {
                     let title = if name.is_empty() { "input" } else { &name };
                     let part = Part::Op(Op::Input(shape));
-                    let id = reader
-                        .draft
-                        .push(title, "Input", 0, part, &[])
-                        .map_err(ImportError::Format)?;
+                    let id = reader.draft.push(title, "Input", 0, part, &[]).map_err(ImportError::Format)?;
                     reader.draft.steps[id].tensor = Some(name.clone());
                     reader.batch = batch;
                     Value::Step(id)
@@ -130,15 +116,7 @@ impl<'a> Reader<'a> {
 
     fn refuse(&mut self, order: usize, node: &str, op: &str, objection: Objection) {
         let Objection { reason, hint } = objection;
-        self.refusals.push((
-            order,
-            Refusal {
-                node: node.to_owned(),
-                op: op.to_owned(),
-                reason,
-                hint,
-            },
-        ));
+        self.refusals.push((order, Refusal { node: node.to_owned(), op: op.to_owned(), reason, hint }));
     }
 
     fn read(mut self, graph: &GraphProto) -> Result<Import, ImportError> {
@@ -154,15 +132,7 @@ impl<'a> Reader<'a> {
         }
         for (step, reason, hint) in self.draft.leftovers(output) {
             let (node, op) = (names[step.order].clone(), step.kind.clone());
-            self.refusals.push((
-                step.order,
-                Refusal {
-                    node,
-                    op,
-                    reason,
-                    hint,
-                },
-            ));
+            self.refusals.push((step.order, Refusal { node, op, reason, hint }));
         }
         if !self.refusals.is_empty() {
             self.refusals.sort_by_key(|(order, _)| *order);
@@ -171,10 +141,7 @@ impl<'a> Reader<'a> {
             ));
         }
         let output = output.expect("without an output there is a refusal");
-        Ok(Import {
-            ann: self.draft.finish(output)?,
-            notes: self.notes,
-        })
+        Ok(Import { ann: self.draft.finish(output)?, notes: self.notes })
     }
 
     fn initializers(&mut self, graph: &GraphProto) -> Result<(), ImportError> {
@@ -186,11 +153,7 @@ impl<'a> Reader<'a> {
             if let Some(raw) = &proto.raw_data {
                 raw.take();
             }
-            if self
-                .values
-                .insert(name.clone(), Value::Constant(tensor))
-                .is_some()
-            {
+            if self.values.insert(name.clone(), Value::Constant(tensor)).is_some() {
                 return Err(ImportError::Format(format!("two tensors are named `{name}`")));
             }
         }
@@ -199,22 +162,20 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, order: usize, node: &NodeProto, name: &str, finality: &Finality<'_>) {
         let op = node.op_type.as_deref().unwrap_or("");
-        let result = self
-            .translate(order, node, op, name, finality)
-            .unwrap_or_else(|objection| {
-                self.refuse(order, name, op, objection);
-                let constant = |input: &String| {
-                    matches!(
-                        self.values.get(input),
-                        Some(Value::Constant(_) | Value::Refused { activation: false })
-                    )
-                };
-                let activation = !node.input.iter().filter(|name| !name.is_empty()).all(constant);
-                match node.input.first().and_then(|input| self.values.get(input)) {
-                    Some(&Value::Step(step)) if keeps_shape(op) => Value::Step(step),
-                    _ => Value::Refused { activation },
-                }
-            });
+        let result = self.translate(order, node, op, name, finality).unwrap_or_else(|objection| {
+            self.refuse(order, name, op, objection);
+            let constant = |input: &String| {
+                matches!(
+                    self.values.get(input),
+                    Some(Value::Constant(_) | Value::Refused { activation: false })
+                )
+            };
+            let activation = !node.input.iter().filter(|name| !name.is_empty()).all(constant);
+            match node.input.first().and_then(|input| self.values.get(input)) {
+                Some(&Value::Step(step)) if keeps_shape(op) => Value::Step(step),
+                _ => Value::Refused { activation },
+            }
+        });
         let Some(first) = node.output.first() else { return };
         if let Value::Step(step) = result
             && self.draft.steps[step].order == order
@@ -224,8 +185,7 @@ impl<'a> Reader<'a> {
         }
         self.values.insert(first.clone(), result);
         for other in node.output[1..].iter().filter(|name| !name.is_empty()) {
-            self.values
-                .insert(other.clone(), Value::Refused { activation: true });
+            self.values.insert(other.clone(), Value::Refused { activation: true });
             if finality.is_used(other) {
                 let reason = format!("its further output `{other}` is used");
                 let hint = "only first outputs are supported".into();
@@ -258,11 +218,7 @@ impl<'a> Reader<'a> {
             });
         }
         let attributes = Attributes(&node.attribute);
-        if inputs
-            .iter()
-            .flatten()
-            .all(|value| matches!(value, Value::Constant(_)))
-        {
+        if inputs.iter().flatten().all(|value| matches!(value, Value::Constant(_))) {
             let tensors: Vec<_> = inputs
                 .iter()
                 .map(|value| match value {
@@ -281,56 +237,29 @@ impl<'a> Reader<'a> {
         if let Some(objection) = unknown(op) {
             return Err(objection);
         }
-        if inputs
-            .iter()
-            .flatten()
-            .any(|value| matches!(value, Value::Refused { .. }))
-        {
+        if inputs.iter().flatten().any(|value| matches!(value, Value::Refused { .. })) {
             let constant =
                 |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
             let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
             if op == "Mul" && activations > 1 {
                 return Err(Call::product_of_activations());
             }
-            return Ok(Value::Refused {
-                activation: activations > 0,
-            });
+            return Ok(Value::Refused { activation: activations > 0 });
         }
         let last = node.output.first().is_some_and(|output| finality.is_last(output));
         let (opset, batch) = (self.opset, self.batch);
         let (draft, notes) = (&mut self.draft, &mut self.notes);
-        Call {
-            draft,
-            op,
-            name,
-            order,
-            attributes,
-            inputs: &inputs,
-            opset,
-            batch,
-            last,
-            notes,
-        }
-        .translate()
+        Call { draft, op, name, order, attributes, inputs: &inputs, opset, batch, last, notes }.translate()
     }
 
     /// The step that is the net's output; `None` if it is refused or a refused node makes it.
     fn output(&mut self, graph: &GraphProto) -> Result<Option<usize>, ImportError> {
         let end = graph.node.len();
-        let names: Vec<_> = graph
-            .output
-            .iter()
-            .map(|o| o.name.as_deref().unwrap_or(""))
-            .collect();
+        let names: Vec<_> = graph.output.iter().map(|o| o.name.as_deref().unwrap_or("")).collect();
         let mut refuse = |name: &str, reason: String, hint: &str| {
             self.refusals.push((
                 end,
-                Refusal {
-                    node: name.to_owned(),
-                    op: "Output".into(),
-                    reason,
-                    hint: hint.to_owned(),
-                },
+                Refusal { node: name.to_owned(), op: "Output".into(), reason, hint: hint.to_owned() },
             ));
         };
         if names.is_empty() {
@@ -339,11 +268,7 @@ impl<'a> Reader<'a> {
         for name in &names {
             if names.len() > 1 {
                 let reason = format!("the net has {} outputs; exactly one is supported", names.len());
-                refuse(
-                    name,
-                    reason,
-                    "export the net with the class scores as its only output",
-                );
+                refuse(name, reason, "export the net with the class scores as its only output");
             }
             match self.values.get(*name) {
                 Some(&Value::Step(step)) if names.len() == 1 => return Ok(Some(step)),
@@ -351,11 +276,7 @@ impl<'a> Reader<'a> {
                 Some(Value::Constant(_) | Value::Refused { activation: false }) => {
                     refuse(name, "it does not depend on the input".into(), "");
                 }
-                None => refuse(
-                    name,
-                    "no node makes it".into(),
-                    "the file is damaged; export the net again",
-                ),
+                None => refuse(name, "no node makes it".into(), "the file is damaged; export the net again"),
             }
         }
         Ok(None)
@@ -364,40 +285,21 @@ impl<'a> Reader<'a> {
 
 /// The shape of a sample and the size of the batch, if it is a number.
 fn input_shape(input: &ValueInfoProto) -> Result<(Shape, Option<i64>), String> {
-    let tensor = input
-        .r#type
-        .as_ref()
-        .and_then(|t| t.tensor_type.as_ref())
-        .ok_or("is not a tensor")?;
-    if matches!(
-        tensor.elem_type,
-        Some(DataType::STRING | DataType::COMPLEX64 | DataType::COMPLEX128)
-    ) {
+    let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).ok_or("is not a tensor")?;
+    if matches!(tensor.elem_type, Some(DataType::STRING | DataType::COMPLEX64 | DataType::COMPLEX128)) {
         return Err("is not of real numbers".into());
     }
-    let dims = &tensor
-        .shape
-        .as_ref()
-        .ok_or("has no shape; export the net with a fixed one")?
-        .dim;
-    let (batch, rest) = dims
-        .split_first()
-        .ok_or("is a single number; a batch axis is needed")?;
+    let dims = &tensor.shape.as_ref().ok_or("has no shape; export the net with a fixed one")?.dim;
+    let (batch, rest) = dims.split_first().ok_or("is a single number; a batch axis is needed")?;
     if rest.is_empty() {
         return Err("has one axis only; the first axis is the batch, features come after it".into());
     }
     let mut extents = Vec::with_capacity(rest.len());
     for (i, dim) in rest.iter().enumerate() {
-        let extent = dim
-            .dim_value
-            .and_then(|v| usize::try_from(v).ok())
-            .filter(|&v| v > 0);
+        let extent = dim.dim_value.and_then(|v| usize::try_from(v).ok()).filter(|&v| v > 0);
         extents.push(extent.ok_or_else(|| {
             let symbol = dim.dim_param.as_deref().unwrap_or("?");
-            format!(
-                "has the symbolic extent `{symbol}` on axis {}; only the batch may vary",
-                i + 1
-            )
+            format!("has the symbolic extent `{symbol}` on axis {}; only the batch may vary", i + 1)
         })?);
     }
     Ok((Shape::new(extents)?, batch.dim_value.filter(|&n| n > 0)))
@@ -426,10 +328,7 @@ impl<'a> Finality<'a> {
                 consumers.entry(input).or_default().push(node);
             }
         }
-        Finality {
-            outputs: graph.output.iter().filter_map(|o| o.name.as_deref()).collect(),
-            consumers,
-        }
+        Finality { outputs: graph.output.iter().filter_map(|o| o.name.as_deref()).collect(), consumers }
     }
 
     fn is_used(&self, tensor: &str) -> bool {

@@ -55,10 +55,7 @@ pub(super) struct Objection {
 
 impl Objection {
     fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Objection {
-            reason: reason.into(),
-            hint: hint.into(),
-        }
+        Objection { reason: reason.into(), hint: hint.into() }
     }
 }
 
@@ -273,15 +270,9 @@ impl Call<'_> {
                 extents.extend(self.shape(0)?.extents().iter().map(|&e| e as i64));
                 Ok(Value::Constant(shape_of(&extents, self.attributes)?))
             }
-            "Relu" => self.one(Part::Clip {
-                low: 0.0,
-                high: f64::INFINITY,
-            }),
+            "Relu" => self.one(Part::Clip { low: 0.0, high: f64::INFINITY }),
             "Floor" => self.one(Part::Floor),
-            "Neg" => self.one(Part::Scalar {
-                scale: -1.0,
-                shift: 0.0,
-            }),
+            "Neg" => self.one(Part::Scalar { scale: -1.0, shift: 0.0 }),
             "Clip" => self.clip(),
             "Max" | "Min" => self.bound(),
             "Add" | "Sum" => self.sum(),
@@ -298,11 +289,7 @@ impl Call<'_> {
                 if rank < 2 {
                     return Err(format!("it needs positions to pool over, found {}", self.shape(0)?).into());
                 }
-                let op = if self.op == "GlobalMaxPool" {
-                    Op::GlobalMax
-                } else {
-                    Op::GlobalAverage
-                };
+                let op = if self.op == "GlobalMaxPool" { Op::GlobalMax } else { Op::GlobalAverage };
                 self.reduce((1..rank).collect(), true, op)
             }
             "ReduceMean" | "ReduceMax" => self.reduction(),
@@ -348,8 +335,7 @@ impl Call<'_> {
     }
 
     fn needed(&self, index: usize) -> Result<&Tensor, Objection> {
-        self.constant(index)?
-            .ok_or_else(|| format!("its input {index} is missing").into())
+        self.constant(index)?.ok_or_else(|| format!("its input {index} is missing").into())
     }
 
     /// The constants among the inputs, each in its place.
@@ -362,11 +348,7 @@ impl Call<'_> {
     }
 
     fn push(&mut self, suffix: &str, part: Part, inputs: &[usize]) -> Result<usize, Objection> {
-        let name = if suffix.is_empty() {
-            self.name.to_owned()
-        } else {
-            format!("{}/{suffix}", self.name)
-        };
+        let name = if suffix.is_empty() { self.name.to_owned() } else { format!("{}/{suffix}", self.name) };
         Ok(self.draft.push(&name, self.op, self.order, part, inputs)?)
     }
 
@@ -381,15 +363,9 @@ impl Call<'_> {
     }
 
     fn dropout(&self) -> Translated {
-        let training = self
-            .constant(2)?
-            .and_then(Tensor::scalar)
-            .is_some_and(|x| x != 0.0);
+        let training = self.constant(2)?.and_then(Tensor::scalar).is_some_and(|x| x != 0.0);
         if training {
-            return Err(Objection::new(
-                "it is in training mode",
-                "export the net with model.eval()",
-            ));
+            return Err(Objection::new("it is in training mode", "export the net with model.eval()"));
         }
         self.pass()
     }
@@ -407,30 +383,18 @@ impl Call<'_> {
 
     fn decision(&mut self) -> Translated {
         if !self.last {
-            let reason = format!(
-                "{} inside the net cannot be converted, only behind its last layer",
-                self.op
-            );
+            let reason =
+                format!("{} inside the net cannot be converted, only behind its last layer", self.op);
             return Err(Objection::new(reason, "cut the net before it"));
         }
-        let what = if self.op == "ArgMax" {
-            "outputs themselves, not their place"
-        } else {
-            "logits"
-        };
-        self.notes.push(format!(
-            "node `{}` ({}) was dropped: the net yields the {what}",
-            self.name, self.op
-        ));
+        let what = if self.op == "ArgMax" { "outputs themselves, not their place" } else { "logits" };
+        self.notes.push(format!("node `{}` ({}) was dropped: the net yields the {what}", self.name, self.op));
         self.pass()
     }
 
     fn clip(&mut self) -> Translated {
         let (low, high) = if self.opset < 11 {
-            (
-                self.attributes.float("min")?.map(f64::from),
-                self.attributes.float("max")?.map(f64::from),
-            )
+            (self.attributes.float("min")?.map(f64::from), self.attributes.float("max")?.map(f64::from))
         } else {
             let bound = |index| -> Result<Option<f64>, Objection> {
                 match self.constant(index)? {
@@ -457,10 +421,7 @@ impl Call<'_> {
             && l <= h
         {
             let inner = self.draft.steps[input].inputs[0];
-            let part = Part::Clip {
-                low: l.clamp(low, high),
-                high: h.clamp(low, high),
-            };
+            let part = Part::Clip { low: l.clamp(low, high), high: h.clamp(low, high) };
             return Ok(Value::Step(self.push("", part, &[inner])?));
         }
         self.one(Part::Clip { low, high })
@@ -475,54 +436,29 @@ impl Call<'_> {
                 Value::Step(step) => steps.push(*step),
                 Value::Constant(tensor) => {
                     let x = tensor.scalar().ok_or("its bound must be a single number")?;
-                    if self.op == "Max" {
-                        low = low.max(x)
-                    } else {
-                        high = high.min(x)
-                    }
+                    if self.op == "Max" { low = low.max(x) } else { high = high.min(x) }
                 }
                 Value::Refused { .. } => return Ok(value.clone()),
             }
         }
         let [step] = steps[..] else {
             let reason = format!("{} of two activations cannot be converted", self.op);
-            return Err(Objection::new(
-                reason,
-                "only a maximum over a window or over space can",
-            ));
+            return Err(Objection::new(reason, "only a maximum over a window or over space can"));
         };
         let inputs = [Some(Value::Step(step))];
         let (opset, batch, last) = (self.opset, self.batch, self.last);
         let (name, order, attributes) = (self.name, self.order, self.attributes);
         let (op, draft, notes) = (self.op, &mut *self.draft, &mut *self.notes);
-        Call {
-            draft,
-            op,
-            name,
-            order,
-            attributes,
-            inputs: &inputs,
-            opset,
-            batch,
-            last,
-            notes,
-        }
-        .clip_to(low, high)
+        Call { draft, op, name, order, attributes, inputs: &inputs, opset, batch, last, notes }
+            .clip_to(low, high)
     }
 
     /// `scale · x + shift` with constants that broadcast over the activation `input`.
     fn affine(&mut self, input: usize, scale: Coefficient, shift: Coefficient) -> Translated {
         if let (&Coefficient::One(scale), &Coefficient::One(shift)) = (&scale, &shift) {
-            return Ok(Value::Step(self.push(
-                "",
-                Part::Scalar { scale, shift },
-                &[input],
-            )?));
+            return Ok(Value::Step(self.push("", Part::Scalar { scale, shift }, &[input])?));
         }
-        let op = Op::Affine(Affine {
-            scale: scale.numbers(),
-            shift: shift.numbers(),
-        });
+        let op = Op::Affine(Affine { scale: scale.numbers(), shift: shift.numbers() });
         Ok(Value::Step(self.push("", Part::Op(op), &[input])?))
     }
 
@@ -544,11 +480,7 @@ impl Call<'_> {
             [step] => step,
             _ => {
                 self.same_shapes(&steps)?;
-                self.push(
-                    if constants.is_empty() { "" } else { "sum" },
-                    Part::Op(Op::Add),
-                    &steps,
-                )?
+                self.push(if constants.is_empty() { "" } else { "sum" }, Part::Op(Op::Add), &steps)?
             }
         };
         for constant in constants {
@@ -565,11 +497,7 @@ impl Call<'_> {
         let shape = |step: usize| &self.draft.steps[step].shape;
         match steps.iter().find(|&&s| shape(s) != shape(steps[0])) {
             Some(&other) => Err(Objection::new(
-                format!(
-                    "it adds activations of shapes {} and {}",
-                    shape(steps[0]),
-                    shape(other)
-                ),
+                format!("it adds activations of shapes {} and {}", shape(steps[0]), shape(other)),
                 "branches must have one shape; broadcasting between activations is not supported",
             )),
             None => Ok(()),
@@ -588,14 +516,7 @@ impl Call<'_> {
             }
             (Some(&Value::Step(a)), Some(&Value::Step(b))) => {
                 self.same_shapes(&[a, b])?;
-                let minus = self.push(
-                    "minus",
-                    Part::Scalar {
-                        scale: -1.0,
-                        shift: 0.0,
-                    },
-                    &[b],
-                )?;
+                let minus = self.push("minus", Part::Scalar { scale: -1.0, shift: 0.0 }, &[b])?;
                 Ok(Value::Step(self.push("", Part::Op(Op::Add), &[a, minus])?))
             }
             _ => Err("an input is missing".into()),
@@ -626,10 +547,9 @@ impl Call<'_> {
                 let scale = self.coefficient(b, a)?.map(|x| 1.0 / x);
                 self.affine(a, scale, Coefficient::One(0.0))
             }
-            _ => Err(Objection::new(
-                "it divides by an activation",
-                "only constant divisors can be converted",
-            )),
+            _ => {
+                Err(Objection::new("it divides by an activation", "only constant divisors can be converted"))
+            }
         }
     }
 
@@ -649,11 +569,7 @@ impl Call<'_> {
         let &[rows, columns] = &tensor.extents[..] else {
             return Err(format!("its weights have the shape {:?}", tensor.extents).into());
         };
-        let (outputs, ins) = if transposed {
-            (rows, columns)
-        } else {
-            (columns, rows)
-        };
+        let (outputs, ins) = if transposed { (rows, columns) } else { (columns, rows) };
         if ins != inputs {
             return Err(format!("its weights take {ins} inputs, found {inputs}").into());
         }
@@ -672,19 +588,10 @@ impl Call<'_> {
                     Coefficient::One(x) => vec![x as f32; outputs].into(),
                     coefficient => coefficient.numbers(),
                 };
-                Some(if beta == 1.0 {
-                    bias
-                } else {
-                    bias.iter().map(|b| b * beta).collect()
-                })
+                Some(if beta == 1.0 { bias } else { bias.iter().map(|b| b * beta).collect() })
             }
         };
-        let linear = Op::Linear(Linear {
-            weights,
-            bias,
-            inputs,
-            outputs,
-        });
+        let linear = Op::Linear(Linear { weights, bias, inputs, outputs });
         Ok(Value::Step(self.push("", Part::Op(linear), &[input])?))
     }
 
@@ -692,10 +599,7 @@ impl Call<'_> {
     /// width 1 with the last axis as the channels.
     fn matmul(&mut self) -> Translated {
         let input = self.step(0).map_err(|e| {
-            Objection::new(
-                e.reason,
-                "weights must stand on the right, as PyTorch writes x @ W.t()",
-            )
+            Objection::new(e.reason, "weights must stand on the right, as PyTorch writes x @ W.t()")
         })?;
         let extents = self.shape(0)?.extents().to_vec();
         let tensor = self.needed(1)?;
@@ -707,40 +611,21 @@ impl Call<'_> {
         }
         let weights = turned(&tensor.floats()?, inputs, outputs);
         if extents.len() == 1 {
-            let linear = Op::Linear(Linear {
-                weights,
-                bias: None,
-                inputs,
-                outputs,
-            });
+            let linear = Op::Linear(Linear { weights, bias: None, inputs, outputs });
             return Ok(Value::Step(self.push("", Part::Op(linear), &[input])?));
         }
         let positions: usize = extents[..extents.len() - 1].iter().product();
         let mut out = extents.clone();
         *out.last_mut().expect("rank is above 1") = outputs;
         let swap = || Part::Op(Op::Transpose { perm: vec![1, 0] });
-        let flat = self.push(
-            "positions",
-            Part::Op(Op::View(Shape::new([positions, inputs])?)),
-            &[input],
-        )?;
+        let flat = self.push("positions", Part::Op(Op::View(Shape::new([positions, inputs])?)), &[input])?;
         let first = self.push("channels_first", swap(), &[flat])?;
         let window = Window::of([1, 1]);
-        let conv = Conv {
-            weights,
-            bias: None,
-            in_channels: inputs,
-            out_channels: outputs,
-            groups: 1,
-            window,
-        };
+        let conv =
+            Conv { weights, bias: None, in_channels: inputs, out_channels: outputs, groups: 1, window };
         let product = self.push("", Part::Op(Op::Conv(conv)), &[first])?;
         let last = self.push("channels_last", swap(), &[product])?;
-        Ok(Value::Step(self.push(
-            "view",
-            Part::Op(Op::View(Shape::new(out)?)),
-            &[last],
-        )?))
+        Ok(Value::Step(self.push("view", Part::Op(Op::View(Shape::new(out)?)), &[last])?))
     }
 
     /// Kernel, stride, dilation and padding from the attributes, for spatial extents `input`.
@@ -758,7 +643,7 @@ impl Call<'_> {
             };
             if given.len() != length {
                 return Err(
-                    format!("its attribute `{name}` is {given:?}; {length} numbers are needed").into(),
+                    format!("its attribute `{name}` is {given:?}; {length} numbers are needed").into()
                 );
             }
             let number = |&x: &i64| {
@@ -788,21 +673,14 @@ impl Call<'_> {
                     let reach = (outputs - 1).saturating_mul(stride[axis]).saturating_add(span);
                     let total = reach.saturating_sub(input[axis]);
                     let less = total / 2;
-                    (pads[axis], pads[rank + axis]) = if same == "SAME_UPPER" {
-                        (less, total - less)
-                    } else {
-                        (total - less, less)
-                    };
+                    (pads[axis], pads[rank + axis]) =
+                        if same == "SAME_UPPER" { (less, total - less) } else { (total - less, less) };
                 }
             }
             other => return Err(format!("its attribute auto_pad is `{other}`").into()),
         }
         let pair = |list: &[usize], fill: usize| {
-            if rank == 1 {
-                [fill, list[0]]
-            } else {
-                [list[0], list[1]]
-            }
+            if rank == 1 { [fill, list[0]] } else { [list[0], list[1]] }
         };
         Ok(Window {
             kernel: pair(kernel, 1),
@@ -844,30 +722,16 @@ impl Call<'_> {
             Some(bias) => Some(bias.floats()?),
             None => None,
         };
-        let conv = Conv {
-            weights,
-            bias,
-            in_channels,
-            out_channels,
-            groups,
-            window,
-        };
+        let conv = Conv { weights, bias, in_channels, out_channels, groups, window };
         Ok(Value::Step(self.push("", Part::Op(Op::Conv(conv)), &[input])?))
     }
 
     fn batch_norm(&mut self) -> Translated {
         let input = self.step(0)?;
         if self.attributes.flag("training_mode")? {
-            return Err(Objection::new(
-                "it is in training mode",
-                "export the net with model.eval()",
-            ));
+            return Err(Objection::new("it is in training mode", "export the net with model.eval()"));
         }
-        if self
-            .attributes
-            .int("spatial")?
-            .is_some_and(|spatial| spatial != 1)
-        {
+        if self.attributes.int("spatial")?.is_some_and(|spatial| spatial != 1) {
             return Err("its statistics are not per channel (spatial = 0)".into());
         }
         let channels = self.shape(0)?.channels();
@@ -876,42 +740,25 @@ impl Call<'_> {
         for index in 1..=4 {
             let list = self.needed(index)?.floats()?;
             if list.len() != channels {
-                return Err(format!(
-                    "its input {index} has {} numbers for {channels} channels",
-                    list.len()
-                )
-                .into());
+                return Err(
+                    format!("its input {index} has {} numbers for {channels} channels", list.len()).into()
+                );
             }
             lists.push(list);
         }
-        let [gamma, beta, mean, variance] = &lists[..] else {
-            unreachable!("four lists were read")
-        };
+        let [gamma, beta, mean, variance] = &lists[..] else { unreachable!("four lists were read") };
         let wide = |list: &[f32], c: usize| f64::from(list[c]);
-        let scale: Vec<f64> = (0..channels)
-            .map(|c| wide(gamma, c) / (wide(variance, c) + epsilon).sqrt())
-            .collect();
-        let shift = (0..channels)
-            .map(|c| (wide(beta, c) - wide(mean, c) * scale[c]) as f32)
-            .collect();
-        let affine = Affine {
-            scale: scale.iter().map(|&s| s as f32).collect(),
-            shift,
-        };
-        Ok(Value::Step(self.push(
-            "",
-            Part::Op(Op::Affine(affine)),
-            &[input],
-        )?))
+        let scale: Vec<f64> =
+            (0..channels).map(|c| wide(gamma, c) / (wide(variance, c) + epsilon).sqrt()).collect();
+        let shift = (0..channels).map(|c| (wide(beta, c) - wide(mean, c) * scale[c]) as f32).collect();
+        let affine = Affine { scale: scale.iter().map(|&s| s as f32).collect(), shift };
+        Ok(Value::Step(self.push("", Part::Op(Op::Affine(affine)), &[input])?))
     }
 
     fn pool(&mut self) -> Translated {
         let input = self.step(0)?;
         let shape = self.shape(0)?;
-        let given = self
-            .attributes
-            .ints("kernel_shape")?
-            .ok_or("its kernel_shape is missing")?;
+        let given = self.attributes.ints("kernel_shape")?.ok_or("its kernel_shape is missing")?;
         let kernel = given
             .iter()
             .map(|&k| usize::try_from(k).map_err(|_| format!("its kernel_shape is {given:?}")))
@@ -922,11 +769,7 @@ impl Call<'_> {
             Op::MaxPool(MaxPool { window, ceil_mode })
         } else {
             let count_include_pad = self.attributes.flag("count_include_pad")?;
-            Op::AveragePool(AveragePool {
-                window,
-                ceil_mode,
-                count_include_pad,
-            })
+            Op::AveragePool(AveragePool { window, ceil_mode, count_include_pad })
         };
         Ok(Value::Step(self.push("", Part::Op(op), &[input])?))
     }
@@ -943,21 +786,14 @@ impl Call<'_> {
             }
             return Err("it reduces over everything, the batch included".into());
         }
-        let mut reduced = list
-            .iter()
-            .map(|&a| axis(a, rank))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut reduced = list.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
         reduced.sort_unstable();
         reduced.dedup();
         if reduced[0] == 0 {
             return Err("it reduces over the batch".into());
         }
         let keep = self.attributes.int("keepdims")?.unwrap_or(1) != 0;
-        let op = if self.op == "ReduceMax" {
-            Op::GlobalMax
-        } else {
-            Op::GlobalAverage
-        };
+        let op = if self.op == "ReduceMax" { Op::GlobalMax } else { Op::GlobalAverage };
         self.reduce(reduced.iter().map(|a| a - 1).collect(), keep, op)
     }
 
@@ -969,9 +805,7 @@ impl Call<'_> {
         let rank = extents.len();
         let kept: Vec<usize> = (0..rank).filter(|a| !reduced.contains(a)).collect();
         let out: Vec<usize> = if keep {
-            (0..rank)
-                .map(|a| if reduced.contains(&a) { 1 } else { extents[a] })
-                .collect()
+            (0..rank).map(|a| if reduced.contains(&a) { 1 } else { extents[a] }).collect()
         } else {
             kept.iter().map(|&a| extents[a]).collect()
         };
@@ -990,18 +824,13 @@ impl Call<'_> {
         if self.draft.steps[step].shape.extents() == out {
             return Ok(Value::Step(step));
         }
-        Ok(Value::Step(self.push(
-            "view",
-            Part::Op(Op::View(Shape::new(out)?)),
-            &[step],
-        )?))
+        Ok(Value::Step(self.push("view", Part::Op(Op::View(Shape::new(out)?)), &[step])?))
     }
 
     fn concat(&mut self) -> Translated {
         let steps = (0..self.inputs.len())
             .map(|i| {
-                self.step(i)
-                    .map_err(|e| Objection::new(e.reason, "only activations can be concatenated"))
+                self.step(i).map_err(|e| Objection::new(e.reason, "only activations can be concatenated"))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let rank = self.shape(0)?.rank() + 1;
@@ -1009,29 +838,18 @@ impl Call<'_> {
         if axis == 0 {
             return Err("it concatenates along the batch".into());
         }
-        Ok(Value::Step(self.push(
-            "",
-            Part::Op(Op::Concat { axis: axis - 1 }),
-            &steps,
-        )?))
+        Ok(Value::Step(self.push("", Part::Op(Op::Concat { axis: axis - 1 }), &steps)?))
     }
 
     fn pad(&mut self) -> Translated {
         let input = self.step(0)?;
         let mode = self.attributes.text("mode").unwrap_or("constant");
         if mode != "constant" {
-            return Err(Objection::new(
-                format!("it pads in the mode `{mode}`"),
-                "only zeros can be padded",
-            ));
+            return Err(Objection::new(format!("it pads in the mode `{mode}`"), "only zeros can be padded"));
         }
         let rank = self.shape(0)?.rank() + 1;
         let (pads, value) = if self.opset < 11 {
-            let pads = self
-                .attributes
-                .ints("pads")?
-                .ok_or("its pads are missing")?
-                .to_vec();
+            let pads = self.attributes.ints("pads")?.ok_or("its pads are missing")?.to_vec();
             (pads, self.attributes.float("value")?.map(f64::from))
         } else {
             let value = match self.constant(2)? {
@@ -1045,11 +863,7 @@ impl Call<'_> {
             return Err(Objection::new(reason, "only zeros can be padded"));
         }
         let along: Vec<usize> = match self.constant(3)? {
-            Some(tensor) => tensor
-                .as_integers()?
-                .iter()
-                .map(|&a| axis(a, rank))
-                .collect::<Result<_, _>>()?,
+            Some(tensor) => tensor.as_integers()?.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
             None => (0..rank).collect(),
         };
         if pads.len() != 2 * along.len() {
@@ -1070,10 +884,7 @@ impl Call<'_> {
         if before[0] != 0 || after[0] != 0 {
             return Err("it pads the batch".into());
         }
-        let op = Op::Pad {
-            before: before.split_off(1),
-            after: after.split_off(1),
-        };
+        let op = Op::Pad { before: before.split_off(1), after: after.split_off(1) };
         Ok(Value::Step(self.push("", Part::Op(op), &[input])?))
     }
 
@@ -1086,10 +897,7 @@ impl Call<'_> {
         let shape = self.shape(0)?;
         let (elements, rank) = (shape.elements(), shape.rank() + 1);
         if axis(self.attributes.int("axis")?.unwrap_or(1), rank + 1)? != 1 {
-            return Err(Objection::new(
-                "it merges the batch with other axes",
-                "use Flatten with axis 1",
-            ));
+            return Err(Objection::new("it merges the batch with other axes", "use Flatten with axis 1"));
         }
         self.view(vec![elements])
     }
@@ -1098,11 +906,7 @@ impl Call<'_> {
         let shape = self.shape(0)?;
         let target = match self.value(1) {
             // Before operator set 5 the shape was an attribute; some exporters still write it so.
-            None => self
-                .attributes
-                .ints("shape")?
-                .ok_or("its shape is missing")?
-                .to_vec(),
+            None => self.attributes.ints("shape")?.ok_or("its shape is missing")?.to_vec(),
             Some(_) => self.needed(1)?.as_integers()?.to_vec(),
         };
         let copies = !self.attributes.flag("allowzero")?;
@@ -1127,10 +931,7 @@ impl Call<'_> {
                 _ => usize::try_from(extent).map_err(|_| merged())?,
             });
         }
-        let known = extents
-            .iter()
-            .try_fold(1usize, |n, &e| n.checked_mul(e))
-            .ok_or_else(merged)?;
+        let known = extents.iter().try_fold(1usize, |n, &e| n.checked_mul(e)).ok_or_else(merged)?;
         if let Some(free) = free {
             if known == 0 || !shape.elements().is_multiple_of(known) {
                 return Err(merged());
@@ -1156,10 +957,7 @@ impl Call<'_> {
             self.constant(1)?;
         }
         let dropped: Vec<usize> = match axes(self.attributes, &self.constants(), "axes", 1)? {
-            Some(list) => list
-                .iter()
-                .map(|&a| axis(a, extents.len() + 1))
-                .collect::<Result<_, _>>()?,
+            Some(list) => list.iter().map(|&a| axis(a, extents.len() + 1)).collect::<Result<_, _>>()?,
             None => (1..=extents.len()).filter(|&a| extents[a - 1] == 1).collect(),
         };
         if dropped.contains(&0) {
@@ -1168,9 +966,7 @@ impl Call<'_> {
         if let Some(&bad) = dropped.iter().find(|&&a| extents[a - 1] != 1) {
             return Err(format!("axis {bad} has the extent {}, not 1", extents[bad - 1]).into());
         }
-        let kept = (1..=extents.len())
-            .filter(|a| !dropped.contains(a))
-            .map(|a| extents[a - 1]);
+        let kept = (1..=extents.len()).filter(|a| !dropped.contains(a)).map(|a| extents[a - 1]);
         self.view(kept.collect())
     }
 
@@ -1196,22 +992,15 @@ impl Call<'_> {
             None => (0..rank).rev().collect(),
         };
         if perm.first() != Some(&0) || perm[1..].contains(&0) {
-            return Err(Objection::new(
-                format!("its permutation {perm:?} moves the batch"),
-                "keep it first",
-            ));
+            return Err(Objection::new(format!("its permutation {perm:?} moves the batch"), "keep it first"));
         }
-        self.one(Part::Op(Op::Transpose {
-            perm: perm[1..].iter().map(|a| a - 1).collect(),
-        }))
+        self.one(Part::Op(Op::Transpose { perm: perm[1..].iter().map(|a| a - 1).collect() }))
     }
 }
 
 /// `[columns][rows]` from `[rows][columns]`.
 fn turned(x: &[f32], rows: usize, columns: usize) -> Arc<[f32]> {
-    (0..columns)
-        .flat_map(|c| (0..rows).map(move |r| x[r * columns + c]))
-        .collect()
+    (0..columns).flat_map(|c| (0..rows).map(move |r| x[r * columns + c])).collect()
 }
 
 /// Constants that multiply or shift an activation.
@@ -1247,20 +1036,14 @@ impl Coefficient {
         if extents.remove(0) != 1 {
             return Err(mismatch());
         }
-        if extents
-            .iter()
-            .zip(shape.extents())
-            .any(|(&own, &extent)| own != extent && own != 1)
-        {
+        if extents.iter().zip(shape.extents()).any(|(&own, &extent)| own != extent && own != 1) {
             return Err(mismatch());
         }
         if extents[1..].iter().all(|&e| e == 1) {
             return Ok(Coefficient::Many(floats));
         }
         let own = Tensor::new(extents, Numbers::Floats(floats))?;
-        Ok(Coefficient::Many(
-            super::fold::spread(&own, shape.extents())?.floats()?,
-        ))
+        Ok(Coefficient::Many(super::fold::spread(&own, shape.extents())?.floats()?))
     }
 
     fn map(self, f: impl Fn(f64) -> f64) -> Self {

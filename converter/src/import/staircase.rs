@@ -61,14 +61,7 @@ impl Staircase {
                 _ => return None,
             }
         }
-        Some(Staircase {
-            slope,
-            offset,
-            low: floor(low),
-            high: floor(high),
-            rise: 1.0,
-            base: 0.0,
-        })
+        Some(Staircase { slope, offset, low: floor(low), high: floor(high), rise: 1.0, base: 0.0 })
     }
 
     /// The same with one more part behind it.
@@ -113,22 +106,13 @@ impl Staircase {
         }
         let gain = self.rise * self.slope;
         let lead = self.rise * (self.offset - self.low - 0.5);
-        Some(Quantiser {
-            gain,
-            lead,
-            levels: levels as u32,
-            theta,
-        })
+        Some(Quantiser { gain, lead, levels: levels as u32, theta })
     }
 }
 
 /// Floor, up to rounding of the constants: a bound of `8.5 − ε` that stands for 8.5 is floored alike, but `8 − 10⁻⁹` is 8.
 fn floor(bound: f64) -> f64 {
-    if (bound - bound.round()).abs() < 1e-4 {
-        bound.round()
-    } else {
-        bound.floor()
-    }
+    if (bound - bound.round()).abs() < 1e-4 { bound.round() } else { bound.floor() }
 }
 
 /// Replaces the last step of every quantised activation by a [`Quantiser`] on the input of the chain. The steps in
@@ -139,9 +123,8 @@ pub(super) fn recognise(draft: &mut Draft, output: usize) {
     for (id, step) in draft.steps.iter().enumerate().filter(|(id, _)| alive[*id]) {
         step.inputs.iter().for_each(|&input| consumers[input].push(id));
     }
-    let floors: Vec<usize> = (0..draft.steps.len())
-        .filter(|&id| matches!(draft.steps[id].part, Part::Floor))
-        .collect();
+    let floors: Vec<usize> =
+        (0..draft.steps.len()).filter(|&id| matches!(draft.steps[id].part, Part::Floor)).collect();
     for floor in floors {
         if let Some((base, last, quantiser)) = match_chain(draft, &consumers, floor, output) {
             rewrite(draft, floor, base, last, quantiser);
@@ -175,11 +158,7 @@ fn match_chain(
     }
     let mut fallback = None;
     for before in (0..=upstream.len()).rev() {
-        let parts: Vec<_> = upstream[..before]
-            .iter()
-            .rev()
-            .map(|&id| &draft.steps[id].part)
-            .collect();
+        let parts: Vec<_> = upstream[..before].iter().rev().map(|&id| &draft.steps[id].part).collect();
         let base = upstream.get(before).copied().unwrap_or(base);
         let mut staircase = Staircase::before(&parts);
         for after in 0..=downstream.len() {

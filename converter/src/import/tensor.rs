@@ -58,19 +58,13 @@ impl Tensor {
     pub(super) fn new(extents: Vec<usize>, numbers: Numbers) -> Result<Self, String> {
         let expected = count(&extents)?;
         if expected != numbers.len() {
-            return Err(format!(
-                "{} numbers for a constant of shape {extents:?}",
-                numbers.len()
-            ));
+            return Err(format!("{} numbers for a constant of shape {extents:?}", numbers.len()));
         }
         Ok(Tensor { extents, numbers })
     }
 
     pub(super) fn integers(values: Vec<i64>) -> Self {
-        Tensor {
-            extents: vec![values.len()],
-            numbers: Numbers::Integers(values),
-        }
+        Tensor { extents: vec![values.len()], numbers: Numbers::Integers(values) }
     }
 
     /// The numbers as floats; integers are converted.
@@ -162,16 +156,8 @@ fn from_bytes(kind: DataType, bytes: &[u8]) -> Result<Numbers, String> {
         DataType::UINT32 => integers(bytes, |b| i64::from(u32::from_le_bytes(b))),
         DataType::INT64 => integers(bytes, i64::from_le_bytes),
         DataType::UINT64 => {
-            let values = bytes
-                .as_chunks::<8>()
-                .0
-                .iter()
-                .map(|&b| i64::try_from(u64::from_le_bytes(b)));
-            Numbers::Integers(
-                values
-                    .collect::<Result<_, _>>()
-                    .map_err(|_| "has a number above 2⁶³")?,
-            )
+            let values = bytes.as_chunks::<8>().0.iter().map(|&b| i64::try_from(u64::from_le_bytes(b)));
+            Numbers::Integers(values.collect::<Result<_, _>>().map_err(|_| "has a number above 2⁶³")?)
         }
         _ => return Err(format!("has the type {kind}, which is not supported")),
     })
@@ -196,10 +182,7 @@ fn from_fields(kind: DataType, proto: &TensorProto) -> Result<Numbers, String> {
             Numbers::Floats(numbers.collect::<Result<_, String>>()?)
         }
         DataType::BFLOAT16 => {
-            let numbers = proto
-                .int32_data
-                .iter()
-                .map(|i| Ok(f32::from_bits(u32::from(bits(i)?) << 16)));
+            let numbers = proto.int32_data.iter().map(|i| Ok(f32::from_bits(u32::from(bits(i)?) << 16)));
             Numbers::Floats(numbers.collect::<Result<_, String>>()?)
         }
         _ => return Err(format!("has the type {kind}, which is not supported here")),

@@ -156,10 +156,7 @@ fn check_message(bytes: &[u8], message: Message, depth: usize) -> Result<(), Str
         match (message.nested(field.number), field.value) {
             (Some(inner), Value::Bytes(bytes)) => check_message(bytes, inner, depth + 1)?,
             (Some(_), _) => {
-                return Err(format!(
-                    "field {} of the {message:?} message is not a message",
-                    field.number
-                ));
+                return Err(format!("field {} of the {message:?} message is not a message", field.number));
             }
             (None, _) => {}
         }
@@ -179,21 +176,9 @@ mod tests {
         assert_eq!(
             fields.unwrap(),
             [
-                Field {
-                    number: 1,
-                    value: Value::Varint(150),
-                    start: 1
-                },
-                Field {
-                    number: 2,
-                    value: Value::Bytes(b"hi"),
-                    start: 5
-                },
-                Field {
-                    number: 3,
-                    value: Value::Fixed32([1, 2, 3, 4]),
-                    start: 8
-                },
+                Field { number: 1, value: Value::Varint(150), start: 1 },
+                Field { number: 2, value: Value::Bytes(b"hi"), start: 5 },
+                Field { number: 3, value: Value::Fixed32([1, 2, 3, 4]), start: 8 },
             ]
         );
     }

@@ -36,11 +36,7 @@ fn scaled(node: &Draft, affine: &Affine) -> Option<Op> {
         Op::Linear(linear) => {
             let (weights, bias) =
                 rows_scaled(&linear.weights, linear.bias.as_deref(), linear.outputs, affine);
-            Some(Op::Linear(Linear {
-                weights,
-                bias: Some(bias),
-                ..*linear
-            }))
+            Some(Op::Linear(Linear { weights, bias: Some(bias), ..*linear }))
         }
         Op::Conv(conv) => {
             let per_channel = |x: &[f32]| [1, channels].contains(&x.len());
@@ -48,12 +44,7 @@ fn scaled(node: &Draft, affine: &Affine) -> Option<Op> {
                 return None;
             }
             let (weights, bias) = rows_scaled(&conv.weights, conv.bias.as_deref(), channels, affine);
-            Some(Op::Conv(Conv {
-                weights,
-                bias: Some(bias),
-                window: conv.window.clone(),
-                ..*conv
-            }))
+            Some(Op::Conv(Conv { weights, bias: Some(bias), window: conv.window.clone(), ..*conv }))
         }
         _ => None,
     }
@@ -69,10 +60,7 @@ fn composed(first: &Affine, second: &Affine, elements: usize) -> Affine {
         let inner = at(&first.shift, i, shifts) * at(&second.scale, i, shifts);
         (inner + at(&second.shift, i, shifts)) as f32
     };
-    Affine {
-        scale: (0..scales).map(scale).collect(),
-        shift: (0..shifts).map(shift).collect(),
-    }
+    Affine { scale: (0..scales).map(scale).collect(), shift: (0..shifts).map(shift).collect() }
 }
 
 /// Rows of weights and their biases, one per output channel, followed by an affine map with one number or one per row.
@@ -87,9 +75,7 @@ fn rows_scaled(
         weights.clone()
     } else {
         let length = weights.len() / rows;
-        (0..weights.len())
-            .map(|i| (f64::from(weights[i]) * scale(i / length)) as f32)
-            .collect()
+        (0..weights.len()).map(|i| (f64::from(weights[i]) * scale(i / length)) as f32).collect()
     };
     let shifted = |row: usize| {
         let before = bias.map_or(0.0, |b| f64::from(b[row]));
@@ -128,17 +114,11 @@ fn absorbed(op: &Op, before: &Draft) -> Option<Op> {
                 elements,
                 |_, i| i,
             );
-            Some(Op::Linear(Linear {
-                weights,
-                bias: Some(bias),
-                ..*linear
-            }))
+            Some(Op::Linear(Linear { weights, bias: Some(bias), ..*linear }))
         }
         Op::Conv(conv) => {
             let channels = conv.in_channels;
-            let per_channel = [&affine.scale, &affine.shift]
-                .iter()
-                .all(|x| [1, channels].contains(&x.len()));
+            let per_channel = [&affine.scale, &affine.shift].iter().all(|x| [1, channels].contains(&x.len()));
             let shifts = affine.shift.iter().any(|&s| s != 0.0);
             if !per_channel || (shifts && conv.window.is_padded()) {
                 return None;
@@ -154,12 +134,7 @@ fn absorbed(op: &Op, before: &Draft) -> Option<Op> {
                 elements,
                 element,
             );
-            Some(Op::Conv(Conv {
-                weights,
-                bias: Some(bias),
-                window: conv.window.clone(),
-                ..*conv
-            }))
+            Some(Op::Conv(Conv { weights, bias: Some(bias), window: conv.window.clone(), ..*conv }))
         }
         _ => None,
     }
@@ -184,12 +159,7 @@ fn columns_scaled(
     let biased = |row: usize| {
         let start = bias.map_or(0.0, |b| f64::from(b[row]));
         let row_weights = weights[row * length..(row + 1) * length].iter().enumerate();
-        row_weights.fold(start, |sum, (i, &w)| {
-            sum + f64::from(w) * at(&affine.shift, row, i)
-        }) as f32
+        row_weights.fold(start, |sum, (i, &w)| sum + f64::from(w) * at(&affine.shift, row, i)) as f32
     };
-    (
-        (0..weights.len()).map(folded).collect(),
-        (0..rows).map(biased).collect(),
-    )
+    ((0..weights.len()).map(folded).collect(), (0..rows).map(biased).collect())
 }

@@ -28,10 +28,7 @@ impl Graph {
             inputs: node.inputs.iter().map(|i| i.index()).collect(),
             shape: node.shape.clone(),
         };
-        Graph {
-            nodes: ann.nodes().iter().map(draft).collect(),
-            output: ann.output().index(),
-        }
+        Graph { nodes: ann.nodes().iter().map(draft).collect(), output: ann.output().index() }
     }
 
     /// Adds a node and returns its place.
@@ -91,12 +88,7 @@ impl Graph {
                     continue;
                 }
                 let node = &self.nodes[id];
-                let missing: Vec<_> = node
-                    .inputs
-                    .iter()
-                    .filter(|&&i| places[i].is_none())
-                    .copied()
-                    .collect();
+                let missing: Vec<_> = node.inputs.iter().filter(|&&i| places[i].is_none()).copied().collect();
                 if !missing.is_empty() {
                     open.extend(missing.into_iter().rev());
                     continue;

@@ -22,43 +22,22 @@ pub(super) fn behind_activations(graph: &mut Graph) {
             chain.push(at);
             at = node.inputs[0];
         }
-        while chain
-            .last()
-            .is_some_and(|&last| !graph.nodes[last].op.is_maximum())
-        {
+        while chain.last().is_some_and(|&last| !graph.nodes[last].op.is_maximum()) {
             chain.pop();
         }
         let Some(&first) = chain.last() else { continue };
         let source = graph.nodes[first].inputs[0];
         let activation = graph.nodes[id].clone();
         let shape = graph.nodes[source].shape.clone();
-        let mut at = graph.add(Draft {
-            tensor: None,
-            inputs: vec![source],
-            shape,
-            ..activation.clone()
-        });
+        let mut at = graph.add(Draft { tensor: None, inputs: vec![source], shape, ..activation.clone() });
         for &link in chain[1..].iter().rev() {
             let node = graph.nodes[link].clone();
-            at = graph.add(Draft {
-                tensor: None,
-                inputs: vec![at],
-                ..node
-            });
+            at = graph.add(Draft { tensor: None, inputs: vec![at], ..node });
         }
         // The activation's place takes the last link, so that its users see it.
-        let (name, op) = (
-            graph.nodes[chain[0]].name.clone(),
-            graph.nodes[chain[0]].op.clone(),
-        );
+        let (name, op) = (graph.nodes[chain[0]].name.clone(), graph.nodes[chain[0]].op.clone());
         let tensor = activation.tensor;
-        graph.nodes[id] = Draft {
-            name,
-            tensor,
-            op,
-            inputs: vec![at],
-            shape: activation.shape,
-        };
+        graph.nodes[id] = Draft { name, tensor, op, inputs: vec![at], shape: activation.shape };
     }
 }
 
@@ -77,25 +56,14 @@ fn increasing_maps_before_maxima(graph: &mut Graph) {
         let alone = |id: usize| consumers[id].len() == 1 && graph.output != id;
         let fits = graph.nodes[source].shape.channels() == node.shape.channels()
             && affine.scale.iter().all(|&s| s > 0.0)
-            && [&affine.scale, &affine.shift]
-                .iter()
-                .all(|x| [1, node.shape.channels()].contains(&x.len()));
+            && [&affine.scale, &affine.shift].iter().all(|x| [1, node.shape.channels()].contains(&x.len()));
         if !fits || !alone(maximum) || !alone(id) || !graph.nodes[consumers[id][0]].op.is_activation() {
             continue;
         }
         let map = node.clone();
         let before = graph.nodes[maximum].clone();
         let shape = graph.nodes[source].shape.clone();
-        let moved = graph.add(Draft {
-            tensor: None,
-            inputs: vec![source],
-            shape,
-            ..map.clone()
-        });
-        graph.nodes[id] = Draft {
-            tensor: map.tensor,
-            inputs: vec![moved],
-            ..before
-        };
+        let moved = graph.add(Draft { tensor: None, inputs: vec![source], shape, ..map.clone() });
+        graph.nodes[id] = Draft { tensor: map.tensor, inputs: vec![moved], ..before };
     }
 }
