@@ -39,15 +39,7 @@ impl AffineForm {
     /// A population itself: its rates times `scale`, plus `shift`.
     pub fn of_population(population: usize, shape: &Shape, scale: Runs, shift: Runs) -> Self {
         let map = LinearMap::Placed(Placed::whole(planes_of(shape), scale));
-        Self {
-            shape: shape.clone(),
-            terms: vec![Term {
-                population,
-                sources: shape.elements(),
-                map,
-            }],
-            shift,
-        }
+        Self { shape: shape.clone(), terms: vec![Term { population, sources: shape.elements(), map }], shift }
     }
 
     /// What an affine operator makes of such tensors.
@@ -76,11 +68,7 @@ impl AffineForm {
                 offset += form.shape.extents()[*axis];
             }
         }
-        Ok(Self {
-            shape: output.clone(),
-            terms,
-            shift: shift(&operator, inputs, output),
-        })
+        Ok(Self { shape: output.clone(), terms, shift: shift(&operator, inputs, output) })
     }
 }
 

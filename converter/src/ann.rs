@@ -78,11 +78,7 @@ impl Ann {
     /// # Errors
     /// If the name is empty.
     pub fn new(input: impl Into<String>, shape: Shape) -> Result<Self, AnnError> {
-        let mut ann = Ann {
-            nodes: Vec::new(),
-            names: HashSet::new(),
-            output: NodeId(0),
-        };
+        let mut ann = Ann { nodes: Vec::new(), names: HashSet::new(), output: NodeId(0) };
         ann.push(input, Op::Input(shape), &[])?;
         Ok(ann)
     }
@@ -97,11 +93,7 @@ impl Ann {
     /// If an input is not a node of this graph.
     pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[NodeId]) -> Result<NodeId, AnnError> {
         let name = name.into();
-        let refuse = |reason: String| AnnError {
-            node: name.clone(),
-            kind: op.kind(),
-            reason,
-        };
+        let refuse = |reason: String| AnnError { node: name.clone(), kind: op.kind(), reason };
         if name.is_empty() {
             return Err(refuse("a node needs a name".into()));
         }
@@ -109,33 +101,19 @@ impl Ann {
             return Err(refuse("the name is taken by another node".into()));
         }
         if matches!(op, Op::Input(_)) && !self.nodes.is_empty() {
-            return Err(refuse(format!(
-                "the net already has the input `{}`",
-                self.nodes[0].name
-            )));
+            return Err(refuse(format!("the net already has the input `{}`", self.nodes[0].name)));
         }
         let shapes: Vec<&Shape> = inputs
             .iter()
             .map(|id| {
-                assert!(
-                    id.0 < self.nodes.len(),
-                    "node {} of {} as input",
-                    id.0,
-                    self.nodes.len()
-                );
+                assert!(id.0 < self.nodes.len(), "node {} of {} as input", id.0, self.nodes.len());
                 &self.nodes[id.0].shape
             })
             .collect();
         let shape = op.output_shape(&shapes).map_err(refuse)?;
         let id = NodeId(self.nodes.len());
         self.names.insert(name.clone());
-        self.nodes.push(Node {
-            name,
-            tensor: None,
-            op,
-            inputs: inputs.to_vec(),
-            shape,
-        });
+        self.nodes.push(Node { name, tensor: None, op, inputs: inputs.to_vec(), shape });
         self.output = id;
         Ok(id)
     }
@@ -153,12 +131,7 @@ impl Ann {
     /// # Panics
     /// If `id` is not a node of this graph.
     pub fn set_output(&mut self, id: NodeId) {
-        assert!(
-            id.0 < self.nodes.len(),
-            "node {} of {} as output",
-            id.0,
-            self.nodes.len()
-        );
+        assert!(id.0 < self.nodes.len(), "node {} of {} as output", id.0, self.nodes.len());
         self.output = id;
     }
 
@@ -265,12 +238,7 @@ mod tests {
     #[test]
     fn shapes_follow_the_operators() {
         let mut ann = Ann::new("x", shape(&[4, 9, 8])).unwrap();
-        let window = Window {
-            stride: [2, 1],
-            before: [1, 0],
-            after: [0, 1],
-            ..Window::of([3, 2])
-        };
+        let window = Window { stride: [2, 1], before: [1, 0], after: [0, 1], ..Window::of([3, 2]) };
         let a = ann.push("conv", conv(4, 6, 2, window), &[ann.input()]).unwrap();
         assert_eq!(ann.node(a).shape.extents(), [6, 4, 8]);
         let b = ann.push("mean", Op::GlobalAverage, &[a]).unwrap();
@@ -278,20 +246,9 @@ mod tests {
         let c = ann.push("view", Op::View(shape(&[6])), &[b]).unwrap();
         let d = ann.push("both", Op::Concat { axis: 0 }, &[c, c]).unwrap();
         assert_eq!(ann.node(d).shape.extents(), [12]);
-        let e = ann
-            .push("swap", Op::Transpose { perm: vec![2, 0, 1] }, &[a])
-            .unwrap();
+        let e = ann.push("swap", Op::Transpose { perm: vec![2, 0, 1] }, &[a]).unwrap();
         assert_eq!(ann.node(e).shape.extents(), [8, 6, 4]);
-        let f = ann
-            .push(
-                "pad",
-                Op::Pad {
-                    before: vec![0, 1, 2],
-                    after: vec![1, 0, 0],
-                },
-                &[a],
-            )
-            .unwrap();
+        let f = ann.push("pad", Op::Pad { before: vec![0, 1, 2], after: vec![1, 0, 0] }, &[a]).unwrap();
         assert_eq!(ann.node(f).shape.extents(), [7, 5, 10]);
         assert_eq!(ann.output(), f);
         assert_eq!(ann.consumers()[a.index()], [b, e, f]);
@@ -302,12 +259,7 @@ mod tests {
         let mut ann = Ann::new("x", shape(&[3, 4, 4])).unwrap();
         let x = ann.input();
         let linear = |weights: Vec<f32>| {
-            Op::Linear(Linear {
-                weights: weights.into(),
-                bias: None,
-                inputs: 48,
-                outputs: 1,
-            })
+            Op::Linear(Linear { weights: weights.into(), bias: None, inputs: 48, outputs: 1 })
         };
         let window = Window::of([3, 3]);
         for (name, op, inputs) in [
@@ -320,30 +272,9 @@ mod tests {
             ("view", Op::View(shape(&[47])), vec![x]),
             ("perm", Op::Transpose { perm: vec![0, 0, 1] }, vec![x]),
             ("clip", Op::Clip { max: 0.0 }, vec![x]),
-            (
-                "levels",
-                Op::Qcfs {
-                    levels: 0,
-                    theta: 1.0,
-                },
-                vec![x],
-            ),
-            (
-                "affine",
-                Op::Affine(Affine {
-                    scale: [1.0; 2].into(),
-                    shift: [0.0].into(),
-                }),
-                vec![x],
-            ),
-            (
-                "nan",
-                Op::Affine(Affine {
-                    scale: [f32::NAN].into(),
-                    shift: [0.0].into(),
-                }),
-                vec![x],
-            ),
+            ("levels", Op::Qcfs { levels: 0, theta: 1.0 }, vec![x]),
+            ("affine", Op::Affine(Affine { scale: [1.0; 2].into(), shift: [0.0].into() }), vec![x]),
+            ("nan", Op::Affine(Affine { scale: [f32::NAN].into(), shift: [0.0].into() }), vec![x]),
             ("axis", Op::Concat { axis: 3 }, vec![x, x]),
             ("x", Op::Relu, vec![x]),
             ("", Op::Relu, vec![x]),
@@ -358,21 +289,11 @@ mod tests {
     #[test]
     fn a_pooling_window_wholly_in_the_padding_is_refused() {
         let mut ann = Ann::new("x", shape(&[1, 2, 2])).unwrap();
-        let window = Window {
-            before: [2, 0],
-            ..Window::of([2, 1])
-        };
-        let max = Op::MaxPool(MaxPool {
-            window: window.clone(),
-            ceil_mode: false,
-        });
+        let window = Window { before: [2, 0], ..Window::of([2, 1]) };
+        let max = Op::MaxPool(MaxPool { window: window.clone(), ceil_mode: false });
         assert!(ann.push("max", max, &[ann.input()]).is_err());
         let pool = |count_include_pad| {
-            Op::AveragePool(AveragePool {
-                window: window.clone(),
-                ceil_mode: false,
-                count_include_pad,
-            })
+            Op::AveragePool(AveragePool { window: window.clone(), ceil_mode: false, count_include_pad })
         };
         assert!(ann.push("mean", pool(false), &[ann.input()]).is_err());
         assert!(ann.push("mean", pool(true), &[ann.input()]).is_ok());

@@ -141,10 +141,7 @@ impl Calibration<'_> {
         assert!((0.0..=100.0).contains(&percent), "percentile {percent}");
         let groups: usize = watched.iter().map(|watched| watched.groups).sum();
         let room = |bits: u32| groups * 2 * (8 << bits);
-        let digit = [16, 11, 8]
-            .into_iter()
-            .find(|&bits| room(bits) <= MEMORY)
-            .unwrap_or(8);
+        let digit = [16, 11, 8].into_iter().find(|&bits| room(bits) <= MEMORY).unwrap_or(8);
         let mut searches: Vec<Vec<Search>> = watched
             .iter()
             .zip(extents)
@@ -165,15 +162,10 @@ impl Calibration<'_> {
             self.stream(watched, |place, group, values| {
                 searches[place][group].count(values, zeros, known, bits);
             })?;
-            searches
-                .iter_mut()
-                .flatten()
-                .for_each(|search| search.narrow(bits));
+            searches.iter_mut().flatten().for_each(|search| search.narrow(bits));
             known += bits;
         }
-        let percentiles = searches
-            .iter()
-            .map(|groups| groups.iter().map(Search::value).collect());
+        let percentiles = searches.iter().map(|groups| groups.iter().map(Search::value).collect());
         Ok(percentiles.collect())
     }
 
@@ -193,14 +185,10 @@ impl Calibration<'_> {
         starts: &[f64],
     ) -> Result<Vec<Vec<f64>>, ForwardError> {
         let groups: usize = watched.iter().map(|watched| watched.groups).sum();
-        let bins = [4096, 2048, 1024, 512]
-            .into_iter()
-            .find(|bins| groups * bins * 8 <= MEMORY)
-            .unwrap_or(256);
-        let mut histograms: Vec<Vec<Vec<u64>>> = watched
-            .iter()
-            .map(|watched| vec![vec![0; bins]; watched.groups])
-            .collect();
+        let bins =
+            [4096, 2048, 1024, 512].into_iter().find(|bins| groups * bins * 8 <= MEMORY).unwrap_or(256);
+        let mut histograms: Vec<Vec<Vec<u64>>> =
+            watched.iter().map(|watched| vec![vec![0; bins]; watched.groups]).collect();
         self.stream(watched, |place, group, values| {
             let largest = f64::from(extents[place].largest[group]);
             let histogram = &mut histograms[place][group];
@@ -209,19 +197,15 @@ impl Calibration<'_> {
                 histogram[bin.min(bins - 1)] += 1;
             }
         })?;
-        let scales = histograms
-            .iter()
-            .zip(extents)
-            .zip(starts)
-            .map(|((histograms, extent), &start)| {
-                histograms
-                    .par_iter()
-                    .zip(&extent.largest)
-                    .map(|(histogram, &largest)| {
-                        f64::from(largest) * least_error_fraction(histogram, steps, start)
-                    })
-                    .collect()
-            });
+        let scales = histograms.iter().zip(extents).zip(starts).map(|((histograms, extent), &start)| {
+            histograms
+                .par_iter()
+                .zip(&extent.largest)
+                .map(|(histogram, &largest)| {
+                    f64::from(largest) * least_error_fraction(histogram, steps, start)
+                })
+                .collect()
+        });
         Ok(scales.collect())
     }
 }

@@ -4,7 +4,8 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched, Zeros};
 use crate::forward::ForwardError;
-use crate::lower::{Kind, Plan, Refusal, Scaling, lower, needed};
+use crate::import::Refusal;
+use crate::lower::{Kind, Plan, Scaling, lower, needed};
 use crate::normalise::{Normalise, ScalePer, Start, floored, upper_bound};
 use crate::report::{Report, Units, layers};
 use snn_engine::{Network, NetworkError};
@@ -108,11 +109,8 @@ pub enum ConvertError {
 }
 
 fn list(refusals: &[Refusal]) -> impl fmt::Display {
-    let mut text = format!(
-        "{} node{} cannot be converted:",
-        refusals.len(),
-        if refusals.len() == 1 { "" } else { "s" }
-    );
+    let mut text =
+        format!("{} node{} cannot be converted:", refusals.len(), if refusals.len() == 1 { "" } else { "s" });
     for refusal in refusals {
         text.push_str(&format!("\n  {refusal}"));
     }
@@ -132,10 +130,7 @@ pub fn convert(
     let (input_scale, input_shift) = input_map(ann, options)?;
     let activations = activations(ann, options);
     let mut plan = Plan {
-        scalings: activations
-            .iter()
-            .map(|&node| (node, unit_scaling(ann, node)))
-            .collect(),
+        scalings: activations.iter().map(|&node| (node, unit_scaling(ann, node))).collect(),
         output_fires: options.readout == Readout::Spikes,
         input_scale,
         input_shift,
@@ -158,21 +153,12 @@ pub fn convert(
         .parts
         .iter()
         .map(|part| match part.kind {
-            Kind::Fires { .. } => measured
-                .iter()
-                .find(|m| m.node == part.node)
-                .and_then(|m| m.units),
+            Kind::Fires { .. } => measured.iter().find(|m| m.node == part.node).and_then(|m| m.units),
             _ => None,
         })
         .collect();
-    let report = Report {
-        layers: layers(&lowered, &network, &units),
-    };
-    Ok(Conversion {
-        network,
-        report,
-        notes,
-    })
+    let report = Report { layers: layers(&lowered, &network, &units) };
+    Ok(Conversion { network, report, notes })
 }
 
 /// The activations that the output depends on, and the output if it is to fire.
@@ -188,10 +174,7 @@ fn activations(ann: &Ann, options: &Options) -> Vec<NodeId> {
 }
 
 fn unit_scaling(ann: &Ann, node: NodeId) -> Scaling {
-    Scaling {
-        lambda: Runs::same(ann.node(node).shape.elements(), 1.0),
-        start: 0.0,
-    }
+    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), 1.0), start: 0.0 }
 }
 
 /// The activations without a trained threshold, if that is what is asked for.
@@ -204,7 +187,7 @@ fn untrained(ann: &Ann, activations: &[NodeId], options: &Options) -> Vec<Refusa
         .filter(|&&id| Normalise::Trained.fixed(&ann.node(id).op).is_none())
         .map(|&id| Refusal {
             node: ann.node(id).name.clone(),
-            kind: ann.node(id).op.kind().into(),
+            op: ann.node(id).op.kind().into(),
             reason: "it has no trained threshold".into(),
             hint: "choose a method that looks at activations, such as --normalise mse with --calib FILE.npy"
                 .into(),
@@ -233,11 +216,7 @@ fn input_map(ann: &Ann, options: &Options) -> Result<(Runs, Runs), ConvertError>
             "the input's mean has the number {value}; allowed are finite numbers"
         )));
     }
-    if let Some(value) = options
-        .input_std
-        .iter()
-        .find(|value| !value.is_normal() || **value < 0.0)
-    {
+    if let Some(value) = options.input_std.iter().find(|value| !value.is_normal() || **value < 0.0) {
         return Err(ConvertError::Unfit(format!(
             "the input's deviation has the number {value}; allowed are positive, finite numbers"
         )));
@@ -289,38 +268,24 @@ fn choose_scales(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Measured>, ConvertError> {
     check(options)?;
-    let needy = activations
-        .iter()
-        .find(|&&id| options.normalise.needs_samples(&ann.node(id).op));
+    let needy = activations.iter().find(|&&id| options.normalise.needs_samples(&ann.node(id).op));
     let Some(samples) = samples else {
         if let Some(&id) = needy {
-            return Err(ConvertError::NoSamples {
-                node: ann.node(id).name.clone(),
-            });
+            return Err(ConvertError::NoSamples { node: ann.node(id).name.clone() });
         }
-        let fixed = |&node: &NodeId| Measured {
-            node,
-            scaling: fixed_scaling(ann, node, options),
-            units: None,
-        };
+        let fixed =
+            |&node: &NodeId| Measured { node, scaling: fixed_scaling(ann, node, options), units: None };
         return Ok(activations.iter().map(fixed).collect());
     };
     let calibration = Calibration { ann, samples };
-    let channels: Vec<Watched> = activations
-        .iter()
-        .map(|&node| Watched {
-            node,
-            groups: ann.node(node).shape.channels(),
-        })
-        .collect();
+    let channels: Vec<Watched> =
+        activations.iter().map(|&node| Watched { node, groups: ann.node(node).shape.channels() }).collect();
     let extents = calibration.extents(&channels)?;
     let chosen: Vec<usize> = (0..activations.len())
         .filter(|&place| options.normalise.needs_samples(&ann.node(activations[place]).op))
         .collect();
-    let watched: Vec<Watched> = chosen
-        .iter()
-        .map(|&place| groups(ann, activations[place], options))
-        .collect();
+    let watched: Vec<Watched> =
+        chosen.iter().map(|&place| groups(ann, activations[place], options)).collect();
     let grouped: Vec<Extent> = chosen
         .iter()
         .zip(&watched)
@@ -332,30 +297,16 @@ fn choose_scales(
             }
         })
         .collect();
-    let starts: Vec<f64> = watched
-        .iter()
-        .map(|watched| start(ann, watched.node, options))
-        .collect();
+    let starts: Vec<f64> = watched.iter().map(|watched| start(ann, watched.node, options)).collect();
     let mut scales = options
         .normalise
-        .measured(
-            &calibration,
-            &watched,
-            &grouped,
-            options.zeros,
-            options.steps,
-            &starts,
-        )?
+        .measured(&calibration, &watched, &grouped, options.zeros, options.steps, &starts)?
         .into_iter();
     let mut all = Vec::with_capacity(activations.len());
     for (place, &node) in activations.iter().enumerate() {
         let scaling = if chosen.contains(&place) {
             let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
-            let scales = floored(
-                scales
-                    .next()
-                    .expect("one list of scales for each chosen activation"),
-            );
+            let scales = floored(scales.next().expect("one list of scales for each chosen activation"));
             let scales = scales.into_iter().map(|scale| scale.min(bound)).collect();
             Scaling {
                 lambda: Runs::new(ann.node(node).shape.elements(), scales),
@@ -374,11 +325,7 @@ fn choose_scales(
                 if ann.node(node).shape.rank() > 1 { "channels" } else { "neurons" },
             ));
         }
-        all.push(Measured {
-            node,
-            scaling,
-            units: Some(units),
-        });
+        all.push(Measured { node, scaling, units: Some(units) });
     }
     Ok(all)
 }
@@ -392,9 +339,7 @@ fn check(options: &Options) -> Result<(), ConvertError> {
         )));
     }
     if options.steps == 0 {
-        return Err(ConvertError::Unfit(
-            "the number of steps is 0; allowed is at least 1".into(),
-        ));
+        return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
     }
     Ok(())
 }
@@ -421,21 +366,14 @@ fn fixed_scaling(ann: &Ann, node: NodeId, options: &Options) -> Scaling {
         .normalise
         .fixed(&ann.node(node).op)
         .expect("an activation that needs no samples has a fixed scale");
-    Scaling {
-        lambda: Runs::same(ann.node(node).shape.elements(), lambda),
-        start: start(ann, node, options),
-    }
+    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), lambda), start: start(ann, node, options) }
 }
 
 /// The groups that share a scale: of a population whose spikes are the result, all of it, so that its classes compare.
 fn groups(ann: &Ann, node: NodeId, options: &Options) -> Watched {
     let shape = &ann.node(node).shape;
     let result = options.readout == Readout::Spikes && node == ann.output();
-    let usual = if shape.rank() > 1 {
-        ScalePer::Channel
-    } else {
-        ScalePer::Layer
-    };
+    let usual = if shape.rank() > 1 { ScalePer::Channel } else { ScalePer::Layer };
     let groups = match options.scale_per.unwrap_or(usual) {
         ScalePer::Channel if !result => shape.channels(),
         _ => 1,

@@ -74,36 +74,20 @@ pub fn forward(
     let elements = ann.input_shape().elements();
     if !samples.len().is_multiple_of(elements) {
         let input = ann.node(ann.input()).name.clone();
-        return Err(ForwardError::Length {
-            input,
-            found: samples.len(),
-            elements,
-        });
+        return Err(ForwardError::Length { input, found: samples.len(), elements });
     }
     let plan = Plan::new(ann, wanted);
     let mut output = Vec::with_capacity(samples.len() / elements * ann.output_shape().elements());
     let wave = BLOCK * rayon::current_num_threads();
     for (index, samples) in samples.chunks(wave * elements).enumerate() {
-        let blocks: Vec<_> = samples
-            .par_chunks(BLOCK * elements)
-            .map(|block| plan.evaluate(block))
-            .collect();
+        let blocks: Vec<_> = samples.par_chunks(BLOCK * elements).map(|block| plan.evaluate(block)).collect();
         for (place, block) in blocks.into_iter().enumerate() {
             let first_sample = index * wave + place * BLOCK;
             let values = block.map_err(|error| error.offset(first_sample))?;
-            for (node, values) in ann
-                .iter()
-                .zip(&values)
-                .filter_map(|((id, _), v)| Some((id, v.as_ref()?)))
-            {
+            for (node, values) in ann.iter().zip(&values).filter_map(|((id, _), v)| Some((id, v.as_ref()?))) {
                 if plan.wanted[node.index()] {
                     let elements = ann.node(node).shape.elements();
-                    observe(Activation {
-                        node,
-                        first_sample,
-                        elements,
-                        values,
-                    });
+                    observe(Activation { node, first_sample, elements, values });
                 }
             }
             output.extend_from_slice(values[ann.output().index()].as_ref().expect("the output is kept"));
@@ -152,11 +136,7 @@ impl<'a> Plan<'a> {
         needed[ann.output().index()] = true;
         let mut spent = vec![Vec::new(); count];
         let mut used = vec![false; count];
-        for (id, node) in ann
-            .iter()
-            .rev()
-            .filter(|(_, node)| !matches!(node.op, crate::ann::Op::Input(_)))
-        {
+        for (id, node) in ann.iter().rev().filter(|(_, node)| !matches!(node.op, crate::ann::Op::Input(_))) {
             if !needed[id.index()] {
                 continue;
             }
@@ -169,12 +149,7 @@ impl<'a> Plan<'a> {
                 used[input.index()] = true;
             }
         }
-        Plan {
-            ann,
-            wanted,
-            needed,
-            spent,
-        }
+        Plan { ann, wanted, needed, spent }
     }
 
     /// The values of the nodes to keep, for one block of samples.
@@ -189,11 +164,7 @@ impl<'a> Plan<'a> {
                 let inputs: Vec<&[f32]> = node
                     .inputs
                     .iter()
-                    .map(|i| {
-                        values[i.index()]
-                            .as_deref()
-                            .expect("inputs stand before the node")
-                    })
+                    .map(|i| values[i.index()].as_deref().expect("inputs stand before the node"))
                     .collect();
                 apply::apply(&node.op, &shapes, &inputs, count, &node.shape)
             };
@@ -218,17 +189,9 @@ impl<'a> Plan<'a> {
 impl ForwardError {
     fn offset(self, first_sample: usize) -> Self {
         match self {
-            ForwardError::NotFinite {
-                node,
-                sample,
-                element,
-                value,
-            } => ForwardError::NotFinite {
-                node,
-                sample: sample + first_sample,
-                element,
-                value,
-            },
+            ForwardError::NotFinite { node, sample, element, value } => {
+                ForwardError::NotFinite { node, sample: sample + first_sample, element, value }
+            }
             other => other,
         }
     }

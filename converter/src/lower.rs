@@ -5,38 +5,14 @@ mod maxima;
 
 use crate::affine::{AffineForm, MOST_NUMBERS, Runs, planes_of};
 use crate::ann::{Ann, NodeId, Op, Shape};
+use crate::import::Refusal;
 use connect::{Receiver, connect, in_neuron_order, rounded, unrolled};
 use maxima::Maxima;
-use serde::Serialize;
 use snn_engine::{
     Accumulator, Connectivity, IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, NetworkError, Neuron,
     PerNeuron, PopulationId, Reset,
 };
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-
-/// A node that cannot become part of a spiking network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// The node's name.
-    pub node: String,
-    /// The kind of its operator.
-    pub kind: String,
-    /// What stands in the way.
-    pub reason: String,
-    /// What can be done about it.
-    pub hint: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "node `{}` ({}): {}; {}",
-            self.node, self.kind, self.reason, self.hint
-        )
-    }
-}
 
 /// How one activation becomes integrate-and-fire neurons.
 #[derive(Clone, Debug)]
@@ -146,10 +122,7 @@ pub(crate) fn lower(ann: &Ann, plan: &Plan) -> Result<Lowered, Vec<Refusal>> {
         plan,
         hints: layout_hints(ann),
         names: HashSet::new(),
-        lowered: Lowered {
-            parts: Vec::new(),
-            projections: Vec::new(),
-        },
+        lowered: Lowered { parts: Vec::new(), projections: Vec::new() },
         refusals: Vec::new(),
     };
     let needed = needed(ann);
@@ -159,11 +132,7 @@ pub(crate) fn lower(ann: &Ann, plan: &Plan) -> Result<Lowered, Vec<Refusal>> {
         let inputs: Vec<&AffineForm> = node
             .inputs
             .iter()
-            .map(|input| {
-                forms[input.index()]
-                    .as_ref()
-                    .expect("inputs stand before the node")
-            })
+            .map(|input| forms[input.index()].as_ref().expect("inputs stand before the node"))
             .collect();
         let form = match &node.op {
             Op::Input(_) => lowering.input(id),
@@ -192,15 +161,9 @@ pub(crate) fn lower(ann: &Ann, plan: &Plan) -> Result<Lowered, Vec<Refusal>> {
             }
         }
     }
-    let output = forms[ann.output().index()]
-        .take()
-        .expect("the output was evaluated");
+    let output = forms[ann.output().index()].take().expect("the output was evaluated");
     lowering.read_out(&output);
-    if lowering.refusals.is_empty() {
-        Ok(lowering.lowered)
-    } else {
-        Err(lowering.refusals)
-    }
+    if lowering.refusals.is_empty() { Ok(lowering.lowered) } else { Err(lowering.refusals) }
 }
 
 /// Which nodes the output depends on; the input always counts.
@@ -250,11 +213,9 @@ fn layout_of(shape: &Shape) -> Layout {
     // Shapes hold at most 2^26 elements.
     let size = |extent: usize| u32::try_from(extent).expect("an extent of a checked shape");
     match shape.planes() {
-        Some([c, h, w]) if shape.rank() > 1 => Layout::Image {
-            channels: size(c),
-            height: size(h),
-            width: size(w),
-        },
+        Some([c, h, w]) if shape.rank() > 1 => {
+            Layout::Image { channels: size(c), height: size(h), width: size(w) }
+        }
         _ => Layout::Flat(size(shape.elements())),
     }
 }
@@ -273,7 +234,7 @@ impl Lowering<'_> {
         let node = self.ann.node(node);
         self.refusals.push(Refusal {
             node: node.name.clone(),
-            kind: node.op.kind().into(),
+            op: node.op.kind().into(),
             reason: reason.into(),
             hint: hint.into(),
         });
@@ -302,14 +263,7 @@ impl Lowering<'_> {
 
     /// Adds a population; its place.
     fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, offset: Runs, kind: Kind) -> usize {
-        let part = Part {
-            node,
-            name: self.name(wanted),
-            layout: self.layout(node),
-            lambda,
-            offset,
-            kind,
-        };
+        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, offset, kind };
         self.lowered.parts.push(part);
         self.lowered.parts.len() - 1
     }
@@ -350,10 +304,7 @@ impl Lowering<'_> {
         let part = &self.lowered.parts[target];
         let (node, layout, lambda) = (part.node, part.layout, part.lambda.clone());
         for term in &input.terms {
-            let receiver = Receiver {
-                layout,
-                scale: &lambda,
-            };
+            let receiver = Receiver { layout, scale: &lambda };
             let connectivity = connect(self.lowered.parts[term.population].layout, &receiver, &term.map);
             self.connect(term.population, target, node, connectivity);
         }
@@ -389,15 +340,14 @@ impl Lowering<'_> {
         if input.terms.iter().any(|term| term.population == STAND_IN) {
             return self.stand_in(node);
         }
-        let maxima = match Maxima::of(ann, node, input, |population| {
-            self.lowered.parts[population].node == source
-        }) {
-            Ok(maxima) => maxima,
-            Err((reason, hint)) => {
-                self.refuse(node, reason, hint);
-                return self.stand_in(node);
-            }
-        };
+        let maxima =
+            match Maxima::of(ann, node, input, |population| self.lowered.parts[population].node == source) {
+                Ok(maxima) => maxima,
+                Err((reason, hint)) => {
+                    self.refuse(node, reason, hint);
+                    return self.stand_in(node);
+                }
+            };
         let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
         let name = &ann.node(node).name;
         let place = self.add(node, name, lambda.clone(), offset.clone(), Kind::Maximum);
@@ -427,13 +377,7 @@ impl Lowering<'_> {
         let n = output.shape.elements();
         let bias = in_neuron_order(&output.shift, self.layout(node));
         let name = self.read_out_name();
-        let place = self.add(
-            node,
-            &name,
-            Runs::same(n, 1.0),
-            Runs::same(n, 0.0),
-            Kind::Integrates { bias },
-        );
+        let place = self.add(node, &name, Runs::same(n, 1.0), Runs::same(n, 0.0), Kind::Integrates { bias });
         self.project(place, output);
     }
 

@@ -95,9 +95,8 @@ impl Normalise {
             Self::Percentile(percent) => calibration.percentiles(watched, extents, percent, zeros),
             Self::LeastError => calibration.least_error_scales(watched, extents, steps, starts),
             Self::Max | Self::Trained | Self::None => {
-                let maxima = extents
-                    .iter()
-                    .map(|extent| extent.largest.iter().map(|&v| f64::from(v)).collect());
+                let maxima =
+                    extents.iter().map(|extent| extent.largest.iter().map(|&v| f64::from(v)).collect());
                 Ok(maxima.collect())
             }
         }

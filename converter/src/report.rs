@@ -26,11 +26,7 @@ impl Spread {
     pub(crate) fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        Self {
-            min: sorted[0],
-            median: sorted[sorted.len() / 2],
-            max: sorted[sorted.len() - 1],
-        }
+        Self { min: sorted[0], median: sorted[sorted.len() / 2], max: sorted[sorted.len() - 1] }
     }
 }
 
@@ -89,18 +85,11 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                 kind: population.neuron().kind().into(),
                 shape: population.layout().shape(),
                 neurons: population.size(),
-                sources: incoming
-                    .iter()
-                    .map(|p| network.population(p.source()).name().into())
-                    .collect(),
+                sources: incoming.iter().map(|p| network.population(p.source()).name().into()).collect(),
                 connectivity: incoming.iter().map(|p| describe(p.connectivity())).collect(),
                 weights,
                 nonzeros,
-                density: if weights == 0 {
-                    0.0
-                } else {
-                    nonzeros as f64 / weights as f64
-                },
+                density: if weights == 0 { 0.0 } else { nonzeros as f64 / weights as f64 },
                 synapses: incoming.iter().map(|p| p.connectivity().synapses()).sum(),
                 scale: matches!(part.kind, Kind::Fires { .. } | Kind::Maximum)
                     .then(|| Spread::of(part.lambda.values())),
@@ -132,12 +121,8 @@ fn describe(connectivity: &Connectivity) -> String {
         Connectivity::Rows(rows) => format!("{} rows", format(rows)),
         Connectivity::Conv2d(conv) => {
             let g = conv.geometry();
-            let mut text = format!(
-                "{}x{} convolution, {} rows",
-                g.kernel[0],
-                g.kernel[1],
-                format(conv.rows())
-            );
+            let mut text =
+                format!("{}x{} convolution, {} rows", g.kernel[0], g.kernel[1], format(conv.rows()));
             if g.pool != [1, 1] {
                 text.push_str(&format!(", {}x{} means", g.pool[0], g.pool[1]));
             }

@@ -1,1 +1,37 @@
-//! placeholder
+//! The files of snn-event: reading and writing, checked at the door.
+//!
+//! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
+//! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
+//! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
+//! - [`atomic`]: a file that appears under its name only when it is complete.
+//!
+//! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
+//! [`FormatError`], never a panic, and no more memory is taken than the length of the file justifies.
+
+#![deny(unsafe_code)]
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "snn-formats runs on little-endian hosts only: net.bin is little-endian and its sections are used in \
+     place, straight from the mapped file, without a copy in which bytes could be swapped"
+);
+
+pub mod array;
+pub mod atomic;
+pub mod container;
+pub mod error;
+mod map;
+pub mod net;
+pub mod npy;
+pub mod npz;
+pub mod spikes;
+
+pub use array::{Array, Values};
+pub use atomic::AtomicFile;
+pub use container::{Container, ContainerWriter, Section};
+pub use error::{FormatError, Origin, Place};
+pub use map::Source;
+pub use net::{Description, NetFile, read_net, write_net};
+pub use npy::{Element, write_npy};
+pub use npz::{Compression, NpzReader, NpzWriter};
+pub use spikes::SpikeWriter;

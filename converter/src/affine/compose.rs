@@ -52,34 +52,16 @@ pub(crate) fn compose(
         }
         .behind(map),
         Op::AveragePool(pool) => {
-            let divisors = pool
-                .divisors([planes[1], planes[2]])
-                .expect("the node was checked when it was added");
+            let divisors =
+                pool.divisors([planes[1], planes[2]]).expect("the node was checked when it was added");
             let uniform = divisors.iter().all(|&d| d == divisors[0]);
             uniform
-                .then(|| {
-                    average(
-                        &pool.window,
-                        f64::from(divisors[0]),
-                        planes,
-                        planes_of(output),
-                        map,
-                    )
-                })
+                .then(|| average(&pool.window, f64::from(divisors[0]), planes, planes_of(output), map))
                 .flatten()
         }
         Op::GlobalAverage => {
-            let window = Window {
-                stride: [planes[1], planes[2]],
-                ..Window::of([planes[1], planes[2]])
-            };
-            average(
-                &window,
-                (planes[1] * planes[2]) as f64,
-                planes,
-                [planes[0], 1, 1],
-                map,
-            )
+            let window = Window { stride: [planes[1], planes[2]], ..Window::of([planes[1], planes[2]]) };
+            average(&window, (planes[1] * planes[2]) as f64, planes, [planes[0], 1, 1], map)
         }
         Op::Concat { axis } => {
             let mut at = vec![0; shape.rank()];
@@ -132,28 +114,18 @@ fn scaled(map: &LinearMap, planes: [usize; 3], factors: &Runs) -> Option<LinearM
             }))
         }
         LinearMap::Matrix(matrix) => {
-            let own = (matrix.at..matrix.at + matrix.outputs)
-                .map(|e| factors.get(e))
-                .collect();
+            let own = (matrix.at..matrix.at + matrix.outputs).map(|e| factors.get(e)).collect();
             let own = Runs::new(matrix.outputs, own);
-            Some(LinearMap::Matrix(Matrix {
-                scale: matrix.scale.zip(&own, |a, b| a * b),
-                ..matrix.clone()
-            }))
+            Some(LinearMap::Matrix(Matrix { scale: matrix.scale.zip(&own, |a, b| a * b), ..matrix.clone() }))
         }
         LinearMap::Sparse(sparse) => {
             debug_assert_eq!(planes.iter().product::<usize>() + 1, sparse.starts.len());
             let mut values = sparse.values.clone();
             for (target, ends) in sparse.starts.windows(2).enumerate() {
                 let factor = factors.get(target);
-                values[ends[0]..ends[1]]
-                    .iter_mut()
-                    .for_each(|value| *value *= factor);
+                values[ends[0]..ends[1]].iter_mut().for_each(|value| *value *= factor);
             }
-            Some(LinearMap::Sparse(Sparse {
-                values,
-                ..sparse.clone()
-            }))
+            Some(LinearMap::Sparse(Sparse { values, ..sparse.clone() }))
         }
     }
 }
@@ -212,10 +184,7 @@ impl Window3<'_> {
         if !fits {
             return None;
         }
-        let outer = self.on(Placed::whole(
-            self.input,
-            Runs::same(self.input.iter().product(), 1.0),
-        ));
+        let outer = self.on(Placed::whole(self.input, Runs::same(self.input.iter().product(), 1.0)));
         let mut kernel = [1; 2];
         let mut dilation = [1; 2];
         let mut step = [[0; 2]; 2];
@@ -279,11 +248,7 @@ fn pairs([rows, columns]: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// A mean that divides by the same number everywhere.
@@ -314,11 +279,7 @@ fn average(
             {
                 let seen = [shared.input.tensor[0], output[1], output[2]];
                 blockwise(shared.input.clone(), window.kernel, divisor, seen).map(|placed| {
-                    LinearMap::Shared(Shared {
-                        input: placed,
-                        tensor: output,
-                        ..shared.clone()
-                    })
+                    LinearMap::Shared(Shared { input: placed, tensor: output, ..shared.clone() })
                 })
             }
             _ => None,
@@ -327,15 +288,8 @@ fn average(
             return pooled;
         }
     }
-    Window3 {
-        window,
-        weights: Coefficients::Ones,
-        groups: input[0],
-        factor: 1.0 / divisor,
-        input,
-        output,
-    }
-    .behind(map)
+    Window3 { window, weights: Coefficients::Ones, groups: input[0], factor: 1.0 / divisor, input, output }
+        .behind(map)
 }
 
 fn blockwise(placed: Placed, kernel: [usize; 2], divisor: f64, output: [usize; 3]) -> Option<Placed> {
@@ -346,16 +300,8 @@ fn blockwise(placed: Placed, kernel: [usize; 2], divisor: f64, output: [usize; 3
     let channels = placed.channel_scale()?;
     let pool = [0, 1].map(|axis| placed.pool[axis] * kernel[axis]);
     let elements = placed.source[0] * (placed.source[1] / pool[0]) * (placed.source[2] / pool[1]);
-    let scale = Runs::new(
-        elements,
-        channels.into_iter().map(|factor| factor / divisor).collect(),
-    );
-    Some(Placed {
-        pool,
-        tensor: output,
-        scale,
-        ..placed
-    })
+    let scale = Runs::new(elements, channels.into_iter().map(|factor| factor / divisor).collect());
+    Some(Placed { pool, tensor: output, scale, ..placed })
 }
 
 /// The map put into a larger tensor, its first element at `at`.
@@ -380,11 +326,7 @@ fn put(map: &LinearMap, shape: &Shape, output: &Shape, at: &[usize]) -> Option<L
         LinearMap::Shared(shared)
             if shared.tensor == planes && at[1..] == [0, 0] && larger[1..] == planes[1..] =>
         {
-            Some(LinearMap::Shared(Shared {
-                at: shared.at + at[0],
-                tensor: larger,
-                ..shared.clone()
-            }))
+            Some(LinearMap::Shared(Shared { at: shared.at + at[0], tensor: larger, ..shared.clone() }))
         }
         LinearMap::Matrix(matrix) if at[1..] == [0, 0] && larger[1..] == planes[1..] => {
             Some(LinearMap::Matrix(Matrix {
@@ -430,11 +372,7 @@ fn collect(
     let mut sums = vec![0.0_f64; sources];
     let mut touched = vec![false; sources];
     let mut reached = Vec::new();
-    let mut sparse = Sparse {
-        starts: vec![0],
-        sources: Vec::new(),
-        values: Vec::new(),
-    };
+    let mut sparse = Sparse { starts: vec![0], sources: Vec::new(), values: Vec::new() };
     for target in 0..targets {
         row(target, &mut |source, value| {
             sums[source] += value;

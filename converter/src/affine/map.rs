@@ -35,13 +35,7 @@ pub(crate) struct Placed {
 impl Placed {
     /// The population itself as a tensor.
     pub fn whole(planes: [usize; 3], scale: Runs) -> Self {
-        Self {
-            source: planes,
-            pool: [1, 1],
-            at: [0; 3],
-            tensor: planes,
-            scale,
-        }
+        Self { source: planes, pool: [1, 1], at: [0; 3], tensor: planes, scale }
     }
 
     /// `[channels, height, width]` of the part of the tensor that the population fills.
@@ -93,10 +87,7 @@ impl Placed {
         let [_, h, w] = self.source;
         for py in 0..self.pool[0] {
             for px in 0..self.pool[1] {
-                each(
-                    (c * h + y * self.pool[0] + py) * w + x * self.pool[1] + px,
-                    factor,
-                );
+                each((c * h + y * self.pool[0] + py) * w + x * self.pool[1] + px, factor);
             }
         }
     }
@@ -151,8 +142,7 @@ impl Shared {
             return 0.0;
         }
         let [kh, kw] = self.kernel;
-        self.weights
-            .get(((o * per_group + c % per_group) * kh + ky) * kw + kx)
+        self.weights.get(((o * per_group + c % per_group) * kh + ky) * kw + kx)
     }
 
     /// The channels of what the convolution sees that output `o` is connected with.
@@ -164,10 +154,7 @@ impl Shared {
 
     fn row(&self, target: usize, each: &mut dyn FnMut(usize, f64)) {
         let [_, oh, ow] = self.tensor;
-        let Some(o) = (target / (oh * ow))
-            .checked_sub(self.at)
-            .filter(|&o| o < self.out_channels)
-        else {
+        let Some(o) = (target / (oh * ow)).checked_sub(self.at).filter(|&o| o < self.out_channels) else {
             return;
         };
         let at = [target / ow % oh, target % ow];
@@ -220,8 +207,7 @@ impl Matrix {
         let row = &self.weights[output * inputs..(output + 1) * inputs];
         for (element, &weight) in row.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
             let weight = f64::from(weight) * scale;
-            self.input
-                .row(element, &mut |source, factor| each(source, weight * factor));
+            self.input.row(element, &mut |source, factor| each(source, weight * factor));
         }
     }
 }

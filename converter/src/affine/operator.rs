@@ -29,19 +29,11 @@ impl<'a> Operator<'a> {
             Op::Transpose { perm } => Prepared::Order(transposed(perm, inputs[0])),
             Op::AveragePool(pool) => {
                 let [_, h, w] = planes_of(inputs[0]);
-                Prepared::Divisors(
-                    pool.divisors([h, w])
-                        .expect("the node was checked when it was added"),
-                )
+                Prepared::Divisors(pool.divisors([h, w]).expect("the node was checked when it was added"))
             }
             _ => Prepared::Nothing,
         };
-        Self {
-            op,
-            inputs,
-            output,
-            prepared,
-        }
+        Self { op, inputs, output, prepared }
     }
 
     /// Calls `each(element of the input, factor)` for the elements of input number `input` that go into element
@@ -107,10 +99,8 @@ impl<'a> Operator<'a> {
             Op::Concat { axis } => {
                 let inner: usize = self.output.extents()[axis + 1..].iter().product();
                 let row = self.output.extents()[*axis] * inner;
-                let before: usize = self.inputs[..input]
-                    .iter()
-                    .map(|shape| shape.extents()[*axis] * inner)
-                    .sum();
+                let before: usize =
+                    self.inputs[..input].iter().map(|shape| shape.extents()[*axis] * inner).sum();
                 let own = shape.extents()[*axis] * inner;
                 let (outer, within) = (target / row, target % row);
                 if (before..before + own).contains(&within) {
@@ -150,9 +140,7 @@ impl<'a> Operator<'a> {
             Op::Linear(linear) => linear.bias.as_ref().map_or(0.0, |bias| f64::from(bias[target])),
             Op::Conv(conv) => {
                 let positions = self.output.elements() / conv.out_channels;
-                conv.bias
-                    .as_ref()
-                    .map_or(0.0, |bias| f64::from(bias[target / positions]))
+                conv.bias.as_ref().map_or(0.0, |bias| f64::from(bias[target / positions]))
             }
             Op::Affine(affine) => wide_coefficient(&affine.shift, target, self.output.elements()),
             _ => 0.0,

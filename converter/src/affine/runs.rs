@@ -13,10 +13,7 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub fn same(elements: usize, value: f64) -> Self {
-        Self {
-            elements,
-            values: vec![value],
-        }
+        Self { elements, values: vec![value] }
     }
 
     /// # Panics
@@ -97,9 +94,7 @@ impl Runs {
             self.elements
         };
         let length = self.elements / runs;
-        let values = (0..runs)
-            .map(|run| combine(self.get(run * length), other.get(run * length)))
-            .collect();
+        let values = (0..runs).map(|run| combine(self.get(run * length), other.get(run * length))).collect();
         Self::new(self.elements, values)
     }
 

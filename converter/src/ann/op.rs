@@ -223,9 +223,7 @@ impl Op {
             Op::Clip { max } => Err(format!("the upper bound {max} must be finite and positive")),
             Op::Qcfs { levels, theta } => {
                 if *levels == 0 || !theta.is_finite() || *theta <= 0.0 {
-                    return Err(format!(
-                        "L = {levels} and θ = {theta} must be positive and finite"
-                    ));
+                    return Err(format!("L = {levels} and θ = {theta} must be positive and finite"));
                 }
                 Ok(inputs[0].clone())
             }
@@ -267,10 +265,7 @@ impl Op {
             Op::Pad { before, after } => {
                 let rank = inputs[0].rank();
                 if before.len() != rank || after.len() != rank {
-                    return Err(format!(
-                        "pads {before:?} and {after:?} do not match shape {}",
-                        inputs[0]
-                    ));
+                    return Err(format!("pads {before:?} and {after:?} do not match shape {}", inputs[0]));
                 }
                 let mut extents = inputs[0].extents().to_vec();
                 for axis in 0..rank {
@@ -289,11 +284,7 @@ impl Op {
                 if !sorted.iter().copied().eq(0..inputs[0].rank()) {
                     return Err(format!("{perm:?} does not permute the axes of {}", inputs[0]));
                 }
-                Shape::new(
-                    perm.iter()
-                        .map(|&axis| inputs[0].extents()[axis])
-                        .collect::<Vec<_>>(),
-                )
+                Shape::new(perm.iter().map(|&axis| inputs[0].extents()[axis]).collect::<Vec<_>>())
             }
         }
     }
@@ -309,10 +300,7 @@ fn windowed(window: &Window, ceil_mode: bool, input: &Shape, channels: usize) ->
         return Shape::new([channels, out_h, out_w]);
     }
     if out_h != 1 {
-        return Err(format!(
-            "a window of {:?} is two-dimensional, the input {input} is not",
-            window.kernel
-        ));
+        return Err(format!("a window of {:?} is two-dimensional, the input {input} is not", window.kernel));
     }
     Shape::new([channels, out_w])
 }
@@ -326,10 +314,7 @@ fn concat_shape(axis: usize, inputs: &[&Shape]) -> Result<Shape, String> {
         let fits = input.rank() == extents.len()
             && (0..extents.len()).all(|i| i == axis || input.extents()[i] == extents[i]);
         if !fits {
-            return Err(format!(
-                "cannot concatenate shapes {} and {input} along axis {axis}",
-                inputs[0]
-            ));
+            return Err(format!("cannot concatenate shapes {} and {input} along axis {axis}", inputs[0]));
         }
         extents[axis] = extents[axis]
             .checked_add(input.extents()[axis])
@@ -340,10 +325,7 @@ fn concat_shape(axis: usize, inputs: &[&Shape]) -> Result<Shape, String> {
 
 fn check_numbers(what: &str, numbers: &[f32]) -> Result<(), String> {
     match numbers.iter().position(|x| !x.is_finite()) {
-        Some(at) => Err(format!(
-            "{what} {at} is {}; only finite numbers are allowed",
-            numbers[at]
-        )),
+        Some(at) => Err(format!("{what} {at} is {}; only finite numbers are allowed", numbers[at])),
         None => Ok(()),
     }
 }
@@ -359,18 +341,10 @@ fn check_bias(bias: Option<&Arc<[f32]>>, outputs: usize) -> Result<(), String> {
 impl Linear {
     fn output_shape(&self, input: &Shape) -> Result<Shape, String> {
         if input.extents() != [self.inputs] {
-            return Err(format!(
-                "the weights take [{}] inputs, found {input}",
-                self.inputs
-            ));
+            return Err(format!("the weights take [{}] inputs, found {input}", self.inputs));
         }
         if self.outputs.checked_mul(self.inputs) != Some(self.weights.len()) {
-            return Err(format!(
-                "{} weights for [{}][{}]",
-                self.weights.len(),
-                self.outputs,
-                self.inputs
-            ));
+            return Err(format!("{} weights for [{}][{}]", self.weights.len(), self.outputs, self.inputs));
         }
         check_numbers("weight", &self.weights)?;
         check_bias(self.bias.as_ref(), self.outputs)?;
@@ -381,10 +355,7 @@ impl Linear {
 impl Conv {
     fn output_shape(&self, input: &Shape) -> Result<Shape, String> {
         if input.channels() != self.in_channels {
-            return Err(format!(
-                "the weights take {} channels, found {input}",
-                self.in_channels
-            ));
+            return Err(format!("the weights take {} channels, found {input}", self.in_channels));
         }
         if self.groups == 0
             || !self.in_channels.is_multiple_of(self.groups)
@@ -396,13 +367,9 @@ impl Conv {
             ));
         }
         let shape = windowed(&self.window, false, input, self.out_channels)?;
-        let weights = [
-            self.in_channels / self.groups,
-            self.window.kernel[0],
-            self.window.kernel[1],
-        ]
-        .iter()
-        .try_fold(self.out_channels, |n, &k| n.checked_mul(k));
+        let weights = [self.in_channels / self.groups, self.window.kernel[0], self.window.kernel[1]]
+            .iter()
+            .try_fold(self.out_channels, |n, &k| n.checked_mul(k));
         if weights != Some(self.weights.len()) {
             return Err(format!("{} weights do not fill the kernel", self.weights.len()));
         }

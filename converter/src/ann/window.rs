@@ -23,13 +23,7 @@ pub struct Window {
 impl Window {
     /// A window of stride 1 without dilation and padding.
     pub fn of(kernel: [usize; 2]) -> Self {
-        Window {
-            kernel,
-            stride: [1, 1],
-            dilation: [1, 1],
-            before: [0, 0],
-            after: [0, 0],
-        }
+        Window { kernel, stride: [1, 1], dilation: [1, 1], before: [0, 0], after: [0, 0] }
     }
 
     /// Inputs that the window spans, `[height, width]`.
@@ -61,13 +55,8 @@ impl Window {
                     self.kernel, self.stride, self.dilation
                 ));
             }
-            if [kernel, stride, dilation, before, after, input[axis]]
-                .iter()
-                .any(|&n| n > LIMIT)
-            {
-                return Err(format!(
-                    "{self:?} over {input:?} exceeds the limit of {LIMIT} per axis"
-                ));
+            if [kernel, stride, dilation, before, after, input[axis]].iter().any(|&n| n > LIMIT) {
+                return Err(format!("{self:?} over {input:?} exceeds the limit of {LIMIT} per axis"));
             }
             // Each factor is at most 2^24, so the products fit into 64 bits.
             let span = (kernel as u64 - 1) * dilation as u64 + 1;
@@ -94,10 +83,7 @@ impl Window {
         let (before, dilation) = (self.before[axis], self.dilation[axis]);
         let first = before.saturating_sub(start).div_ceil(dilation);
         // Taps with start + t·dilation < extent + before.
-        let end = (extent + before)
-            .saturating_sub(start)
-            .div_ceil(dilation)
-            .min(self.kernel[axis]);
+        let end = (extent + before).saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
         first.min(end)..end
     }
 
@@ -106,9 +92,7 @@ impl Window {
     pub fn inside_padded(&self, axis: usize, out: usize, extent: usize) -> usize {
         let start = out * self.stride[axis];
         let end = extent + self.before[axis] + self.after[axis];
-        end.saturating_sub(start)
-            .div_ceil(self.dilation[axis])
-            .min(self.kernel[axis])
+        end.saturating_sub(start).div_ceil(self.dilation[axis]).min(self.kernel[axis])
     }
 }
 
@@ -158,22 +142,9 @@ mod tests {
     #[test]
     fn ceil_mode_drops_a_window_that_begins_in_the_trailing_padding() {
         // PyTorch: pooled length of 3 with kernel 2, stride 3, padding 1 in ceil mode is 2, not 3.
-        let window = Window {
-            kernel: [1, 2],
-            stride: [1, 3],
-            dilation: [1, 1],
-            before: [0, 1],
-            after: [0, 1],
-        };
+        let window =
+            Window { kernel: [1, 2], stride: [1, 3], dilation: [1, 1], before: [0, 1], after: [0, 1] };
         assert_eq!(window.output([1, 3], true).unwrap(), [1, 2]);
-        assert_eq!(
-            Window {
-                stride: [1, 2],
-                ..Window::of([1, 2])
-            }
-            .output([1, 5], true)
-            .unwrap(),
-            [1, 3]
-        );
+        assert_eq!(Window { stride: [1, 2], ..Window::of([1, 2]) }.output([1, 5], true).unwrap(), [1, 3]);
     }
 }

@@ -17,18 +17,12 @@ pub(super) fn apply(
     output: &Shape,
 ) -> Vec<f32> {
     for (input, shape) in inputs.iter().zip(shapes) {
-        assert_eq!(
-            input.len(),
-            samples * shape.elements(),
-            "{samples} samples of shape {shape}"
-        );
+        assert_eq!(input.len(), samples * shape.elements(), "{samples} samples of shape {shape}");
     }
     let map = |f: &dyn Fn(f32) -> f32| inputs[0].iter().map(|&x| f(x)).collect::<Vec<_>>();
     let each = |f: &mut dyn FnMut(&[f32], &mut [f32])| {
         let mut y = vec![0.0; samples * output.elements()];
-        let pairs = inputs[0]
-            .chunks_exact(shapes[0].elements())
-            .zip(y.chunks_exact_mut(output.elements()));
+        let pairs = inputs[0].chunks_exact(shapes[0].elements()).zip(y.chunks_exact_mut(output.elements()));
         pairs.for_each(|(x, y)| f(x, y));
         y
     };
@@ -49,9 +43,9 @@ pub(super) fn apply(
         Op::AveragePool(pool) => each(&mut |x, y| average_pool(pool, shapes[0], x, y)),
         Op::MaxPool(pool) => each(&mut |x, y| max_pool(pool, shapes[0], x, y)),
         Op::GlobalAverage => per_channel(shapes[0], inputs[0], |x| x.iter().sum::<f32>() / x.len() as f32),
-        Op::GlobalMax => per_channel(shapes[0], inputs[0], |x| {
-            x.iter().copied().fold(f32::NEG_INFINITY, larger)
-        }),
+        Op::GlobalMax => {
+            per_channel(shapes[0], inputs[0], |x| x.iter().copied().fold(f32::NEG_INFINITY, larger))
+        }
         Op::Add => {
             let mut sum = inputs[0].to_vec();
             for input in &inputs[1..] {
@@ -88,10 +82,7 @@ pub fn transposed(perm: &[usize], input: &Shape) -> Vec<usize> {
     let mut order = vec![0usize];
     for &axis in perm {
         let (extent, stride) = (input.extents()[axis], strides[axis]);
-        order = order
-            .iter()
-            .flat_map(|&base| (0..extent).map(move |i| base + i * stride))
-            .collect();
+        order = order.iter().flat_map(|&base| (0..extent).map(move |i| base + i * stride)).collect();
     }
     assert_eq!(order.len(), input.elements(), "{perm:?} does not permute {input}");
     order
@@ -114,31 +105,20 @@ fn apply_linear(linear: &Linear, x: &[f32], samples: usize) -> Vec<f32> {
         }
     }
     let mut y = vec![0.0; samples * linear.outputs];
-    product(
-        &linear.weights,
-        linear.bias.as_deref(),
-        &panels,
-        |row, first, values| {
-            for (i, value) in values.iter().enumerate() {
-                y[(first + i) * linear.outputs + row] = *value;
-            }
-        },
-    );
+    product(&linear.weights, linear.bias.as_deref(), &panels, |row, first, values| {
+        for (i, value) in values.iter().enumerate() {
+            y[(first + i) * linear.outputs + row] = *value;
+        }
+    });
     y
 }
 
 fn apply_conv(conv: &Conv, input: &Shape, output: &Shape, x: &[f32], y: &mut [f32], panels: &mut Panels) {
-    let [_, h, w] = input
-        .planes()
-        .expect("shapes were checked when the node was added");
-    let [_, out_h, out_w] = output
-        .planes()
-        .expect("shapes were checked when the node was added");
+    let [_, h, w] = input.planes().expect("shapes were checked when the node was added");
+    let [_, out_h, out_w] = output.planes().expect("shapes were checked when the node was added");
     let (fan_in, positions) = (conv.fan_in(), out_h * out_w);
     let (ins, outs) = (conv.in_channels / conv.groups, conv.out_channels / conv.groups);
-    let strip = (STRIP / fan_in)
-        .next_multiple_of(PANEL)
-        .min(positions.next_multiple_of(PANEL));
+    let strip = (STRIP / fan_in).next_multiple_of(PANEL).min(positions.next_multiple_of(PANEL));
     for group in 0..conv.groups {
         let x = &x[group * ins * h * w..(group + 1) * ins * h * w];
         let weights = &conv.weights[group * outs * fan_in..(group + 1) * outs * fan_in];
@@ -198,12 +178,9 @@ fn each_window(
     input: &Shape,
     mut f: impl FnMut(usize, usize, &mut dyn Iterator<Item = usize>),
 ) {
-    let [channels, h, w] = input
-        .planes()
-        .expect("shapes were checked when the node was added");
-    let [out_h, out_w] = window
-        .output([h, w], ceil_mode)
-        .expect("shapes were checked when the node was added");
+    let [channels, h, w] = input.planes().expect("shapes were checked when the node was added");
+    let [out_h, out_w] =
+        window.output([h, w], ceil_mode).expect("shapes were checked when the node was added");
     for channel in 0..channels {
         for out_y in 0..out_h {
             for out_x in 0..out_w {
@@ -216,23 +193,15 @@ fn each_window(
                         (channel * h + y) * w + x
                     })
                 });
-                f(
-                    (channel * out_h + out_y) * out_w + out_x,
-                    out_y * out_w + out_x,
-                    &mut elements,
-                );
+                f((channel * out_h + out_y) * out_w + out_x, out_y * out_w + out_x, &mut elements);
             }
         }
     }
 }
 
 fn average_pool(pool: &AveragePool, input: &Shape, x: &[f32], y: &mut [f32]) {
-    let [_, h, w] = input
-        .planes()
-        .expect("shapes were checked when the node was added");
-    let divisors = pool
-        .divisors([h, w])
-        .expect("shapes were checked when the node was added");
+    let [_, h, w] = input.planes().expect("shapes were checked when the node was added");
+    let divisors = pool.divisors([h, w]).expect("shapes were checked when the node was added");
     each_window(&pool.window, pool.ceil_mode, input, |out, position, elements| {
         y[out] = elements.map(|e| x[e]).sum::<f32>() / divisors[position];
     });

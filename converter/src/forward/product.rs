@@ -14,11 +14,7 @@ pub(super) struct Panels {
 impl Panels {
     /// A matrix of zeros.
     pub(super) fn zeros(depth: usize, columns: usize) -> Self {
-        Panels {
-            numbers: vec![0.0; columns.div_ceil(PANEL) * depth * PANEL],
-            depth,
-            columns,
-        }
+        Panels { numbers: vec![0.0; columns.div_ceil(PANEL) * depth * PANEL], depth, columns }
     }
 
     /// Makes it a matrix of zeros of another size, keeping the allocation.

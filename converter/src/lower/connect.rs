@@ -44,18 +44,12 @@ pub(super) fn in_neuron_order(runs: &Runs, layout: Layout) -> Vec<f64> {
     {
         return values;
     }
-    (0..runs.elements())
-        .map(|neuron| runs.get(layout.user_index(neuron)))
-        .collect()
+    (0..runs.elements()).map(|neuron| runs.get(layout.user_index(neuron))).collect()
 }
 
 /// Whether the neurons of a population stand in the order of a channels-last image of these planes.
 pub(super) fn stands_as(layout: Layout, planes: [usize; 3]) -> bool {
-    if let Layout::Image {
-        channels,
-        height,
-        width,
-    } = layout
+    if let Layout::Image { channels, height, width } = layout
         && [channels as usize, height as usize, width as usize] == planes
     {
         return true;
@@ -68,11 +62,7 @@ pub(super) fn stands_as(layout: Layout, planes: [usize; 3]) -> bool {
 fn is_row_major(layout: Layout) -> bool {
     match layout {
         Layout::Flat(_) => true,
-        Layout::Image {
-            channels,
-            height,
-            width,
-        } => channels == 1 || height * width == 1,
+        Layout::Image { channels, height, width } => channels == 1 || height * width == 1,
     }
 }
 
@@ -84,10 +74,7 @@ fn place(
     if placed.is_whole() && (source == target.layout || is_row_major(source) && is_row_major(target.layout)) {
         let weights = in_neuron_order(&placed.scale.zip(target.scale, |a, b| a / b), target.layout);
         let weights = PerNeuron::repeating(rounded(&weights).into())?;
-        return Ok(Some(Connectivity::OneToOne(OneToOne::new(
-            placed.scale.elements(),
-            weights,
-        )?)));
+        return Ok(Some(Connectivity::OneToOne(OneToOne::new(placed.scale.elements(), weights)?)));
     }
     let (Some(factors), Some(divisors)) = (placed.channel_scale(), target.scale.per(placed.tensor[0])) else {
         return Ok(None);
@@ -127,11 +114,7 @@ fn convolve(
         stride: shared.stride,
         dilation: shared.dilation,
         padding: [0, 1].map(|axis| shared.padding[axis] + input.at[axis + 1]),
-        groups: if whole_groups && shared.out_channels == shared.tensor[0] {
-            shared.groups
-        } else {
-            1
-        },
+        groups: if whole_groups && shared.out_channels == shared.tensor[0] { shared.groups } else { 1 },
     };
     let outputs_per_group = shared.out_channels / shared.groups;
     geometry.build(source, target.layout, |row, cell| {
@@ -182,10 +165,7 @@ fn multiply(
             };
             let weight = f64::from(matrix.weights[o * inputs + element]);
             if weight != 0.0 {
-                cell(
-                    neuron,
-                    weight * factor * matrix.scale.get(o) / target.scale.get(output),
-                );
+                cell(neuron, weight * factor * matrix.scale.get(o) / target.scale.get(output));
             }
         }
     })
@@ -313,16 +293,11 @@ pub(super) fn scatter(
     for from in 0..sources {
         starts[from + 1] += starts[from];
     }
-    let synapses = usize::try_from(starts[sources])
-        .ok()
-        .filter(|&n| n <= MOST_SYNAPSES)
-        .ok_or_else(|| {
+    let synapses =
+        usize::try_from(starts[sources]).ok().filter(|&n| n <= MOST_SYNAPSES).ok_or_else(|| {
             NetworkError::new(
                 "projection",
-                format!(
-                    "has {} synapses written out; allowed are {MOST_SYNAPSES}",
-                    starts[sources]
-                ),
+                format!("has {} synapses written out; allowed are {MOST_SYNAPSES}", starts[sources]),
             )
         })?;
     let mut next = starts.clone();
@@ -336,12 +311,7 @@ pub(super) fn scatter(
             next[from] += 1;
         });
     }
-    let rows = Collected {
-        width: targets,
-        starts,
-        columns,
-        weights,
-    };
+    let rows = Collected { width: targets, starts, columns, weights };
     Ok(Connectivity::Rows(rows.finish()?))
 }
 
@@ -378,12 +348,7 @@ struct Collected {
 
 impl Collected {
     fn new(width: usize) -> Self {
-        Self {
-            width,
-            starts: vec![0],
-            columns: Vec::new(),
-            weights: Vec::new(),
-        }
+        Self { width, starts: vec![0], columns: Vec::new(), weights: Vec::new() }
     }
 
     /// Adds a weight; one that is zero, or so small that it rounds to zero, is no synapse.

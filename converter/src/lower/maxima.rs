@@ -66,10 +66,7 @@ impl Maxima {
             let LinearMap::Placed(placed) = &term.map else {
                 return Err(mixed());
             };
-            let placed = placed
-                .viewed(planes)
-                .filter(|placed| placed.pool == [1, 1])
-                .ok_or_else(mixed)?;
+            let placed = placed.viewed(planes).filter(|placed| placed.pool == [1, 1]).ok_or_else(mixed)?;
             let own = placed.channel_scale().ok_or_else(mixed)?;
             let covers = placed.at[1..] == [0, 0] && placed.source[1..] == [height, width];
             for (channel, factor) in (placed.at[0]..).zip(own) {
@@ -124,18 +121,12 @@ impl Maxima {
         if let Some(shared) = shared {
             return Ok(shared);
         }
-        let ones = Placed {
-            scale: Runs::same(placed.scale.elements(), 1.0),
-            ..placed.clone()
-        };
+        let ones = Placed { scale: Runs::same(placed.scale.elements(), 1.0), ..placed.clone() };
         let ones = LinearMap::Placed(ones);
         let [_, height, width] = self.input;
         let [_, rows, columns] = self.output;
         let same = Runs::same(self.output.iter().product(), 1.0);
-        let receiver = Receiver {
-            layout: target,
-            scale: &same,
-        };
+        let receiver = Receiver { layout: target, scale: &same };
         scatter(source, &receiver, |unit, each| {
             let (channel, y, x) = (unit / (rows * columns), unit / columns % rows, unit % columns);
             for ky in window.inside(0, y, height) {
