@@ -139,7 +139,7 @@ fn varied() -> Network {
 }
 
 fn description() -> Description {
-    let provenance = json!({"tool": "snn-event 0.1.0", "model": {"file": "tiny.onnx", "crc32": 305_419_896}});
+    let provenance = json!({"model": {"crc32": 305_419_896, "file": "tiny.onnx"}, "tool": "snn-event 0.1.0"});
     let Value::Object(provenance) = provenance else {
         unreachable!("an object was written above")
     };
