@@ -534,3 +534,26 @@ proptest! {
         let _ = read_net(&path, Source::Mapped);
     }
 }
+
+#[test]
+fn the_worked_example_in_the_documentation_is_the_tiny_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/net-format.md")).unwrap();
+    let mut shown = vec![];
+    for line in page.lines() {
+        let Some((offset, rest)) = line.split_once("  ") else {
+            continue;
+        };
+        let (8, Ok(offset)) = (offset.len(), usize::from_str_radix(offset, 16)) else {
+            continue;
+        };
+        assert_eq!(offset, shown.len(), "{line}");
+        let numbers = rest.split('|').next().unwrap();
+        shown.extend(
+            numbers
+                .split_whitespace()
+                .map(|byte| u8::from_str_radix(byte, 16).unwrap()),
+        );
+    }
+    assert_eq!(shown, fs::read(root.join("tests/data/net-v1-tiny.bin")).unwrap());
+}
