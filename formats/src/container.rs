@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::error::{FormatError, Origin};
 use crate::map::{FileBytes, Source};
@@ -51,7 +52,8 @@ const MAX_HEAD: usize = 64 << 20;
 struct Head {
     kind: String,
     sections: Vec<SectionEntry>,
-    content: serde_json::Value,
+    /// As it stands: what it may hold, and so how much memory it may take, is for its kind to say.
+    content: Box<RawValue>,
 }
 
 /// An open container, wholly checked; its sections are views into the file.
@@ -78,8 +80,8 @@ impl fmt::Debug for Head {
 impl Container {
     /// Opens and checks the file at `path`, which must hold a container of this kind (`net` for a net).
     ///
-    /// Cost: one pass over the file for the checksums. Memory: the head (at most some 20 times its bytes), and
-    /// the file itself with [`Source::Read`].
+    /// Cost: one pass over the file for the checksums. Memory: at most ten times the head, and the
+    /// file itself with [`Source::Read`].
     ///
     /// # Errors
     /// If the file cannot be read, is no container of this kind and version, or is damaged in any way.
@@ -150,7 +152,7 @@ impl Container {
     /// # Errors
     /// If it is not of the form of `C`.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, FormatError> {
-        C::deserialize(&self.head.content).map_err(|reason| {
+        serde_json::from_str(self.head.content.get()).map_err(|reason| {
             self.origin
                 .part("head")
                 .error(format!("its content is not as it should be: {reason}"))

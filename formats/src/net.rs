@@ -13,7 +13,6 @@ mod write;
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use snn_engine::{Layout, Network, NetworkBuilder};
 
 use crate::container::{Container, SectionEntry};
@@ -33,13 +32,14 @@ pub const MOST_NEURONS: u64 = 1 << 24;
 /// of the file: a run keeps the spikes of every population for so long.
 pub const MOST_DELAYS: u64 = 1 << 22;
 
+/// The most bytes of JSON in [`Description::provenance`].
+pub const LONGEST_PROVENANCE: usize = 1 << 16;
+
 /// What a `net.bin` says about the network beside the network itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
     /// Where the network is from, in words of the program that made it: its version, the options given, the
-    /// model's file name and checksum. No meaning for the run.
-    #[serde(default)]
+    /// model's file name and checksum. No meaning for the run. At most [`LONGEST_PROVENANCE`] bytes of JSON.
     pub provenance: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -92,20 +92,7 @@ impl NetFile {
         let mut places = HashMap::with_capacity(entry.populations.len());
         for population in &entry.populations {
             let name = &population.name;
-            let layout = match population.shape[..] {
-                [n] => Layout::Flat(n),
-                [channels, height, width] => Layout::Image {
-                    channels,
-                    height,
-                    width,
-                },
-                _ => {
-                    return Err(reader.error(format!(
-                        "population `{name}` has the shape {:?}; allowed are [n] and [channels, height, width]",
-                        population.shape
-                    )));
-                }
-            };
+            let layout = population.shape.0;
             let neuron = reader.neuron(name, &population.neuron)?;
             let id = builder.population(name, layout, neuron);
             if places.insert(name.as_str(), (id, layout)).is_some() {
@@ -132,7 +119,7 @@ impl NetFile {
         let network = builder.build().map_err(|error| reader.error(error.to_string()))?;
         Ok(Self {
             network,
-            description: entry.description,
+            description: reader.description(&entry.description)?,
             sections: container.sections().to_vec(),
             length: container.file_length(),
         })

@@ -7,8 +7,10 @@ use snn_engine::{
     NetworkError, Neuron, OneToOne, PerNeuron, Reset, Rows, SparseRows, Targets,
 };
 
-use super::entry::{ConnectivityEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry};
-use super::{MOST_DELAYS, MOST_NEURONS};
+use super::entry::{
+    ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry,
+};
+use super::{Description, LONGEST_PROVENANCE, MOST_DELAYS, MOST_NEURONS};
 use crate::container::{Container, Dtype, SectionElement};
 use crate::error::FormatError;
 
@@ -30,10 +32,10 @@ impl Reader<'_> {
     pub(super) fn check_demands(&self, entry: &NetEntry) -> Result<(), FormatError> {
         let length = self.container.file_length() as u64;
         let neurons = entry.populations.iter().fold(0u64, |sum, population| {
-            let size = population
-                .shape
+            let lengths = population.shape.0.shape();
+            let size = lengths
                 .iter()
-                .fold(1u64, |n, &axis| n.saturating_mul(u64::from(axis)));
+                .fold(1u64, |n, &length| n.saturating_mul(length as u64));
             sum.saturating_add(size)
         });
         let allowed = MOST_NEURONS.max(length.saturating_mul(64));
@@ -59,6 +61,19 @@ impl Reader<'_> {
         Ok(())
     }
 
+    pub(super) fn description(&self, entry: &DescriptionEntry) -> Result<Description, FormatError> {
+        let text = entry.provenance.get();
+        if text.len() > LONGEST_PROVENANCE {
+            return Err(self.error(format!(
+                "a provenance of {} bytes was found; at most {LONGEST_PROVENANCE} are allowed",
+                text.len()
+            )));
+        }
+        let provenance = serde_json::from_str(text)
+            .map_err(|reason| self.error(format!("its provenance is no JSON object: {reason}")))?;
+        Ok(Description { provenance })
+    }
+
     /// The numbers of a section, in place.
     fn buffer<T: SectionElement>(&self, name: &str) -> Result<Buffer<T>, FormatError> {
         Ok(Buffer::shared(Arc::new(self.container.section::<T>(name)?)))
@@ -74,7 +89,7 @@ impl Reader<'_> {
     pub(super) fn neuron(&self, population: &str, entry: &NeuronEntry) -> Result<Neuron, FormatError> {
         let at = format!("population `{population}`");
         Ok(match entry {
-            NeuronEntry::Source {} => Neuron::Source,
+            NeuronEntry::Source => Neuron::Source,
             NeuronEntry::IntegrateFire {
                 threshold,
                 bias,
@@ -92,7 +107,7 @@ impl Reader<'_> {
             NeuronEntry::Accumulator { bias } => Neuron::Accumulator(Accumulator {
                 bias: self.per_neuron(&at, "bias", bias)?,
             }),
-            NeuronEntry::MaxPool {} => Neuron::MaxPool(MaxPool),
+            NeuronEntry::MaxPool => Neuron::MaxPool(MaxPool),
         })
     }
 
@@ -104,7 +119,7 @@ impl Reader<'_> {
         targets: usize,
     ) -> Result<Connectivity, FormatError> {
         Ok(match entry {
-            ConnectivityEntry::Rows { rows } => Connectivity::Rows(self.rows(at, rows, targets)?),
+            ConnectivityEntry::Rows(rows) => Connectivity::Rows(self.rows(at, rows, targets)?),
             ConnectivityEntry::Conv2d { geometry, rows } => {
                 let rows = self.rows(at, rows, geometry.target[2] as usize)?;
                 let &GeometryEntry {

@@ -2,39 +2,40 @@
 
 use std::path::Path;
 
-use snn_engine::{Connectivity, Conv2dGeometry, Layout, MaxPool, Network, Neuron, Reset, Rows, Targets};
+use snn_engine::{Connectivity, Conv2dGeometry, MaxPool, Network, Neuron, Reset, Rows, Targets};
 
 use super::entry::{
-    ConnectivityEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry, ProjectionEntry, ResetEntry,
-    RowsEntry,
+    ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
+    ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry,
 };
-use super::{Description, KIND};
+use super::{Description, KIND, LONGEST_PROVENANCE};
 use crate::container::{ContainerWriter, SectionElement};
-use crate::error::FormatError;
+use crate::error::{FormatError, Origin};
 
 /// Writes a network to `path`, complete or not at all. The same network and description give the same bytes.
 ///
 /// # Errors
-/// If the file cannot be written.
+/// If the file cannot be written, or the provenance is longer than [`LONGEST_PROVENANCE`].
 pub fn write_net(
     path: impl AsRef<Path>,
     network: &Network,
     description: &Description,
 ) -> Result<(), FormatError> {
+    let provenance = serde_json::value::to_raw_value(&description.provenance)
+        .unwrap_or_else(|reason| panic!("a JSON object is no JSON: {reason}"));
+    let length = provenance.get().len();
+    if length > LONGEST_PROVENANCE {
+        return Err(Origin::file(path).error(format!(
+            "cannot be written: its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"
+        )));
+    }
     let mut writer = ContainerWriter::new();
     let populations = network
         .populations()
         .iter()
         .map(|population| PopulationEntry {
             name: population.name().to_owned(),
-            shape: match population.layout() {
-                Layout::Flat(n) => vec![n],
-                Layout::Image {
-                    channels,
-                    height,
-                    width,
-                } => vec![channels, height, width],
-            },
+            shape: ShapeEntry(population.layout()),
             neuron: write_neuron(&mut writer, population.name(), population.neuron()),
         })
         .collect();
@@ -57,7 +58,7 @@ pub fn write_net(
     let content = NetEntry {
         populations,
         projections,
-        description: description.clone(),
+        description: DescriptionEntry { provenance },
     };
     writer.write(path, KIND, &content)
 }
@@ -76,7 +77,7 @@ fn add<'a, T: SectionElement>(
 
 fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a Neuron) -> NeuronEntry {
     match neuron {
-        Neuron::Source => NeuronEntry::Source {},
+        Neuron::Source => NeuronEntry::Source,
         Neuron::IntegrateFire(neuron) => NeuronEntry::IntegrateFire {
             threshold: add(writer, owner, "threshold", neuron.threshold.values()),
             bias: add(writer, owner, "bias", neuron.bias.values()),
@@ -89,7 +90,7 @@ fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a N
         Neuron::Accumulator(neuron) => NeuronEntry::Accumulator {
             bias: add(writer, owner, "bias", neuron.bias.values()),
         },
-        Neuron::MaxPool(MaxPool) => NeuronEntry::MaxPool {},
+        Neuron::MaxPool(MaxPool) => NeuronEntry::MaxPool,
     }
 }
 
@@ -99,9 +100,7 @@ fn write_connectivity<'a>(
     connectivity: &'a Connectivity,
 ) -> ConnectivityEntry {
     match connectivity {
-        Connectivity::Rows(rows) => ConnectivityEntry::Rows {
-            rows: write_rows(writer, owner, rows),
-        },
+        Connectivity::Rows(rows) => ConnectivityEntry::Rows(write_rows(writer, owner, rows)),
         Connectivity::Conv2d(conv) => {
             let &Conv2dGeometry {
                 source,
