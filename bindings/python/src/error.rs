@@ -23,8 +23,8 @@ mod raised {
     create_exception!(snn_event, FormatError, PyValueError, "A file is damaged or holds something else.");
     create_exception!(snn_event, ConvertError, PyValueError, "A model cannot be converted.");
 }
-pub use raised::{ConvertError as RaisedConvertError, FormatError as RaisedFormatError};
 pub use raised::NetworkError as RaisedNetworkError;
+pub use raised::{ConvertError as RaisedConvertError, FormatError as RaisedFormatError};
 
 /// What does not fit a network.
 pub fn network(error: NetworkError) -> PyErr {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{
+    IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_converter::ann::{Ann, Linear, Op, Shape};
@@ -108,7 +110,8 @@ impl Model {
         x: PyReadonlyArrayDyn<'py, f32>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let values = self.values("x", &x)?;
-        let logits = py.detach(|| snn_converter::forward::logits(&self.ann, &values)).map_err(error::forward)?;
+        let logits =
+            py.detach(|| snn_converter::forward::logits(&self.ann, &values)).map_err(error::forward)?;
         let width = self.ann.output_shape().elements();
         let rows = logits.len() / width;
         Ok(Array2::from_shape_vec((rows, width), logits).expect("one row for each sample").into_pyarray(py))
@@ -116,7 +119,10 @@ impl Model {
 
     /// Makes a spiking network: the network, the report as JSON, and notes.
     #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std))]
-    #[allow(non_snake_case, reason = "T is what everybody calls the number of steps, here and on the command line")]
+    #[allow(
+        non_snake_case,
+        reason = "T is what everybody calls the number of steps, here and on the command line"
+    )]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn convert(
         &self,
@@ -149,7 +155,9 @@ impl Model {
                 None => None,
                 Some("layer") => Some(ScalePer::Layer),
                 Some("channel") => Some(ScalePer::Channel),
-                Some(other) => return Err(error::argument("scale_per", other, "\"layer\", \"channel\" and None")),
+                Some(other) => {
+                    return Err(error::argument("scale_per", other, "\"layer\", \"channel\" and None"));
+                }
             },
             zeros: if zeros { Zeros::Included } else { Zeros::Excluded },
             start: match start {
@@ -169,7 +177,8 @@ impl Model {
             input_std,
         };
         let mut notes = self.notes.clone();
-        let values = calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
+        let values =
+            calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
         let conversion = py.detach(|| {
             let samples = values.as_ref().map(|values| snn_converter::Samples { values, labels: None });
             snn_converter::convert(&self.ann, samples.as_ref(), &options)

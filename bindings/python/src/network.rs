@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use snn_engine::{Connectivity, Neuron, PerNeuron, PopulationId, Reset};
 use snn_formats::{Description, NetFile, Origin, Source};
 
 use crate::error;
+use crate::run::{self, Asked, Outcomes};
 
 /// A spiking network, immutable; what `net.bin` holds.
 #[pyclass(frozen, module = "snn_event")]
@@ -78,6 +79,31 @@ impl Network {
         Ok((py.get_type::<Self>().getattr("from_bytes")?, (self.to_bytes(py)?,)))
     }
 
+    /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "event", spikes = false, progress = None))]
+    #[allow(
+        non_snake_case,
+        reason = "T is what everybody calls the number of steps, here and on the command line"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        x: Option<PyReadonlyArrayDyn<'py, f32>>,
+        T: Option<u32>,
+        raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+        encoding: &str,
+        seed: u64,
+        threads: Option<usize>,
+        mode: &str,
+        spikes: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Outcomes> {
+        let asked =
+            Asked { x, raster, steps: T, encoding, seed, threads, mode, keep_spikes: spikes, progress };
+        run::run(py, self, &asked)
+    }
+
     /// The populations in order of declaration; the last one is the one to read.
     #[getter]
     fn populations(slf: &Bound<'_, Self>) -> Vec<Population> {
@@ -100,8 +126,9 @@ impl Network {
 
     /// The same network, saying something else about its origin: a JSON object.
     fn with_provenance(&self, provenance: &str) -> PyResult<Self> {
-        let provenance = serde_json::from_str(provenance)
-            .map_err(|e| pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}")))?;
+        let provenance = serde_json::from_str(provenance).map_err(|e| {
+            pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
+        })?;
         Ok(Self { inner: Arc::clone(&self.inner), description: Description { provenance } })
     }
 }

@@ -194,14 +194,17 @@ impl Outcomes {
 
     /// All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept.
     fn spikes<'py>(&self, py: Python<'py>, population: &str) -> PyResult<Spikes<'py>> {
-        let place = self.names.iter().position(|name| name == population).ok_or_else(|| {
-            error::argument("population", population, &format!("{:?}", self.names))
-        })?;
+        let place = self
+            .names
+            .iter()
+            .position(|name| name == population)
+            .ok_or_else(|| error::argument("population", population, &format!("{:?}", self.names)))?;
         let (mut neurons, mut steps, mut starts) = (vec![], vec![], vec![0u64]);
         for outcome in &self.outcomes {
-            let rasters: &[Raster] = outcome.spikes.as_deref().ok_or_else(|| {
-                PyValueError::new_err("the spikes were not kept; run with spikes=True")
-            })?;
+            let rasters: &[Raster] = outcome
+                .spikes
+                .as_deref()
+                .ok_or_else(|| PyValueError::new_err("the spikes were not kept; run with spikes=True"))?;
             let raster = &rasters[place];
             neurons.extend_from_slice(raster.neurons());
             for (step, range) in raster.starts().windows(2).enumerate() {
@@ -214,68 +217,67 @@ impl Outcomes {
     }
 }
 
-#[pymethods]
-impl Network {
-    /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x, T, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "event", spikes = false, progress = None))]
-    #[allow(non_snake_case, reason = "T is what everybody calls the number of steps, here and on the command line")]
-    #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
-    fn run(
-        &self,
-        py: Python<'_>,
-        x: Option<PyReadonlyArrayDyn<'_, f32>>,
-        T: Option<u32>,
-        raster: Option<PyReadonlyArrayDyn<'_, bool>>,
-        encoding: &str,
-        seed: u64,
-        threads: Option<usize>,
-        mode: &str,
-        spikes: bool,
-        progress: Option<Py<PyAny>>,
-    ) -> PyResult<Outcomes> {
-        let mode = self::mode(mode)?;
-        let threads = match threads {
-            Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
-            Some(threads) => threads,
-            None => default_threads(),
-        };
-        let encoding = array::encoding(encoding, seed)?;
-        let samples = match (x, raster) {
-            (Some(x), None) => array::values(&self.inner, &x, encoding)?,
-            (None, Some(raster)) => array::raster(&self.inner, &raster)?,
-            _ => return Err(PyValueError::new_err("give either x or raster=")),
-        };
-        let steps = steps(T, &samples)?;
-        let plan = Plan { mode, steps, threads: threads.min(samples.input.samples()), keep_spikes: spikes };
-        let outcomes = run_all(py, self, &samples, &plan, progress.as_ref())?;
-        let network = &self.inner;
-        let output = network.population(network.output());
-        Ok(Outcomes {
-            outcomes,
-            names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
-            sizes: network
-                .ids()
-                .map(|id| (network.population(id).size(), network.dense_operations(id)))
-                .collect(),
-            width: output.size(),
-            potentials: if output.neuron().has_potential() { output.size() } else { 0 },
-            single: samples.single,
-            steps,
-        })
-    }
+/// How the user asked for a run.
+pub struct Asked<'a, 'py> {
+    pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
+    pub raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+    pub steps: Option<u32>,
+    pub encoding: &'a str,
+    pub seed: u64,
+    pub threads: Option<usize>,
+    pub mode: &'a str,
+    pub keep_spikes: bool,
+    pub progress: Option<Py<PyAny>>,
+}
+
+/// Runs samples: values `x` in an encoding, or the spikes of `raster`.
+pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
+    let mode = mode(asked.mode)?;
+    let threads = match asked.threads {
+        Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
+        Some(threads) => threads,
+        None => default_threads(),
+    };
+    let encoding = array::encoding(asked.encoding, asked.seed)?;
+    let samples = match (&asked.x, &asked.raster) {
+        (Some(x), None) => array::values(&network.inner, x, encoding)?,
+        (None, Some(raster)) => array::raster(&network.inner, raster)?,
+        _ => return Err(PyValueError::new_err("give either x or raster=")),
+    };
+    let steps = steps(asked.steps, &samples)?;
+    let threads = threads.min(samples.input.samples());
+    let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
+    let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
+    let network = &network.inner;
+    let output = network.population(network.output());
+    Ok(Outcomes {
+        outcomes,
+        names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
+        sizes: network
+            .ids()
+            .map(|id| (network.population(id).size(), network.dense_operations(id)))
+            .collect(),
+        width: output.size(),
+        potentials: if output.neuron().has_potential() { output.size() } else { 0 },
+        single: samples.single,
+        steps,
+    })
 }
 
 fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
     let given = samples.input.steps();
     match (asked, given) {
         (Some(0), _) => Err(error::argument("T", "0", "numbers of steps from 1 on")),
-        (Some(steps), Some(given)) if steps as usize > given => {
-            Err(PyValueError::new_err(format!("T is {steps}; the raster has {given} steps, allowed are 1 to {given}")))
-        }
+        (Some(steps), Some(given)) if steps as usize > given => Err(PyValueError::new_err(format!(
+            "T is {steps}; the raster has {given} steps, allowed are 1 to {given}"
+        ))),
         (Some(steps), _) => Ok(steps),
-        (None, Some(given)) if given > 0 => u32::try_from(given)
-            .map_err(|_| PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))),
-        (None, Some(_)) => Err(PyValueError::new_err("the raster has no steps; allowed are rasters of at least 1")),
+        (None, Some(given)) if given > 0 => u32::try_from(given).map_err(|_| {
+            PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
+        }),
+        (None, Some(_)) => {
+            Err(PyValueError::new_err("the raster has no steps; allowed are rasters of at least 1"))
+        }
         (None, None) => Err(PyValueError::new_err("T, the number of steps, is missing")),
     }
 }

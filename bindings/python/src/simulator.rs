@@ -1,9 +1,7 @@
 //! A network run step by step, for use inside other programs' loops.
 
 use numpy::ndarray::ArrayD;
-use numpy::{
-    IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -26,7 +24,8 @@ pub struct Simulator {
 
 /// The neurons that an array of flags or of indices names, in the network's own order.
 fn neurons(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
-    let unfit = |what: String| error::RaisedNetworkError::new_err(format!("spikes of population `{name}` {what}"));
+    let unfit =
+        |what: String| error::RaisedNetworkError::new_err(format!("spikes of population `{name}` {what}"));
     let size = layout.neurons().unwrap_or(u32::MAX) as usize;
     let flagged = |shape: &[usize], flags: Vec<bool>| {
         if flags.len() != size {
@@ -56,7 +55,12 @@ fn neurons(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec
         for index in found {
             match usize::try_from(index).ok().filter(|index| *index < size) {
                 Some(index) => indices.push(index),
-                None => return Err(unfit(format!("name the neuron {index}; allowed are 0 to {}", size.saturating_sub(1)))),
+                None => {
+                    return Err(unfit(format!(
+                        "name the neuron {index}; allowed are 0 to {}",
+                        size.saturating_sub(1)
+                    )));
+                }
             }
         }
         indices
@@ -177,7 +181,8 @@ impl Simulator {
     ) -> PyResult<Bound<'py, PyArrayDyn<bool>>> {
         let network = self.network.get().inner.clone();
         let given = self.stimulus(spikes)?;
-        let lists: Vec<(PopulationId, &[u32])> = given.iter().map(|(id, list)| (*id, list.as_slice())).collect();
+        let lists: Vec<(PopulationId, &[u32])> =
+            given.iter().map(|(id, list)| (*id, list.as_slice())).collect();
         let stimulus = Stimulus::new(&network, &lists).map_err(error::network)?;
         let (simulator, last) = (&mut self.simulator, &mut self.last);
         py.detach(|| {
@@ -193,7 +198,11 @@ impl Simulator {
 
     /// The spikes of a population in the last step, as flags of its shape; of the last population if none is named.
     #[pyo3(signature = (population = None))]
-    fn spikes<'py>(&self, py: Python<'py>, population: Option<&str>) -> PyResult<Bound<'py, PyArrayDyn<bool>>> {
+    fn spikes<'py>(
+        &self,
+        py: Python<'py>,
+        population: Option<&str>,
+    ) -> PyResult<Bound<'py, PyArrayDyn<bool>>> {
         let id = self.network.get().find(population)?;
         Ok(self.flags(py, id))
     }
