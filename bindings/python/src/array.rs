@@ -26,10 +26,11 @@ fn unfit(what: &str, shape: &[usize], allowed: &str) -> PyErr {
 
 /// Values in the order of the array, copied once: the array may be written to by other threads during the run.
 pub fn copied<T: numpy::Element + Copy>(array: &PyReadonlyArrayDyn<'_, T>) -> Vec<T> {
-    match array.as_slice() {
-        Ok(values) => values.to_vec(),
-        // Not contiguous: element by element, the last axis fastest.
-        Err(_) => array.as_array().iter().copied().collect(),
+    let view = array.as_array();
+    match view.as_slice() {
+        Some(values) => values.to_vec(),
+        // Not in C order: element by element, the last axis fastest.
+        None => view.iter().copied().collect(),
     }
 }
 
@@ -77,6 +78,9 @@ pub fn raster(network: &Network, array: &PyReadonlyArrayDyn<'_, bool>) -> PyResu
         let wanted = join(&wanted);
         return Err(unfit("a raster", shape, &format!("(T, {wanted}) and (N, T, {wanted})")));
     };
+    if steps == 0 {
+        return Err(unfit("a raster", shape, "rasters of at least one step"));
+    }
     let input = Input::spikes(network, copied(array), steps).map_err(error::network)?;
     Ok(Samples { input, single })
 }

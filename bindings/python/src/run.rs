@@ -272,12 +272,9 @@ fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
             "T is {steps}; the raster has {given} steps, allowed are 1 to {given}"
         ))),
         (Some(steps), _) => Ok(steps),
-        (None, Some(given)) if given > 0 => u32::try_from(given).map_err(|_| {
+        (None, Some(given)) => u32::try_from(given).map_err(|_| {
             PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
         }),
-        (None, Some(_)) => {
-            Err(PyValueError::new_err("the raster has no steps; allowed are rasters of at least 1"))
-        }
         (None, None) => Err(PyValueError::new_err("T, the number of steps, is missing")),
     }
 }
