@@ -1,2 +1,49 @@
-//! placeholder
-fn main() {}
+//! `snn-event`: converts trained, pruned networks into spiking networks and runs them, event-driven.
+
+mod commands;
+mod output;
+mod progress;
+mod samples;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Converts trained, pruned neural networks into spiking networks and runs them, event-driven.
+///
+/// Exit status: 0 done, 1 an error or (check) a difference, 2 wrong usage.
+#[derive(Parser)]
+#[command(version, max_term_width = 110, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
+  snn-event run --net net.bin --T 256 --input x.npy --labels y.npy
+  snn-event check --net net.bin --T 64 --input x.npy --batch-range 0:10
+  snn-event inspect --net net.bin";
+
+#[derive(Subcommand)]
+enum Command {
+    Run(commands::run::Run),
+    Check(commands::check::Check),
+    Inspect(commands::inspect::Inspect),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(run) => run.run(),
+        Command::Check(check) => check.run(),
+        Command::Inspect(inspect) => inspect.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<commands::Usage>() { 2 } else { 1 })
+        }
+    }
+}

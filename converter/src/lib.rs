@@ -1,1 +1,8 @@
-//! placeholder
+//! Converts trained, pruned neural networks into spiking networks.
+
+#![forbid(unsafe_code)]
+
+pub mod ann;
+pub mod forward;
+pub mod import;
+pub mod simplify;

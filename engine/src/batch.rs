@@ -44,15 +44,10 @@ where
             .into_par_iter()
             .with_max_len(1)
             .map(|sample| {
-                let waiting = idle
-                    .lock()
-                    .expect("no thread panics while it holds the lock")
-                    .pop();
+                let waiting = idle.lock().expect("no thread panics while it holds the lock").pop();
                 let mut simulator = waiting.unwrap_or_else(|| simulator.clone());
                 let result = run(&mut simulator, sample);
-                idle.lock()
-                    .expect("no thread panics while it holds the lock")
-                    .push(simulator);
+                idle.lock().expect("no thread panics while it holds the lock").push(simulator);
                 result
             })
             .collect()

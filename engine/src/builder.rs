@@ -33,12 +33,7 @@ impl NetworkBuilder {
         delay: u32,
         connectivity: Connectivity,
     ) -> &mut Self {
-        self.projections.push(Projection {
-            source,
-            target,
-            delay,
-            connectivity,
-        });
+        self.projections.push(Projection { source, target, delay, connectivity });
         self
     }
 
@@ -62,38 +57,28 @@ impl NetworkBuilder {
     /// If a name is empty or used twice, a size does not fit, a parameter is out of range, a projection
     /// does not fit its populations, or zero-delay projections form a cycle.
     pub fn build(self) -> Result<Network, NetworkError> {
-        let populations = self
-            .populations
-            .into_iter()
-            .map(check_population)
-            .collect::<Result<Vec<_>, _>>()?;
+        let populations =
+            self.populations.into_iter().map(check_population).collect::<Result<Vec<_>, _>>()?;
         if populations.is_empty() {
-            return Err(NetworkError::new(
-                "network",
-                "has no populations; allowed is at least one",
-            ));
+            return Err(NetworkError::new("network", "has no populations; allowed is at least one"));
         }
         let mut names: Vec<&str> = populations.iter().map(Population::name).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(NetworkError::new(
-                format!("population `{}`", pair[0]),
-                "is declared twice",
-            ));
+            return Err(NetworkError::new(format!("population `{}`", pair[0]), "is declared twice"));
         }
         for projection in &self.projections {
             check_projection(&populations, projection)?;
         }
-        let order = topological_order(populations.len(), &self.projections, |projection| {
-            projection.delay == 0
-        })
-        .map_err(|cycle| {
-            let names: Vec<&str> = cycle.iter().map(|id| populations[id.index()].name()).collect();
-            NetworkError::new(
-                format!("populations {names:?}"),
-                "form a cycle of zero-delay projections; give one of these a delay of at least 1",
-            )
-        })?;
+        let order =
+            topological_order(populations.len(), &self.projections, |projection| projection.delay == 0)
+                .map_err(|cycle| {
+                    let names: Vec<&str> = cycle.iter().map(|id| populations[id.index()].name()).collect();
+                    NetworkError::new(
+                        format!("populations {names:?}"),
+                        "form a cycle of zero-delay projections; give one of these a delay of at least 1",
+                    )
+                })?;
         let mut incoming = vec![vec![]; populations.len()];
         let mut delay_from = vec![0; populations.len()];
         for (at, projection) in self.projections.iter().enumerate() {
@@ -102,14 +87,7 @@ impl NetworkBuilder {
             *longest = projection.delay.max(*longest);
         }
         let longest_delay = delay_from.iter().copied().max().unwrap_or(0);
-        Ok(Network {
-            populations,
-            projections: self.projections,
-            order,
-            incoming,
-            longest_delay,
-            delay_from,
-        })
+        Ok(Network { populations, projections: self.projections, order, incoming, longest_delay, delay_from })
     }
 }
 
@@ -139,26 +117,14 @@ fn check_population((name, layout, neuron): (String, Layout, Neuron)) -> Result<
         }
     }
     if let Neuron::IntegrateFire(neuron) = &neuron
-        && let Some(index) = neuron
-            .threshold
-            .values()
-            .iter()
-            .position(|&threshold| threshold <= 0.0)
+        && let Some(index) = neuron.threshold.values().iter().position(|&threshold| threshold <= 0.0)
     {
         return Err(NetworkError::new(
             format!("{at}: threshold[{index}]"),
-            format!(
-                "is {}; allowed are numbers above 0",
-                neuron.threshold.values()[index]
-            ),
+            format!("is {}; allowed are numbers above 0", neuron.threshold.values()[index]),
         ));
     }
-    Ok(Population {
-        name,
-        layout,
-        size,
-        neuron,
-    })
+    Ok(Population { name, layout, size, neuron })
 }
 
 fn check_projection(populations: &[Population], projection: &Projection) -> Result<(), NetworkError> {
@@ -188,17 +154,11 @@ fn check_projection(populations: &[Population], projection: &Projection) -> Resu
     if projection.delay > LONGEST_DELAY {
         return Err(NetworkError::new(
             at,
-            format!(
-                "has a delay of {} steps; allowed are 0 to {LONGEST_DELAY}",
-                projection.delay
-            ),
+            format!("has a delay of {} steps; allowed are 0 to {LONGEST_DELAY}", projection.delay),
         ));
     }
     if matches!(source.neuron, Neuron::Accumulator(_)) {
-        return Err(NetworkError::new(
-            at,
-            "starts at a read-out population, which never fires",
-        ));
+        return Err(NetworkError::new(at, "starts at a read-out population, which never fires"));
     }
     match target.neuron {
         Neuron::Source => Err(NetworkError::new(at, "ends at a source, which has no potential")),
@@ -263,9 +223,6 @@ pub(crate) fn topological_order(
     if order.len() == populations {
         Ok(order)
     } else {
-        Err((0..populations)
-            .filter(|&p| waiting[p] > 0)
-            .map(|p| PopulationId(p as u32))
-            .collect())
+        Err((0..populations).filter(|&p| waiting[p] > 0).map(|p| PopulationId(p as u32)).collect())
     }
 }

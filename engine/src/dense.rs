@@ -68,31 +68,19 @@ fn gather(projection: &crate::Projection) -> Gather {
             next[target] += 1;
         });
     }
-    Gather {
-        source: projection.source(),
-        delay: projection.delay() as usize,
-        starts,
-        sources,
-        weights,
-    }
+    Gather { source: projection.source(), delay: projection.delay() as usize, starts, sources, weights }
 }
 
 impl DenseSimulator {
     /// A simulator at step 0, without constant currents.
     #[must_use]
     pub fn new(network: Arc<Network>) -> Self {
-        let incoming = network
-            .ids()
-            .map(|id| network.incoming(id).map(gather).collect())
-            .collect();
+        let incoming = network.ids().map(|id| network.incoming(id).map(gather).collect()).collect();
         let state = State::initial(&network);
         let mut simulator = Self {
             drive: Drive::none(),
             incoming: Arc::new(incoming),
-            state: State {
-                step: 0,
-                populations: vec![],
-            },
+            state: State { step: 0, populations: vec![] },
             fired: vec![],
             spikes: Spikes::none(network.populations().len()),
             statistics: Statistics::zero(&network),
@@ -130,9 +118,7 @@ impl DenseSimulator {
         let population = self.network.population(id);
         let biases = effective_biases(&self.network, id, &self.drive).unwrap_or_default();
         let gathers = &self.incoming[id.index()];
-        let PopulationState {
-            potentials, arrived, ..
-        } = &mut self.state.populations[id.index()];
+        let PopulationState { potentials, arrived, .. } = &mut self.state.populations[id.index()];
         let statistics = self.statistics.at(id);
         let mut fires = vec![false; population.size()];
         if let Neuron::Source = population.neuron() {
@@ -209,11 +195,7 @@ impl Simulator for DenseSimulator {
         if self.state.step > 0 && self.state.step.is_multiple_of(u64::from(REBASE)) {
             for id in network.ids() {
                 if let Some(biases) = effective_biases(&network, id, &self.drive) {
-                    for (u, bias) in self.state.populations[id.index()]
-                        .potentials
-                        .iter_mut()
-                        .zip(biases)
-                    {
+                    for (u, bias) in self.state.populations[id.index()].potentials.iter_mut().zip(biases) {
                         *u += bias * REBASE as f32;
                     }
                 }
@@ -224,11 +206,7 @@ impl Simulator for DenseSimulator {
         let k = ramp_steps(self.state.step) as f32;
         for &id in network.update_order() {
             let fires = self.update(id, k, stimulus);
-            let list = fires
-                .iter()
-                .enumerate()
-                .filter(|(_, fires)| **fires)
-                .map(|(neuron, _)| neuron as u32);
+            let list = fires.iter().enumerate().filter(|(_, fires)| **fires).map(|(neuron, _)| neuron as u32);
             self.spikes.lists[id.index()] = list.collect();
             *self.fired[id.index()].last_mut().expect("the present step") = fires;
         }

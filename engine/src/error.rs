@@ -12,19 +12,13 @@ pub struct NetworkError {
 impl NetworkError {
     /// An error at a place, for instance at ``population `layer0` ``.
     pub fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            at: at.into(),
-            what: what.into(),
-        }
+        Self { at: at.into(), what: what.into() }
     }
 
     /// The same error, told from further outside.
     #[must_use]
     pub fn within(self, outer: impl fmt::Display) -> Self {
-        Self {
-            at: format!("{outer}: {}", self.at),
-            what: self.what,
-        }
+        Self { at: format!("{outer}: {}", self.at), what: self.what }
     }
 
     /// Where it is wrong.

@@ -105,10 +105,7 @@ fn blocks(values: impl ExactSizeIterator<Item = f32>, fill: f32) -> Vec<Block> {
 
 fn block_masks(connectivity: &Connectivity) -> BlockMasks {
     let Connectivity::Rows(rows) = connectivity else {
-        return BlockMasks {
-            words: 0,
-            masks: vec![],
-        };
+        return BlockMasks { words: 0, masks: vec![] };
     };
     let words = words(rows.width().div_ceil(BLOCK));
     let mut masks = vec![0; words * rows.len()];
@@ -129,11 +126,8 @@ impl EventSimulator {
     /// The same with the given kernels; the results do not depend on them.
     #[must_use]
     pub fn with_kernels(network: Arc<Network>, kernels: &'static Kernels) -> Self {
-        let fan_out = network
-            .projections()
-            .iter()
-            .map(|projection| block_masks(projection.connectivity()))
-            .collect();
+        let fan_out =
+            network.projections().iter().map(|projection| block_masks(projection.connectivity())).collect();
         let depth = network.longest_delay() as usize + 1;
         let mut simulator = Self {
             kernels,
@@ -236,9 +230,7 @@ impl Potentials {
     }
 
     fn rebase(&mut self) {
-        let Self {
-            u, biases, biased, ..
-        } = self;
+        let Self { u, biases, biased, .. } = self;
         each_bit(biased, |block| {
             for (u, bias) in u[block].iter_mut().zip(&biases[block]) {
                 *u += bias * REBASE as f32;
@@ -259,9 +251,7 @@ impl Maxima {
             let connectivity = projection.connectivity();
             for source in 0..connectivity.sources() {
                 let arrived = self.arrived[first_input + source];
-                connectivity.fan_out(source, |unit, _| {
-                    self.largest[unit] = self.largest[unit].max(arrived)
-                });
+                connectivity.fan_out(source, |unit, _| self.largest[unit] = self.largest[unit].max(arrived));
             }
             first_input += connectivity.sources();
         }
@@ -434,17 +424,10 @@ impl Simulator for EventSimulator {
                         None => vec![],
                     })
                     .collect();
-                PopulationState {
-                    potentials,
-                    arrived,
-                    under_way,
-                }
+                PopulationState { potentials, arrived, under_way }
             })
             .collect();
-        State {
-            step: self.step,
-            populations,
-        }
+        State { step: self.step, populations }
     }
 
     fn restore(&mut self, state: &State) -> Result<(), NetworkError> {

@@ -82,13 +82,12 @@ pub mod encode;
 mod error;
 mod event;
 mod id;
-#[allow(
-    unsafe_code,
-    reason = "functions compiled for an instruction set are called after it was detected"
-)]
+mod input;
+#[allow(unsafe_code, reason = "functions compiled for an instruction set are called after it was detected")]
 pub mod kernel;
 mod network;
 mod neuron;
+mod outcome;
 mod per_neuron;
 mod simulator;
 mod spikes;
@@ -107,8 +106,10 @@ pub use dense::DenseSimulator;
 pub use error::NetworkError;
 pub use event::EventSimulator;
 pub use id::PopulationId;
+pub use input::{Encoding, Input};
 pub use network::{Layout, Network, Population, Projection};
 pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, Reset, first_crossing};
+pub use outcome::{AnySimulator, Mode, Outcome, Parting, first_parting, run_sample};
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use simulator::{Observer, Simulator};
 pub use spikes::{Raster, Spikes};

@@ -22,11 +22,7 @@ impl Layout {
     pub fn neurons(self) -> Option<u32> {
         match self {
             Self::Flat(n) => Some(n),
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => channels.checked_mul(height)?.checked_mul(width),
+            Self::Image { channels, height, width } => channels.checked_mul(height)?.checked_mul(width),
         }
     }
 
@@ -35,11 +31,9 @@ impl Layout {
     pub fn shape(self) -> Vec<usize> {
         match self {
             Self::Flat(n) => vec![n as usize],
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => vec![channels as usize, height as usize, width as usize],
+            Self::Image { channels, height, width } => {
+                vec![channels as usize, height as usize, width as usize]
+            }
         }
     }
 
@@ -49,11 +43,7 @@ impl Layout {
     pub fn user_index(self, neuron: usize) -> usize {
         match self {
             Self::Flat(_) => neuron,
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => {
+            Self::Image { channels, height, width } => {
                 let (channels, pixels) = (channels as usize, height as usize * width as usize);
                 neuron % channels * pixels + neuron / channels
             }
@@ -66,11 +56,7 @@ impl Layout {
     pub fn neuron_at(self, index: usize) -> usize {
         match self {
             Self::Flat(_) => index,
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => {
+            Self::Image { channels, height, width } => {
                 let (channels, pixels) = (channels as usize, height as usize * width as usize);
                 index % pixels * channels + index / pixels
             }
@@ -190,8 +176,7 @@ impl Network {
 
     /// The populations that the stimulus drives, in order of declaration.
     pub fn sources(&self) -> impl Iterator<Item = PopulationId> + '_ {
-        self.ids()
-            .filter(|id| matches!(self.population(*id).neuron, Neuron::Source))
+        self.ids().filter(|id| matches!(self.population(*id).neuron, Neuron::Source))
     }
 
     /// The projections in order of declaration.
@@ -202,9 +187,7 @@ impl Network {
 
     /// The projections into a population, in order of declaration.
     pub fn incoming(&self, target: PopulationId) -> impl ExactSizeIterator<Item = &Projection> {
-        self.incoming[target.index()]
-            .iter()
-            .map(|&at| &self.projections[at])
+        self.incoming[target.index()].iter().map(|&at| &self.projections[at])
     }
 
     /// The order in which the populations of one step are updated: along the zero-delay projections,
@@ -243,8 +226,6 @@ impl Network {
     /// The multiply-adds that a dense simulator makes in one step for the projections into a population.
     #[must_use]
     pub fn dense_operations(&self, target: PopulationId) -> u64 {
-        self.incoming(target)
-            .map(|projection| projection.connectivity.dense_operations())
-            .sum()
+        self.incoming(target).map(|projection| projection.connectivity.dense_operations()).sum()
     }
 }

@@ -53,9 +53,7 @@ impl PerNeuron {
             negative_zero |= admitted.to_bits() != value.to_bits();
         }
         if negative_zero {
-            return Ok(Self(
-                values.iter().map(|value| value + 0.0).collect::<Vec<_>>().into(),
-            ));
+            return Ok(Self(values.iter().map(|value| value + 0.0).collect::<Vec<_>>().into()));
         }
         Ok(Self(values))
     }

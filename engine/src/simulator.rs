@@ -60,9 +60,8 @@ pub trait Simulator {
         let first = self.state().step;
         for step in first..first + steps {
             let place = usize::try_from(step).unwrap_or(usize::MAX - 2);
-            let stimulus = sample
-                .stimulus(&network, place)
-                .map_err(|error| error.within(format!("step {step}")))?;
+            let stimulus =
+                sample.stimulus(&network, place).map_err(|error| error.within(format!("step {step}")))?;
             let spikes = self.step(&stimulus);
             for id in network.ids() {
                 let neurons = spikes.of(id);

@@ -8,9 +8,7 @@ pub struct Spikes {
 
 impl Spikes {
     pub(crate) fn none(populations: usize) -> Self {
-        Self {
-            lists: vec![vec![]; populations],
-        }
+        Self { lists: vec![vec![]; populations] }
     }
 
     /// The neurons of one population that fired in this step, ascending.
@@ -35,10 +33,7 @@ pub struct Raster {
 
 impl Default for Raster {
     fn default() -> Self {
-        Self {
-            starts: vec![0],
-            neurons: vec![],
-        }
+        Self { starts: vec![0], neurons: vec![] }
     }
 }
 

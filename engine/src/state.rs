@@ -73,11 +73,7 @@ impl State {
                 };
                 let arrived = vec![0; inputs_counted(network, id)];
                 let under_way = vec![vec![]; network.delay_from(id) as usize];
-                PopulationState {
-                    potentials,
-                    arrived,
-                    under_way,
-                }
+                PopulationState { potentials, arrived, under_way }
             })
             .collect();
         Self { step: 0, populations }
@@ -100,20 +96,13 @@ impl State {
                 ),
             ));
         }
-        for (id, (found, wanted)) in network
-            .ids()
-            .zip(self.populations.iter().zip(&expected.populations))
-        {
+        for (id, (found, wanted)) in network.ids().zip(self.populations.iter().zip(&expected.populations)) {
             let population = network.population(id);
             let at = format!("state of population `{}`", population.name());
             for (what, found, wanted) in [
                 ("potentials", found.potentials.len(), wanted.potentials.len()),
                 ("counted inputs", found.arrived.len(), wanted.arrived.len()),
-                (
-                    "steps of spikes under way",
-                    found.under_way.len(),
-                    wanted.under_way.len(),
-                ),
+                ("steps of spikes under way", found.under_way.len(), wanted.under_way.len()),
             ] {
                 if found != wanted {
                     return Err(NetworkError::new(
@@ -129,10 +118,8 @@ impl State {
                 ));
             }
             // The latest stand last; before step 0 there were none.
-            let early = found
-                .under_way
-                .len()
-                .saturating_sub(usize::try_from(self.step).unwrap_or(usize::MAX));
+            let early =
+                found.under_way.len().saturating_sub(usize::try_from(self.step).unwrap_or(usize::MAX));
             if found.under_way[..early].iter().any(|spikes| !spikes.is_empty()) {
                 return Err(NetworkError::new(
                     at,
@@ -141,17 +128,10 @@ impl State {
             }
             for spikes in &found.under_way {
                 let ascending = spikes.windows(2).all(|pair| pair[0] < pair[1]);
-                if !ascending
-                    || spikes
-                        .last()
-                        .is_some_and(|&last| last as usize >= population.size())
-                {
+                if !ascending || spikes.last().is_some_and(|&last| last as usize >= population.size()) {
                     return Err(NetworkError::new(
                         at,
-                        format!(
-                            "has spikes under way that are not ascending below {}",
-                            population.size()
-                        ),
+                        format!("has spikes under way that are not ascending below {}", population.size()),
                     ));
                 }
             }
@@ -177,12 +157,7 @@ impl State {
     pub fn first_difference(&self, other: &Self) -> Option<Difference> {
         let pairs = self.populations.iter().zip(&other.populations);
         for (population, (one, two)) in (0..).map(PopulationId).zip(pairs) {
-            let difference = |neuron, quantity, values| Difference {
-                population,
-                neuron,
-                quantity,
-                values,
-            };
+            let difference = |neuron, quantity, values| Difference { population, neuron, quantity, values };
             let potentials = one.potentials.iter().zip(&two.potentials);
             if let Some(at) = potentials.clone().position(|(a, b)| a.to_bits() != b.to_bits()) {
                 let values = [one.potentials[at].to_string(), two.potentials[at].to_string()];
@@ -204,10 +179,9 @@ impl State {
 /// The number of inputs whose spikes a population counts.
 pub(crate) fn inputs_counted(network: &Network, id: PopulationId) -> usize {
     match network.population(id).neuron() {
-        Neuron::MaxPool(_) => network
-            .incoming(id)
-            .map(|projection| projection.connectivity().sources())
-            .sum(),
+        Neuron::MaxPool(_) => {
+            network.incoming(id).map(|projection| projection.connectivity().sources()).sum()
+        }
         Neuron::Source | Neuron::IntegrateFire(_) | Neuron::Accumulator(_) => 0,
     }
 }
@@ -222,9 +196,6 @@ pub(crate) fn effective_biases(
     let biases = population.neuron().bias()?.iter(population.size());
     Some(match drive.of(id) {
         None => biases.collect(),
-        Some(currents) => biases
-            .zip(currents)
-            .map(|(bias, current)| bias + current)
-            .collect(),
+        Some(currents) => biases.zip(currents).map(|(bias, current)| bias + current).collect(),
     })
 }

@@ -36,10 +36,7 @@ impl Statistics {
     /// Nothing has happened yet.
     #[must_use]
     pub fn zero(network: &Network) -> Self {
-        Self {
-            steps: 0,
-            populations: vec![PopulationStatistics::default(); network.populations().len()],
-        }
+        Self { steps: 0, populations: vec![PopulationStatistics::default(); network.populations().len()] }
     }
 
     /// The numbers of one population.

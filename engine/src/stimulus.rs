@@ -20,25 +20,17 @@ impl<'a> Stimulus<'a> {
     pub fn new(network: &Network, lists: &[(PopulationId, &'a [u32])]) -> Result<Self, NetworkError> {
         for (place, &(id, neurons)) in lists.iter().enumerate() {
             if lists[..place].iter().any(|(earlier, _)| *earlier == id) {
-                return Err(NetworkError::new(
-                    format!("stimulus of population {id}"),
-                    "is given twice",
-                ));
+                return Err(NetworkError::new(format!("stimulus of population {id}"), "is given twice"));
             }
             check_source(network, id, neurons)?;
         }
-        Ok(Self {
-            lists: lists.to_vec(),
-        })
+        Ok(Self { lists: lists.to_vec() })
     }
 
     /// The neurons of one source that fire.
     #[must_use]
     pub fn of(&self, population: PopulationId) -> &'a [u32] {
-        self.lists
-            .iter()
-            .find(|(id, _)| *id == population)
-            .map_or(&[], |(_, neurons)| neurons)
+        self.lists.iter().find(|(id, _)| *id == population).map_or(&[], |(_, neurons)| neurons)
     }
 }
 
@@ -51,10 +43,7 @@ fn check_source(network: &Network, id: PopulationId, neurons: &[u32]) -> Result<
     };
     let at = || format!("stimulus of population `{}`", population.name());
     if !matches!(population.neuron(), Neuron::Source) {
-        return Err(NetworkError::new(
-            at(),
-            "drives neurons that fire by themselves; allowed are sources",
-        ));
+        return Err(NetworkError::new(at(), "drives neurons that fire by themselves; allowed are sources"));
     }
     if let Some(pair) = neurons.windows(2).find(|pair| pair[0] >= pair[1]) {
         return Err(NetworkError::new(
@@ -65,10 +54,7 @@ fn check_source(network: &Network, id: PopulationId, neurons: &[u32]) -> Result<
     match neurons.last() {
         Some(&last) if last as usize >= population.size() => Err(NetworkError::new(
             at(),
-            format!(
-                "has neuron {last}; allowed are neurons below {}",
-                population.size()
-            ),
+            format!("has neuron {last}; allowed are neurons below {}", population.size()),
         )),
         _ => Ok(()),
     }
@@ -89,11 +75,7 @@ impl Sample {
     /// # Errors
     /// As [`Stimulus::new`].
     pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
-        let lists: Vec<_> = self
-            .spikes
-            .iter()
-            .map(|(id, raster)| (*id, raster.step(step)))
-            .collect();
+        let lists: Vec<_> = self.spikes.iter().map(|(id, raster)| (*id, raster.step(step))).collect();
         Stimulus::new(network, &lists)
     }
 
@@ -102,15 +84,9 @@ impl Sample {
     /// # Errors
     /// As [`Stimulus::new`], with the step.
     pub fn check(&self, network: &Network) -> Result<(), NetworkError> {
-        let steps = self
-            .spikes
-            .iter()
-            .map(|(_, raster)| raster.steps())
-            .max()
-            .unwrap_or(0);
+        let steps = self.spikes.iter().map(|(_, raster)| raster.steps()).max().unwrap_or(0);
         for step in 0..steps {
-            self.stimulus(network, step)
-                .map_err(|error| error.within(format!("step {step}")))?;
+            self.stimulus(network, step).map_err(|error| error.within(format!("step {step}")))?;
         }
         Ok(())
     }
@@ -130,10 +106,7 @@ impl Drive {
     /// No current.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            currents: Vec::new(),
-            operations: 0,
-        }
+        Self { currents: Vec::new(), operations: 0 }
     }
 
     /// The currents that the values `x` `[source size]` of a source make in the populations behind it.
@@ -151,25 +124,14 @@ impl Drive {
         if x.len() != network.population(source).size() {
             return Err(NetworkError::new(
                 at(),
-                format!(
-                    "has {} values; allowed are {}",
-                    x.len(),
-                    network.population(source).size()
-                ),
+                format!("has {} values; allowed are {}", x.len(), network.population(source).size()),
             ));
         }
         if let Some(index) = x.iter().position(|value| !value.is_finite()) {
-            return Err(NetworkError::new(
-                format!("{}[{index}]", at()),
-                format!("is {}", x[index]),
-            ));
+            return Err(NetworkError::new(format!("{}[{index}]", at()), format!("is {}", x[index])));
         }
         let mut drive = Self::none();
-        for projection in network
-            .projections()
-            .iter()
-            .filter(|projection| projection.source() == source)
-        {
+        for projection in network.projections().iter().filter(|projection| projection.source() == source) {
             let target = network.population(projection.target());
             if projection.delay() > 0 {
                 return Err(NetworkError::new(
@@ -190,25 +152,18 @@ impl Drive {
                     ),
                 ));
             }
-            let currents = match drive
-                .currents
-                .iter()
-                .position(|(id, _)| *id == projection.target())
-            {
+            let currents = match drive.currents.iter().position(|(id, _)| *id == projection.target()) {
                 Some(place) => &mut drive.currents[place].1,
                 None => {
-                    drive
-                        .currents
-                        .push((projection.target(), vec![0.0; target.size()]));
+                    drive.currents.push((projection.target(), vec![0.0; target.size()]));
                     &mut drive.currents.last_mut().expect("just pushed").1
                 }
             };
             drive.operations += add_products(projection.connectivity(), x, currents);
         }
         for (target, currents) in &drive.currents {
-            if let Some(neuron) = currents
-                .iter()
-                .position(|current| current.is_nan() || current.abs() > crate::LARGEST / 2.0)
+            if let Some(neuron) =
+                currents.iter().position(|current| current.is_nan() || current.abs() > crate::LARGEST / 2.0)
             {
                 return Err(NetworkError::new(
                     at(),
@@ -226,10 +181,7 @@ impl Drive {
     /// The current of every neuron of a population, `[size]`, if there is any.
     #[must_use]
     pub fn of(&self, population: PopulationId) -> Option<&[f32]> {
-        self.currents
-            .iter()
-            .find(|(id, _)| *id == population)
-            .map(|(_, currents)| currents.as_slice())
+        self.currents.iter().find(|(id, _)| *id == population).map(|(_, currents)| currents.as_slice())
     }
 
     /// The multiply-adds that its making took: the synapses of the source neurons that were not zero.

@@ -102,11 +102,7 @@ impl Array {
             "an array of shape {shape:?} was given {} values",
             values.len()
         );
-        Self {
-            shape,
-            values,
-            origin,
-        }
+        Self { shape, values, origin }
     }
 
     /// Where the array is from.
@@ -143,11 +139,7 @@ impl Array {
     /// Names the first value that is no whole number within ±2^53 (floats) or beyond `i64` (`uint64`); `bool`
     /// and text are refused.
     pub fn into_labels(self) -> Result<Vec<i64>, FormatError> {
-        let Self {
-            shape,
-            values,
-            origin,
-        } = self;
+        let Self { shape, values, origin } = self;
         let whole = |index: usize, value: f64| {
             // Beyond 2^53 neighbouring whole numbers share one f64, so that a label would be ambiguous.
             if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 {
@@ -160,11 +152,9 @@ impl Array {
             }
         };
         match values {
-            Values::F32(values) => values
-                .into_iter()
-                .enumerate()
-                .map(|(i, v)| whole(i, f64::from(v)))
-                .collect(),
+            Values::F32(values) => {
+                values.into_iter().enumerate().map(|(i, v)| whole(i, f64::from(v))).collect()
+            }
             Values::F64(values) => values.into_iter().enumerate().map(|(i, v)| whole(i, v)).collect(),
             Values::I8(values) => Ok(values.into_iter().map(i64::from).collect()),
             Values::I16(values) => Ok(values.into_iter().map(i64::from).collect()),
@@ -198,11 +188,7 @@ impl Array {
     /// # Errors
     /// Names the first value that is neither 0 nor 1; other types are refused.
     pub fn into_spikes(self) -> Result<Vec<bool>, FormatError> {
-        let Self {
-            shape,
-            values,
-            origin,
-        } = self;
+        let Self { shape, values, origin } = self;
         match values {
             Values::Bool(values) => Ok(values),
             Values::U8(values) => {
@@ -227,17 +213,12 @@ impl Array {
     /// # Errors
     /// If the array holds numbers or more than one text.
     pub fn into_text(self) -> Result<String, FormatError> {
-        let Self {
-            shape,
-            values,
-            origin,
-        } = self;
+        let Self { shape, values, origin } = self;
         let dtype = values.dtype();
         match values {
             Values::Text(mut texts) if texts.len() == 1 => Ok(texts.swap_remove(0)),
-            _ => Err(origin.error(format!(
-                "one text is expected, an array of {dtype} with shape {shape:?} was found"
-            ))),
+            _ => Err(origin
+                .error(format!("one text is expected, an array of {dtype} with shape {shape:?} was found"))),
         }
     }
 }

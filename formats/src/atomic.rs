@@ -53,18 +53,12 @@ impl AtomicFile {
                     "cannot be written: the directory {} does not exist; create it first",
                     directory.display()
                 ),
-                _ => format!(
-                    "cannot be written in the directory {}: {}",
-                    directory.display(),
-                    plain(&reason)
-                ),
+                _ => {
+                    format!("cannot be written in the directory {}: {}", directory.display(), plain(&reason))
+                }
             })
         })?;
-        Ok(Self {
-            origin,
-            target,
-            writer: BufWriter::with_capacity(1 << 16, file),
-        })
+        Ok(Self { origin, target, writer: BufWriter::with_capacity(1 << 16, file) })
     }
 
     /// Where the bytes go, for errors.
@@ -77,9 +71,7 @@ impl AtomicFile {
     /// # Errors
     /// If the operating system refuses (a full disk, …).
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
-        self.writer
-            .write_all(bytes)
-            .map_err(|reason| unwritable(&self.origin, &reason))
+        self.writer.write_all(bytes).map_err(|reason| unwritable(&self.origin, &reason))
     }
 
     /// Flushes the file to the disk and gives it its name.
@@ -87,19 +79,10 @@ impl AtomicFile {
     /// # Errors
     /// If the operating system refuses; then nothing of the new file remains.
     pub fn commit(self) -> Result<(), FormatError> {
-        let Self {
-            origin,
-            target,
-            writer,
-        } = self;
-        let file = writer
-            .into_inner()
-            .map_err(|failed| unwritable(&origin, failed.error()))?;
-        file.as_file()
-            .sync_all()
-            .map_err(|reason| unwritable(&origin, &reason))?;
-        file.persist(&target)
-            .map_err(|failed| unwritable(&origin, &failed.error))?;
+        let Self { origin, target, writer } = self;
+        let file = writer.into_inner().map_err(|failed| unwritable(&origin, failed.error()))?;
+        file.as_file().sync_all().map_err(|reason| unwritable(&origin, &reason))?;
+        file.persist(&target).map_err(|failed| unwritable(&origin, &failed.error))?;
         // The rename itself is durable only when the directory is; a file system that cannot
         // flush a directory has renamed all the same.
         #[cfg(unix)]

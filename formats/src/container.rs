@@ -105,10 +105,7 @@ impl Container {
         let head: Head = serde_json::from_slice(head_bytes)
             .map_err(|reason| at_head.error(format!("its JSON is not as it should be: {reason}")))?;
         if head.kind != kind {
-            return Err(at_head.error(format!(
-                "this file holds a `{}`, a `{kind}` is expected",
-                head.kind
-            )));
+            return Err(at_head.error(format!("this file holds a `{}`, a `{kind}` is expected", head.kind)));
         }
         let mut places = HashMap::with_capacity(head.sections.len());
         let mut end = payload;
@@ -122,19 +119,10 @@ impl Container {
         if end != bytes.len() {
             return Err(origin.error_at(
                 end as u64,
-                format!(
-                    "{} bytes follow the last section; the file must end there",
-                    bytes.len() - end
-                ),
+                format!("{} bytes follow the last section; the file must end there", bytes.len() - end),
             ));
         }
-        Ok(Self {
-            bytes: Arc::new(file),
-            head,
-            places,
-            payload,
-            origin,
-        })
+        Ok(Self { bytes: Arc::new(file), head, places, payload, origin })
     }
 
     /// Where the container is from.
@@ -153,9 +141,7 @@ impl Container {
     /// If it is not of the form of `C`.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, FormatError> {
         serde_json::from_str(self.head.content.get()).map_err(|reason| {
-            self.origin
-                .part("head")
-                .error(format!("its content is not as it should be: {reason}"))
+            self.origin.part("head").error(format!("its content is not as it should be: {reason}"))
         })
     }
 
@@ -171,9 +157,7 @@ impl Container {
     pub fn entry(&self, name: &str) -> Result<&SectionEntry, FormatError> {
         match self.places.get(name) {
             Some(&place) => Ok(&self.head.sections[place]),
-            None => Err(self
-                .origin
-                .error(format!("there is no section `{name}`, which the head refers to"))),
+            None => Err(self.origin.error(format!("there is no section `{name}`, which the head refers to"))),
         }
     }
 
@@ -202,16 +186,12 @@ impl Container {
 /// Checks everything before the payload; returns the head's bytes and where the payload begins.
 fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), FormatError> {
     if !bytes.starts_with(&MAGIC) {
-        return Err(origin.error_at(
-            0,
-            "this is no net.bin: it does not begin with the mark 89 53 4E 4E 0D 0A 1A 0A",
-        ));
+        return Err(
+            origin.error_at(0, "this is no net.bin: it does not begin with the mark 89 53 4E 4E 0D 0A 1A 0A")
+        );
     }
     let Some(prelude) = bytes.first_chunk::<PRELUDE>() else {
-        return Err(origin.error_at(
-            bytes.len() as u64,
-            "the file is cut off within its first 64 bytes",
-        ));
+        return Err(origin.error_at(bytes.len() as u64, "the file is cut off within its first 64 bytes"));
     };
     let u32_at =
         |at: usize| u32::from_le_bytes([prelude[at], prelude[at + 1], prelude[at + 2], prelude[at + 3]]);
@@ -233,18 +213,12 @@ fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), Forma
             format!(
                 "{} bytes are stated, the file has {length}; it is {}",
                 u64_at(24),
-                if u64_at(24) > length {
-                    "cut off"
-                } else {
-                    "longer than it should be"
-                }
+                if u64_at(24) > length { "cut off" } else { "longer than it should be" }
             ),
         ));
     }
     let stated = u64_at(16);
-    let head_length = usize::try_from(stated)
-        .ok()
-        .filter(|&n| n <= MAX_HEAD && n <= bytes.len() - PRELUDE);
+    let head_length = usize::try_from(stated).ok().filter(|&n| n <= MAX_HEAD && n <= bytes.len() - PRELUDE);
     let Some(head_length) = head_length else {
         return Err(origin.error_at(
             16,

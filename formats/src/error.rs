@@ -47,19 +47,13 @@ pub struct Origin {
 impl Origin {
     /// A whole file.
     pub fn file(path: impl AsRef<Path>) -> Self {
-        Self {
-            path: path.as_ref().to_path_buf(),
-            part: None,
-        }
+        Self { path: path.as_ref().to_path_buf(), part: None }
     }
 
     /// A named part of the same file, e.g. ``array `W0` ``.
     #[must_use]
     pub fn part(&self, part: impl Into<String>) -> Self {
-        Self {
-            path: self.path.clone(),
-            part: Some(part.into()),
-        }
+        Self { path: self.path.clone(), part: Some(part.into()) }
     }
 
     /// The path of the file.
@@ -78,13 +72,6 @@ impl Origin {
     }
 
     fn located(&self, byte: Option<u64>, what: String) -> FormatError {
-        FormatError {
-            path: self.path.clone(),
-            at: Place {
-                part: self.part.clone(),
-                byte,
-            },
-            what,
-        }
+        FormatError { path: self.path.clone(), at: Place { part: self.part.clone(), byte }, what }
     }
 }

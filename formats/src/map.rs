@@ -59,10 +59,7 @@ impl FileBytes {
     pub(crate) fn copied(bytes: &[u8]) -> Self {
         let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
         bytemuck::cast_slice_mut::<Line, u8>(&mut lines)[..bytes.len()].copy_from_slice(bytes);
-        Self(Held::Read {
-            lines,
-            length: bytes.len(),
-        })
+        Self(Held::Read { lines, length: bytes.len() })
     }
 
     /// The bytes of the file at `path`. What is not a regular file (a pipe) is read until it ends.
@@ -79,10 +76,7 @@ impl FileBytes {
             return Ok(Self::copied(&bytes));
         }
         let length = usize::try_from(found.len()).map_err(|_| {
-            origin.error(format!(
-                "{} bytes do not fit into this machine's memory",
-                found.len()
-            ))
+            origin.error(format!("{} bytes do not fit into this machine's memory", found.len()))
         })?;
         match source {
             // An empty file cannot be mapped.
@@ -97,10 +91,7 @@ impl FileBytes {
     }
 }
 
-#[allow(
-    unsafe_code,
-    reason = "memory-mapping is unsafe by nature: another process may change the file"
-)]
+#[allow(unsafe_code, reason = "memory-mapping is unsafe by nature: another process may change the file")]
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is read-only and private to this process's reading; it is only ever viewed as integers
     // and floats, of which every bit pattern is a value. What remains is that someone else truncates or

@@ -106,10 +106,7 @@ impl NetFile {
                 })
             };
             let (source, target) = (find(&projection.source)?, find(&projection.target)?);
-            let at = format!(
-                "projection {index} (`{}` -> `{}`)",
-                projection.source, projection.target
-            );
+            let at = format!("projection {index} (`{}` -> `{}`)", projection.source, projection.target);
             // Populations whose size does not fit 32 bits are the builder's to refuse.
             let size = |layout: Layout| layout.neurons().unwrap_or(u32::MAX) as usize;
             let connectivity =

@@ -46,24 +46,14 @@ pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Array, FormatError> {
 /// The array of a header and the bytes it was parsed from; their lengths agree.
 pub(crate) fn decode(header: Header, bytes: &[u8], origin: &Origin) -> Result<Array, FormatError> {
     let payload = &bytes[header.length..];
-    assert_eq!(
-        payload.len(),
-        header.count * header.kind.size(),
-        "payload of {header:?}"
-    );
+    assert_eq!(payload.len(), header.count * header.kind.size(), "payload of {header:?}");
     macro_rules! numbers {
         ($kind:ident, $type:ty) => {{
             let chunks = payload.as_chunks::<{ size_of::<$type>() }>().0;
             let values: Vec<$type> = if header.big_endian {
-                chunks
-                    .iter()
-                    .map(|&chunk| <$type>::from_be_bytes(chunk))
-                    .collect()
+                chunks.iter().map(|&chunk| <$type>::from_be_bytes(chunk)).collect()
             } else {
-                chunks
-                    .iter()
-                    .map(|&chunk| <$type>::from_le_bytes(chunk))
-                    .collect()
+                chunks.iter().map(|&chunk| <$type>::from_le_bytes(chunk)).collect()
             };
             Values::$kind(in_c_order(values, &header))
         }};
@@ -76,10 +66,7 @@ pub(crate) fn decode(header: Header, bytes: &[u8], origin: &Origin) -> Result<Ar
                     format!("{} is no bool: only 0 and 1 are allowed", payload[index]),
                 ));
             }
-            Values::Bool(in_c_order(
-                payload.iter().map(|&byte| byte == 1).collect(),
-                &header,
-            ))
+            Values::Bool(in_c_order(payload.iter().map(|&byte| byte == 1).collect(), &header))
         }
         Kind::I8 => numbers!(I8, i8),
         Kind::I16 => numbers!(I16, i16),

@@ -41,10 +41,7 @@ pub struct NpzReader {
 
 impl std::fmt::Debug for NpzReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NpzReader")
-            .field("origin", &self.origin)
-            .field("entries", &self.entries)
-            .finish()
+        f.debug_struct("NpzReader").field("origin", &self.origin).field("entries", &self.entries).finish()
     }
 }
 
@@ -87,11 +84,7 @@ impl NpzReader {
             .map(|name| name.map(|name| name.into_owned()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(unsound)?;
-        Ok(Self {
-            archive,
-            entries,
-            origin,
-        })
+        Ok(Self { archive, entries, origin })
     }
 
     /// Where the archive is from.
@@ -101,9 +94,7 @@ impl NpzReader {
 
     /// The names of the arrays, without `.npy`, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries
-            .iter()
-            .map(|entry| entry.strip_suffix(".npy").unwrap_or(entry))
+        self.entries.iter().map(|entry| entry.strip_suffix(".npy").unwrap_or(entry))
     }
 
     /// Whether there is an array of this name, given with or without `.npy`.
@@ -118,10 +109,9 @@ impl NpzReader {
     pub fn read(&mut self, name: &str) -> Result<Array, FormatError> {
         let Some(entry) = self.entry(name) else {
             let names: Vec<&str> = self.names().collect();
-            return Err(self.origin.error(format!(
-                "there is no array `{name}`; there are: {}",
-                names.join(", ")
-            )));
+            return Err(self
+                .origin
+                .error(format!("there is no array `{name}`; there are: {}", names.join(", "))));
         };
         let origin = self.origin.part(format!("array `{name}`"));
         let unsound = |reason: ZipError| origin.error(format!("cannot be unpacked: {reason}"));
@@ -143,10 +133,7 @@ impl NpzReader {
         }
         let spoilt = |reason: io::Error| origin.error(format!("cannot be unpacked: {reason}"));
         let mut bytes = Vec::new();
-        file.by_ref()
-            .take(header::MAX_HEADER as u64)
-            .read_to_end(&mut bytes)
-            .map_err(spoilt)?;
+        file.by_ref().take(header::MAX_HEADER as u64).read_to_end(&mut bytes).map_err(spoilt)?;
         let head = header::parse(&bytes, length, &origin)?;
         // Grows with what comes out, by doubling; one byte more would be one too many.
         file.by_ref()
@@ -154,21 +141,16 @@ impl NpzReader {
             .read_to_end(&mut bytes)
             .map_err(spoilt)?;
         if bytes.len() as u64 != length {
-            return Err(origin.error(format!(
-                "{length} unpacked bytes are stated, {} were found",
-                bytes.len()
-            )));
+            return Err(
+                origin.error(format!("{length} unpacked bytes are stated, {} were found", bytes.len()))
+            );
         }
         npy::decode(head, &bytes, &origin)
     }
 
     fn entry(&self, name: &str) -> Option<usize> {
         let exact = self.entries.iter().position(|entry| entry == name);
-        exact.or_else(|| {
-            self.entries
-                .iter()
-                .position(|entry| entry.strip_suffix(".npy") == Some(name))
-        })
+        exact.or_else(|| self.entries.iter().position(|entry| entry.strip_suffix(".npy") == Some(name)))
     }
 }
 
@@ -197,10 +179,7 @@ pub struct NpzWriter {
 
 impl std::fmt::Debug for NpzWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NpzWriter")
-            .field("origin", &self.origin)
-            .field("names", &self.names)
-            .finish()
+        f.debug_struct("NpzWriter").field("origin", &self.origin).field("names", &self.names).finish()
     }
 }
 
@@ -216,13 +195,7 @@ impl NpzWriter {
             Compression::Stored => CompressionMethod::Stored,
             Compression::Deflated => CompressionMethod::Deflated,
         };
-        Ok(Self {
-            zip: ZipWriter::new(file),
-            origin,
-            method,
-            names: HashSet::new(),
-            missing: 0,
-        })
+        Ok(Self { zip: ZipWriter::new(file), origin, method, names: HashSet::new(), missing: 0 })
     }
 
     /// Adds an array of this name (without `.npy`) and shape, values in C order.
@@ -253,10 +226,7 @@ impl NpzWriter {
     /// If the name was given before, or the array before has not got all its values.
     pub(crate) fn begin<T: Element>(&mut self, name: &str, shape: &[usize]) -> Result<(), FormatError> {
         self.assert_complete();
-        assert!(
-            self.names.insert(name.to_owned()),
-            "array `{name}` was written before"
-        );
+        assert!(self.names.insert(name.to_owned()), "array `{name}` was written before");
         let header = npy::header_bytes(T::DESCR, shape);
         let values = element_count(shape).and_then(|count| (count as u64).checked_mul(size_of::<T>() as u64));
         let Some(values) = values else {
@@ -272,9 +242,7 @@ impl NpzWriter {
         self.zip
             .start_file(format!("{name}.npy"), options)
             .map_err(|reason| self.origin.error(format!("cannot be written: {reason}")))?;
-        self.zip
-            .write_all(&header)
-            .map_err(|reason| unwritable(&self.origin, &reason))?;
+        self.zip.write_all(&header).map_err(|reason| unwritable(&self.origin, &reason))?;
         self.missing = values;
         Ok(())
     }
@@ -288,24 +256,13 @@ impl NpzWriter {
     /// If these are more than its shape has room for.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
         let length = bytes.len() as u64;
-        assert!(
-            length <= self.missing,
-            "{length} bytes for an array that misses {}",
-            self.missing
-        );
+        assert!(length <= self.missing, "{length} bytes for an array that misses {}", self.missing);
         self.missing -= length;
-        self.zip
-            .write_all(bytes)
-            .map_err(|reason| unwritable(&self.origin, &reason))
+        self.zip.write_all(bytes).map_err(|reason| unwritable(&self.origin, &reason))
     }
 
     fn assert_complete(&self) {
-        assert_eq!(
-            self.missing,
-            0,
-            "an array of {} misses bytes",
-            self.origin.path().display()
-        );
+        assert_eq!(self.missing, 0, "an array of {} misses bytes", self.origin.path().display());
     }
 
     /// Completes the file and gives it its name.
@@ -315,8 +272,6 @@ impl NpzWriter {
     pub fn finish(self) -> Result<(), FormatError> {
         self.assert_complete();
         let Self { zip, origin, .. } = self;
-        zip.finish()
-            .map_err(|reason| origin.error(format!("cannot be written: {reason}")))?
-            .commit()
+        zip.finish().map_err(|reason| origin.error(format!("cannot be written: {reason}")))?.commit()
     }
 }

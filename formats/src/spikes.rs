@@ -60,17 +60,11 @@ impl SpikeWriter {
         let origin = Origin::file(path);
         let populations: Vec<PopulationSpikes> = populations
             .into_iter()
-            .map(|name| PopulationSpikes {
-                name: name.to_owned(),
-                sample_ptr: vec![0],
-                starts: Vec::new(),
-            })
+            .map(|name| PopulationSpikes { name: name.to_owned(), sample_ptr: vec![0], starts: Vec::new() })
             .collect();
         for (index, population) in populations.iter().enumerate() {
             assert!(
-                populations[..index]
-                    .iter()
-                    .all(|other| other.name != population.name),
+                populations[..index].iter().all(|other| other.name != population.name),
                 "two populations are called `{}`",
                 population.name
             );
@@ -78,14 +72,7 @@ impl SpikeWriter {
         // Told now, not after a long run, when the name itself is of no use.
         drop(NpzWriter::create(path, compression)?);
         let scratch = BufWriter::new(scratch_beside(path, &origin)?);
-        Ok(Self {
-            path: path.to_path_buf(),
-            origin,
-            compression,
-            scratch,
-            populations,
-            written: 0,
-        })
+        Ok(Self { path: path.to_path_buf(), origin, compression, scratch, populations, written: 0 })
     }
 
     /// Appends one sample: the spikes of every population, in the order in which the populations were given.
@@ -100,9 +87,7 @@ impl SpikeWriter {
         for (population, raster) in self.populations.iter_mut().zip(rasters) {
             let refused = |reason| unwritable(&self.origin, &reason);
             let (neurons, count) = (raster.neurons(), raster.neurons().len() as u64);
-            self.scratch
-                .write_all(bytemuck::cast_slice(neurons))
-                .map_err(refused)?;
+            self.scratch.write_all(bytemuck::cast_slice(neurons)).map_err(refused)?;
             for (step, starts) in raster.starts().windows(2).enumerate() {
                 let step =
                     u32::try_from(step).unwrap_or_else(|_| panic!("a raster of {} steps", raster.steps()));
@@ -123,19 +108,10 @@ impl SpikeWriter {
     /// # Errors
     /// If the file cannot be written; then nothing of it remains.
     pub fn finish(self) -> Result<(), FormatError> {
-        let Self {
-            path,
-            origin,
-            compression,
-            scratch,
-            populations,
-            ..
-        } = self;
+        let Self { path, origin, compression, scratch, populations, .. } = self;
         let unread =
             |reason: std::io::Error| origin.error(format!("its scratch file cannot be read: {reason}"));
-        let file = scratch
-            .into_inner()
-            .map_err(|failed| unwritable(&origin, failed.error()))?;
+        let file = scratch.into_inner().map_err(|failed| unwritable(&origin, failed.error()))?;
         let mut scratch = BufReader::new(file);
         let mut npz = NpzWriter::create(&path, compression)?;
         let mut buffer = Vec::new();
@@ -152,19 +128,11 @@ impl SpikeWriter {
                     let start = population.starts[sample] + half as u64 * bytes;
                     scratch.seek(SeekFrom::Start(start)).map_err(unread)?;
                     buffer.clear();
-                    scratch
-                        .by_ref()
-                        .take(bytes)
-                        .read_to_end(&mut buffer)
-                        .map_err(unread)?;
+                    scratch.by_ref().take(bytes).read_to_end(&mut buffer).map_err(unread)?;
                     npz.append(&buffer)?;
                 }
             }
-            npz.add(
-                &format!("{name}.sample_ptr"),
-                &[samples + 1],
-                &population.sample_ptr,
-            )?;
+            npz.add(&format!("{name}.sample_ptr"), &[samples + 1], &population.sample_ptr)?;
         }
         npz.finish()
     }

@@ -81,18 +81,10 @@ fn a_mapped_file_that_is_written_anew_keeps_its_old_sections() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.bin");
     fs::write(&path, small()).unwrap();
-    let weights = Container::open(&path, "net", Source::Mapped)
-        .unwrap()
-        .section::<f32>("weights")
-        .unwrap();
+    let weights = Container::open(&path, "net", Source::Mapped).unwrap().section::<f32>("weights").unwrap();
     ContainerWriter::new().write(&path, "net", &json!({})).unwrap();
     assert_eq!(*weights, [0.5, -1.25, 3.0]);
-    assert!(
-        Container::open(&path, "net", Source::Mapped)
-            .unwrap()
-            .sections()
-            .is_empty()
-    );
+    assert!(Container::open(&path, "net", Source::Mapped).unwrap().sections().is_empty());
 }
 
 #[test]
@@ -102,10 +94,7 @@ fn every_section_begins_at_a_multiple_of_64_and_the_bytes_are_the_same_each_time
     for entry in parse(&bytes).unwrap().sections() {
         assert_eq!(entry.offset % 64, 0, "{}", entry.name);
     }
-    let needle: Vec<u8> = [0.5f32, -1.25, 3.0]
-        .iter()
-        .flat_map(|v| v.to_le_bytes())
-        .collect();
+    let needle: Vec<u8> = [0.5f32, -1.25, 3.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let at = bytes.windows(12).position(|window| window == needle).unwrap();
     assert_eq!(at % 64, 0);
 }
@@ -159,10 +148,7 @@ fn what_a_head_with_sound_checksums_states_is_not_believed() {
         fields["dtype"] = json!(dtype);
         fields["count"] = json!(count);
         let error = refusal(&with_section(fields, &[0; 64]));
-        assert!(
-            error.contains(&format!("{count} numbers of type {dtype}")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("{count} numbers of type {dtype}")), "{error}");
     }
     let mut short = sound.clone();
     short["count"] = json!(63);
@@ -205,11 +191,7 @@ fn a_prelude_with_a_sound_checksum_is_not_believed() {
     let mut bytes = small();
     bytes[16..24].copy_from_slice(&u64::MAX.to_le_bytes());
     seal(&mut bytes);
-    assert!(
-        refusal(&bytes).contains("head of 18446744073709551615 bytes"),
-        "{}",
-        refusal(&bytes)
-    );
+    assert!(refusal(&bytes).contains("head of 18446744073709551615 bytes"), "{}", refusal(&bytes));
     let mut bytes = small();
     let room = bytes.len() as u64 - 64;
     bytes[16..24].copy_from_slice(&(room + 1).to_le_bytes());
@@ -227,42 +209,25 @@ fn a_prelude_with_a_sound_checksum_is_not_believed() {
 
 #[test]
 fn heads_that_are_no_head_are_refused() {
-    let deep = format!(
-        "{{\"kind\":\"net\",\"sections\":[],\"content\":{}",
-        "[".repeat(100_000)
-    );
+    let deep = format!("{{\"kind\":\"net\",\"sections\":[],\"content\":{}", "[".repeat(100_000));
     for head in ["", "{", "[]", "null", "{\"kind\":\"net\"}", "\u{0}", &deep] {
         assert!(refusal(&forged(head, &[])).contains("JSON"), "{:.20}", head);
     }
-    let error = refusal(&forged(
-        "{\"kind\":\"checkpoint\",\"sections\":[],\"content\":{}}",
-        &[],
-    ));
-    assert!(
-        error.contains("`checkpoint`") && error.contains("`net`"),
-        "{error}"
-    );
+    let error = refusal(&forged("{\"kind\":\"checkpoint\",\"sections\":[],\"content\":{}}", &[]));
+    assert!(error.contains("`checkpoint`") && error.contains("`net`"), "{error}");
 }
 
 #[test]
 fn a_section_of_another_name_or_type_is_an_error() {
     let container = parse(&small()).unwrap();
-    assert!(
-        container
-            .section::<f32>("bias")
-            .unwrap_err()
-            .to_string()
-            .contains("no section `bias`")
-    );
+    assert!(container.section::<f32>("bias").unwrap_err().to_string().contains("no section `bias`"));
     let error = container.section::<u32>("weights").unwrap_err().to_string();
     assert!(error.contains("f32") && error.contains("u32"), "{error}");
 }
 
 #[test]
 fn an_unwritable_place_is_an_error() {
-    let error = ContainerWriter::new()
-        .write("no/such/place/net.bin", "net", &json!({}))
-        .unwrap_err();
+    let error = ContainerWriter::new().write("no/such/place/net.bin", "net", &json!({})).unwrap_err();
     assert!(error.to_string().contains("no/such/place"), "{error}");
 }
 

@@ -46,10 +46,7 @@ fn taken<T>(read: impl FnOnce() -> T) -> (T, usize) {
 fn within<T>(case: &str, length: usize, factor: usize, read: impl FnOnce() -> T) -> T {
     let (result, bytes) = taken(read);
     let allowed = factor * length + (256 << 10);
-    assert!(
-        bytes <= allowed,
-        "{case}: {bytes} bytes for a file of {length}, {allowed} are allowed"
-    );
+    assert!(bytes <= allowed, "{case}: {bytes} bytes for a file of {length}, {allowed} are allowed");
     result
 }
 
@@ -75,73 +72,46 @@ fn readers_take_no_more_memory_than_the_file_justifies() {
         "{'descr': '<f4', 'fortran_order': True, 'shape': (1024, 1024), }",
         bytemuck::cast_slice(&million),
     );
-    within("npy in Fortran order", 4 << 20, 2, || {
-        npy::parse(&fortran, &origin)
-    })
-    .unwrap();
-    let text = npy_file(
-        "{'descr': '<U1', 'fortran_order': False, 'shape': (1048576,), }",
-        &[0; 4 << 20],
-    );
+    within("npy in Fortran order", 4 << 20, 2, || npy::parse(&fortran, &origin)).unwrap();
+    let text = npy_file("{'descr': '<U1', 'fortran_order': False, 'shape': (1048576,), }", &[0; 4 << 20]);
     within("npy of text", 4 << 20, 7, || npy::parse(&text, &origin)).unwrap();
-    for shape in [
-        "(1000000000000,)",
-        "(4294967296, 4294967296)",
-        "(0, 18446744073709551615)",
-    ] {
-        let file = npy_file(
-            &format!("{{'descr': '<f8', 'fortran_order': True, 'shape': {shape}, }}"),
-            &[0; 64],
-        );
+    for shape in ["(1000000000000,)", "(4294967296, 4294967296)", "(0, 18446744073709551615)"] {
+        let file =
+            npy_file(&format!("{{'descr': '<f8', 'fortran_order': True, 'shape': {shape}, }}"), &[0; 64]);
         let _ = within(shape, file.len(), 1, || npy::parse(&file, &origin));
     }
     let mut long_header = b"\x93NUMPY\x02\x00".to_vec();
     long_header.extend_from_slice(&u32::MAX.to_le_bytes());
-    within("npy header of 4 GiB", long_header.len(), 1, || {
-        npy::parse(&long_header, &origin)
-    })
-    .unwrap_err();
+    within("npy header of 4 GiB", long_header.len(), 1, || npy::parse(&long_header, &origin)).unwrap_err();
 
     // .npz: what really unfolds counts, not what is stated.
     let mut writer = NpzWriter::create(&path, Compression::Deflated).unwrap();
-    let noise: Vec<u32> = (0..1u32 << 16)
-        .map(|i| i.wrapping_mul(2_654_435_761).rotate_left(i % 32))
-        .collect();
+    let noise: Vec<u32> =
+        (0..1u32 << 16).map(|i| i.wrapping_mul(2_654_435_761).rotate_left(i % 32)).collect();
     writer.add("x", &[1 << 16], &noise).unwrap();
     writer.finish().unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     let length = bytes.len();
     within("npz", length, 4, || NpzReader::open(&path).unwrap().read("x")).unwrap();
     // The central directory states 128 MiB, a few hundred times what is there: possible, but not so.
-    let directory = bytes
-        .windows(4)
-        .rposition(|window| window == b"PK\x01\x02")
-        .unwrap();
+    let directory = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
     bytes[directory + 24..directory + 28].copy_from_slice(&(128u32 << 20).to_le_bytes());
     std::fs::write(&path, &bytes).unwrap();
-    within("npz with a false length", length, 4, || {
-        NpzReader::open(&path).unwrap().read("x")
-    })
-    .unwrap_err();
+    within("npz with a false length", length, 4, || NpzReader::open(&path).unwrap().read("x")).unwrap_err();
     // The same with a header inside that agrees with the false length.
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
     let options =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     zip.start_file("x.npy", options).unwrap();
     let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (134217728,), }";
-    zip.write_all(&npy_file(header, bytemuck::cast_slice(&noise)))
-        .unwrap();
+    zip.write_all(&npy_file(header, bytemuck::cast_slice(&noise))).unwrap();
     let mut bytes = zip.finish().unwrap().into_inner();
-    let directory = bytes
-        .windows(4)
-        .rposition(|window| window == b"PK\x01\x02")
-        .unwrap();
+    let directory = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
     let stated = 134_217_728 + 10 + u32::try_from(header.len()).unwrap();
     bytes[directory + 24..directory + 28].copy_from_slice(&stated.to_le_bytes());
     std::fs::write(&path, &bytes).unwrap();
-    let error = within("npz with two false lengths", bytes.len(), 4, || {
-        NpzReader::open(&path).unwrap().read("x")
-    });
+    let error =
+        within("npz with two false lengths", bytes.len(), 4, || NpzReader::open(&path).unwrap().read("x"));
     assert!(error.unwrap_err().to_string().contains("unpacked"));
 
     // net.bin: heads of many small values, deep heads, and nets that ask for more than they are.
@@ -180,22 +150,16 @@ fn readers_take_no_more_memory_than_the_file_justifies() {
         ("zeros", json!(vec![0; 1 << 19])),
         ("lists", json!(vec![Value::Array(vec![]); 1 << 19])),
         ("objects", json!(vec![json!({"": 0}); 1 << 17])),
-        (
-            "numbers",
-            json!({"populations": vec![0; 1 << 18], "projections": [], "description": {}}),
-        ),
+        ("numbers", json!({"populations": vec![0; 1 << 18], "projections": [], "description": {}})),
     ] {
         let bytes = net(&content);
         drop(content);
         let (file, head) = (bytes.len(), 10);
         within(case, file, head, || NetFile::parse(&bytes, &origin)).unwrap_err();
     }
-    for shape in [
-        json!([1 << 24]),
-        json!([(1 << 24) + 1]),
-        json!([4_294_967_231u64]),
-        json!([4096, 1024, 1023]),
-    ] {
+    for shape in
+        [json!([1 << 24]), json!([(1 << 24) + 1]), json!([4_294_967_231u64]), json!([4096, 1024, 1023])]
+    {
         let bytes = net(&json!({
             "populations": [population("a", shape)], "projections": [], "description": {"provenance": {}},
         }));

@@ -20,12 +20,7 @@ fn each(values: Vec<f32>) -> PerNeuron {
 
 fn integrate_fire(threshold: PerNeuron, reset: Reset) -> Neuron {
     let (bias, start) = (each(vec![0.125]), each(vec![0.5]));
-    Neuron::IntegrateFire(IntegrateFire {
-        threshold,
-        bias,
-        start,
-        reset,
-    })
+    Neuron::IntegrateFire(IntegrateFire { threshold, bias, start, reset })
 }
 
 /// The network of docs/net-format.md: two inputs, two neurons, one read-out.
@@ -45,9 +40,7 @@ fn tiny() -> Network {
     let output = builder.population(
         "layer1",
         Layout::Flat(1),
-        Neuron::Accumulator(Accumulator {
-            bias: each(vec![0.5]),
-        }),
+        Neuron::Accumulator(Accumulator { bias: each(vec![0.5]) }),
     );
     let sparse = SparseRows::from_dense(2, &[0.5, 0.0, 1.0, -0.25]).unwrap();
     builder.projection(input, layer, 0, Connectivity::Rows(Rows::Sparse(sparse)));
@@ -58,35 +51,18 @@ fn tiny() -> Network {
 
 /// Every kind of neuron and connectivity, delays, recurrence.
 fn varied() -> Network {
-    let image = Layout::Image {
-        channels: 2,
-        height: 4,
-        width: 4,
-    };
-    let pooled = Layout::Image {
-        channels: 2,
-        height: 2,
-        width: 2,
-    };
+    let image = Layout::Image { channels: 2, height: 4, width: 4 };
+    let pooled = Layout::Image { channels: 2, height: 2, width: 2 };
     let mut builder = NetworkBuilder::new();
     let input = builder.population("input", image, Neuron::Source);
-    let conv = builder.population(
-        "conv/1",
-        image,
-        integrate_fire(each(vec![1.0, 0.75]), Reset::Zero),
-    );
+    let conv = builder.population("conv/1", image, integrate_fire(each(vec![1.0, 0.75]), Reset::Zero));
     let pool = builder.population("pool", pooled, Neuron::MaxPool(MaxPool));
-    let hidden = builder.population(
-        "hidden",
-        Layout::Flat(8),
-        integrate_fire(each(vec![1.0]), Reset::Subtract),
-    );
+    let hidden =
+        builder.population("hidden", Layout::Flat(8), integrate_fire(each(vec![1.0]), Reset::Subtract));
     let output = builder.population(
         "output",
         Layout::Flat(3),
-        Neuron::Accumulator(Accumulator {
-            bias: each(vec![0.1, -0.2, 0.3]),
-        }),
+        Neuron::Accumulator(Accumulator { bias: each(vec![0.1, -0.2, 0.3]) }),
     );
     let geometry = Conv2dGeometry {
         source: [4, 4, 2],
@@ -98,16 +74,9 @@ fn varied() -> Network {
         padding: [1, 1],
         groups: 1,
     };
-    let taps: Vec<f32> = (0..36i8)
-        .map(|i| if i % 3 == 0 { 0.0 } else { f32::from(i - 12) / 16.0 })
-        .collect();
+    let taps: Vec<f32> = (0..36i8).map(|i| if i % 3 == 0 { 0.0 } else { f32::from(i - 12) / 16.0 }).collect();
     let kernel = Rows::Sparse(SparseRows::from_dense(2, &taps).unwrap());
-    builder.projection(
-        input,
-        conv,
-        0,
-        Connectivity::Conv2d(Conv2d::new(geometry, kernel).unwrap()),
-    );
+    builder.projection(input, conv, 0, Connectivity::Conv2d(Conv2d::new(geometry, kernel).unwrap()));
     let residual = OneToOne::new(32, each(vec![0.5, -0.5])).unwrap();
     builder.projection(input, conv, 2, Connectivity::OneToOne(residual));
     let geometry = Conv2dGeometry {
@@ -118,16 +87,9 @@ fn varied() -> Network {
         groups: 2,
         ..geometry
     };
-    let ones: Vec<f32> = (0..16u8)
-        .map(|i| f32::from(u8::from(i % 4 == 0 || i % 4 == 3)))
-        .collect();
+    let ones: Vec<f32> = (0..16u8).map(|i| f32::from(u8::from(i % 4 == 0 || i % 4 == 3))).collect();
     let ones = Rows::Dense(DenseRows::new(2, ones.into()).unwrap());
-    builder.projection(
-        conv,
-        pool,
-        0,
-        Connectivity::Conv2d(Conv2d::new(geometry, ones).unwrap()),
-    );
+    builder.projection(conv, pool, 0, Connectivity::Conv2d(Conv2d::new(geometry, ones).unwrap()));
     let weights: Vec<f32> = (0..64i8).map(|i| f32::from(i % 7 - 2) / 4.0).collect();
     let all = Rows::Dense(DenseRows::new(8, weights.clone().into()).unwrap());
     builder.projection(pool, hidden, 0, Connectivity::Rows(all));
@@ -140,9 +102,7 @@ fn varied() -> Network {
 
 fn description() -> Description {
     let provenance = json!({"model": {"crc32": 305_419_896, "file": "tiny.onnx"}, "tool": "snn-event 0.1.0"});
-    let Value::Object(provenance) = provenance else {
-        unreachable!("an object was written above")
-    };
+    let Value::Object(provenance) = provenance else { unreachable!("an object was written above") };
     Description { provenance }
 }
 
@@ -192,10 +152,7 @@ fn a_network_read_back_is_written_to_the_same_bytes_and_runs_to_the_same_bits() 
             let file = NetFile::open(&path, source).unwrap();
             assert_eq!(file.description, description());
             assert_eq!(file.length as u64, fs::metadata(&path).unwrap().len());
-            assert_eq!(
-                bytes_of(&file.network, &file.description),
-                fs::read(&path).unwrap()
-            );
+            assert_eq!(bytes_of(&file.network, &file.description), fs::read(&path).unwrap());
             assert_eq!(run(file.network), expected);
             assert_eq!(run(read_net(&path, source).unwrap()), expected);
         }
@@ -251,24 +208,9 @@ fn changed(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> (PathB
             let name = entry.name.as_str();
             match entry.dtype {
                 Dtype::F32 if name == section.0 => (name, Some(section.1.clone()), None, None),
-                Dtype::F32 => (
-                    name,
-                    Some(container.section::<f32>(name).unwrap().to_vec()),
-                    None,
-                    None,
-                ),
-                Dtype::U16 => (
-                    name,
-                    None,
-                    Some(container.section::<u16>(name).unwrap().to_vec()),
-                    None,
-                ),
-                _ => (
-                    name,
-                    None,
-                    None,
-                    Some(container.section::<u64>(name).unwrap().to_vec()),
-                ),
+                Dtype::F32 => (name, Some(container.section::<f32>(name).unwrap().to_vec()), None, None),
+                Dtype::U16 => (name, None, Some(container.section::<u16>(name).unwrap().to_vec()), None),
+                _ => (name, None, None, Some(container.section::<u64>(name).unwrap().to_vec())),
             }
         })
         .collect();
@@ -289,9 +231,7 @@ fn changed(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> (PathB
 
 fn refusal(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> String {
     let (path, _folder) = changed(change, section);
-    let error = read_net(&path, Source::Mapped)
-        .expect_err("the net should be refused")
-        .to_string();
+    let error = read_net(&path, Source::Mapped).expect_err("the net should be refused").to_string();
     assert!(error.contains("changed.bin"), "{error}");
     error
 }
@@ -318,61 +258,21 @@ fn a_sound_container_with_an_unsound_net_is_refused_by_place() {
         ("/populations/1/shape", json!([]), "[channels, height, width]"),
         ("/populations/1/shape", json!([-1]), "content"),
         ("/populations/1/shape", json!([4_294_967_296u64]), "content"),
-        (
-            "/populations/1/shape",
-            json!([4_294_967_295u64]),
-            "4294967298 neurons",
-        ),
-        (
-            "/populations/1/shape",
-            json!([65536, 65536, 65536]),
-            "281474976710659 neurons",
-        ),
-        (
-            "/populations/1/shape",
-            json!([4_294_967_295u64, 4_294_967_295u64, 4_294_967_295u64]),
-            "neurons",
-        ),
+        ("/populations/1/shape", json!([4_294_967_295u64]), "4294967298 neurons"),
+        ("/populations/1/shape", json!([65536, 65536, 65536]), "281474976710659 neurons"),
+        ("/populations/1/shape", json!([4_294_967_295u64, 4_294_967_295u64, 4_294_967_295u64]), "neurons"),
         ("/populations/1/neuron", json!({"izhikevich": {}}), "izhikevich"),
-        (
-            "/populations/1/neuron/integrate-fire/reset",
-            json!("never"),
-            "never",
-        ),
-        (
-            "/populations/1/neuron/integrate-fire/threshold",
-            json!("nowhere"),
-            "no section `nowhere`",
-        ),
-        (
-            "/populations/1/neuron/integrate-fire/threshold",
-            json!("projection0.targets"),
-            "u16",
-        ),
-        (
-            "/populations/0/neuron",
-            json!({"source": {"bias": "layer0.bias"}}),
-            "content",
-        ),
+        ("/populations/1/neuron/integrate-fire/reset", json!("never"), "never"),
+        ("/populations/1/neuron/integrate-fire/threshold", json!("nowhere"), "no section `nowhere`"),
+        ("/populations/1/neuron/integrate-fire/threshold", json!("projection0.targets"), "u16"),
+        ("/populations/0/neuron", json!({"source": {"bias": "layer0.bias"}}), "content"),
         ("/projections/0/source", json!("layer1"), "layer1"),
         ("/projections/0/delay", json!(65_536), "65536"),
         ("/projections/0/delay", json!(4_294_967_295u64), "4294967295"),
         ("/projections/0/delay", json!(-1), "content"),
-        (
-            "/projections/0/connectivity",
-            json!({"one-to-one": {"rows": "layer0.bias"}}),
-            "content",
-        ),
-        (
-            "/projections/0/connectivity/rows/sparse/targets",
-            json!("layer0.bias"),
-            "f32",
-        ),
-        (
-            "/projections/0/connectivity/rows/sparse/weights",
-            json!("layer0.bias"),
-            "projection 0",
-        ),
+        ("/projections/0/connectivity", json!({"one-to-one": {"rows": "layer0.bias"}}), "content"),
+        ("/projections/0/connectivity/rows/sparse/targets", json!("layer0.bias"), "f32"),
+        ("/projections/0/connectivity/rows/sparse/weights", json!("layer0.bias"), "projection 0"),
         (
             "/projections/1/connectivity/rows/dense/weights",
             json!("projection0.weights"),
@@ -402,11 +302,7 @@ fn a_sound_container_with_an_unsound_net_is_refused_by_place() {
         ("projection0.weights", vec![0.5, 0.0, 1.0], "weight[1]"),
         ("projection0.weights", vec![0.5, f32::NAN, 1.0], "weight[1]"),
         ("projection0.weights", vec![0.5], "column ids"),
-        (
-            "projection1.weights",
-            vec![0.5],
-            "projection `layer0` -> `layer1`",
-        ),
+        ("projection1.weights", vec![0.5], "projection `layer0` -> `layer1`"),
     ] {
         let error = refusal(|_| (), (section, numbers));
         assert!(error.contains(reason), "{section}: {error}");
@@ -425,10 +321,7 @@ fn a_small_file_may_not_ask_for_delays_that_fill_memory() {
         },
         ("", vec![]),
     );
-    assert!(
-        error.contains("65535 steps in a net of 103 populations"),
-        "{error}"
-    );
+    assert!(error.contains("65535 steps in a net of 103 populations"), "{error}");
 }
 
 #[test]
@@ -556,39 +449,20 @@ fn the_worked_example_in_the_documentation_is_the_tiny_file() {
         };
         assert_eq!(offset, shown.len(), "{line}");
         let numbers = rest.split('|').next().unwrap();
-        shown.extend(
-            numbers
-                .split_whitespace()
-                .map(|byte| u8::from_str_radix(byte, 16).unwrap()),
-        );
+        shown.extend(numbers.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()));
     }
     let file = fs::read(root.join("tests/data/net-v1-tiny.bin")).unwrap();
-    assert!(
-        shown == file,
-        "the {} bytes shown are not the {} of the file",
-        shown.len(),
-        file.len()
-    );
+    assert!(shown == file, "the {} bytes shown are not the {} of the file", shown.len(), file.len());
 }
 
 #[test]
 fn a_provenance_that_is_too_long_is_neither_written_nor_read() {
     let folder = tempfile::tempdir().unwrap();
     let long = json!({"options": "x".repeat(1 << 16)});
-    let Value::Object(provenance) = long.clone() else {
-        unreachable!("an object was written above")
-    };
-    let error = write_net(
-        folder.path().join("net.bin"),
-        &tiny(),
-        &Description { provenance },
-    )
-    .unwrap_err();
+    let Value::Object(provenance) = long.clone() else { unreachable!("an object was written above") };
+    let error = write_net(folder.path().join("net.bin"), &tiny(), &Description { provenance }).unwrap_err();
     assert!(error.to_string().contains("65536"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    let error = refusal(
-        |content| content["description"]["provenance"] = long,
-        ("", vec![]),
-    );
+    let error = refusal(|content| content["description"]["provenance"] = long, ("", vec![]));
     assert!(error.contains("65536"), "{error}");
 }

@@ -11,11 +11,7 @@ use snn_formats::{Compression, NpzReader, SpikeWriter, Values};
 fn raster(spikes: &[(usize, u32)]) -> Raster {
     let mut raster = Raster::new();
     for step in 0..=spikes.iter().map(|spike| spike.0).max().unwrap_or(0) {
-        let neurons: Vec<u32> = spikes
-            .iter()
-            .filter(|spike| spike.0 == step)
-            .map(|spike| spike.1)
-            .collect();
+        let neurons: Vec<u32> = spikes.iter().filter(|spike| spike.0 == step).map(|spike| spike.1).collect();
         raster.push_step(&neurons);
     }
     raster
@@ -28,13 +24,9 @@ fn spikes_of_two_samples_are_found_by_their_pointers() {
     for compression in [Compression::Stored, Compression::Deflated] {
         let mut writer = SpikeWriter::create(&path, ["input", "/fc1/Relu"], compression).unwrap();
         let none = Raster::new();
-        writer
-            .add_sample(&[&raster(&[(0, 3), (4, 1), (4, 2)]), &none])
-            .unwrap();
+        writer.add_sample(&[&raster(&[(0, 3), (4, 1), (4, 2)]), &none]).unwrap();
         writer.add_sample(&[&none, &none]).unwrap();
-        writer
-            .add_sample(&[&raster(&[(9, 7)]), &raster(&[(5, 0), (6, 0)])])
-            .unwrap();
+        writer.add_sample(&[&raster(&[(9, 7)]), &raster(&[(5, 0), (6, 0)])]).unwrap();
         writer.finish().unwrap();
         let mut npz = NpzReader::open(&path).unwrap();
         let mut read = |name: &str| npz.read(name).unwrap().values;
@@ -55,10 +47,7 @@ fn a_run_without_samples_gives_empty_arrays_and_an_abandoned_one_gives_nothing()
     writer.add_sample(&[&raster(&[(1, 1)])]).unwrap();
     drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    SpikeWriter::create(&path, ["input"], Compression::Stored)
-        .unwrap()
-        .finish()
-        .unwrap();
+    SpikeWriter::create(&path, ["input"], Compression::Stored).unwrap().finish().unwrap();
     let mut npz = NpzReader::open(&path).unwrap();
     assert_eq!(npz.read("input.node_ids").unwrap().values, Values::U32(vec![]));
     assert_eq!(npz.read("input.sample_ptr").unwrap().values, Values::U64(vec![0]));

@@ -116,9 +116,7 @@ impl Conv2dGeometry {
         if shifted < 0 || shifted % stride != 0 {
             return None;
         }
-        u32::try_from(shifted / stride)
-            .ok()
-            .filter(|&position| position < self.target[axis])
+        u32::try_from(shifted / stride).ok().filter(|&position| position < self.target[axis])
     }
 
     /// The pooled position along one axis to which a source position belongs.
@@ -201,10 +199,7 @@ impl Conv2d {
     #[must_use]
     pub fn weight(&self, source: usize, target: usize) -> Option<f32> {
         let g = &self.geometry;
-        assert!(
-            source < g.sources() && target < g.targets(),
-            "{source} -> {target} of {g:?}"
-        );
+        assert!(source < g.sources() && target < g.targets(), "{source} -> {target} of {g:?}");
         let [y, x, channel] = Conv2dGeometry::position(g.source, source);
         let [oy, ox, out] = Conv2dGeometry::position(g.target, target);
         let tap = |axis: usize, at: u32, to: u32| -> Option<u32> {
@@ -217,8 +212,7 @@ impl Conv2d {
                 .and_then(|tap| u32::try_from(tap).ok())
                 .filter(|&tap| tap < g.kernel[axis])
         };
-        self.rows
-            .weight(self.row_of(tap(0, y, oy)?, tap(1, x, ox)?, channel), out as usize)
+        self.rows.weight(self.row_of(tap(0, y, oy)?, tap(1, x, ox)?, channel), out as usize)
     }
 
     /// Calls `each(target position, row)` for every tap through which `source` is seen, positions ascending;
@@ -248,8 +242,7 @@ impl Conv2d {
     pub(super) fn fan_out(&self, source: usize, mut each: impl FnMut(usize, f32)) {
         let channels = self.geometry.target[2] as usize;
         self.taps_of(source, |position, row| {
-            self.rows
-                .fan_out(row, |column, weight| each(position * channels + column, weight));
+            self.rows.fan_out(row, |column, weight| each(position * channels + column, weight));
         });
     }
 

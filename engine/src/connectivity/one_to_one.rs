@@ -18,10 +18,7 @@ impl OneToOne {
         if !size.is_multiple_of(weights.period()) {
             return Err(NetworkError::new(
                 "one-to-one weights",
-                format!(
-                    "have the period {}, which does not divide the size {size}",
-                    weights.period()
-                ),
+                format!("have the period {}, which does not divide the size {size}", weights.period()),
             ));
         }
         Ok(Self { size, weights })
@@ -42,11 +39,7 @@ impl OneToOne {
     /// See [`Connectivity::weight`](crate::Connectivity::weight).
     #[must_use]
     pub fn weight(&self, source: usize, target: usize) -> Option<f32> {
-        assert!(
-            source < self.size && target < self.size,
-            "{source} -> {target} of {}",
-            self.size
-        );
+        assert!(source < self.size && target < self.size, "{source} -> {target} of {}", self.size);
         let weight = self.weights.get(source);
         (source == target && weight != 0.0).then_some(weight)
     }

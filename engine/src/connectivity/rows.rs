@@ -98,11 +98,7 @@ impl SparseRows {
         if let Some(row) = starts.windows(2).position(|pair| pair[0] > pair[1]) {
             return Err(NetworkError::new(
                 format!("sparse rows: row {row}"),
-                format!(
-                    "starts at {} and ends before, at {}",
-                    starts[row],
-                    starts[row + 1]
-                ),
+                format!("starts at {} and ends before, at {}", starts[row], starts[row + 1]),
             ));
         }
         match &targets {
@@ -118,12 +114,7 @@ impl SparseRows {
                 ));
             }
         }
-        Ok(Self {
-            width,
-            row_starts,
-            targets,
-            weights,
-        })
+        Ok(Self { width, row_starts, targets, weights })
     }
 
     /// Rows from a [sprs] matrix in CSR order, sources by targets. Zero weights are dropped.
@@ -203,9 +194,7 @@ impl SparseRows {
     /// Never: the rows satisfy the invariants of CSR.
     #[must_use]
     pub fn to_csr(&self) -> CsMatI<f32, u32, u64> {
-        let columns = (0..self.targets.len())
-            .map(|at| self.targets.get(at) as u32)
-            .collect();
+        let columns = (0..self.targets.len()).map(|at| self.targets.get(at) as u32).collect();
         let shape = (self.row_starts.len() - 1, self.width);
         CsMatI::try_new(shape, self.row_starts.to_vec(), columns, self.weights.to_vec())
             .unwrap_or_else(|(.., error)| panic!("sparse rows of shape {shape:?} are not CSR: {error}"))
@@ -246,10 +235,7 @@ fn check_columns<T>(
     for (row, pair) in starts.windows(2).enumerate() {
         // The starts ascend from 0 to the number of ids, which was checked before.
         let row_ids = &ids[pair[0] as usize..pair[1] as usize];
-        if let Some(at) = row_ids
-            .windows(2)
-            .position(|two| column(&two[0]) >= column(&two[1]))
-        {
+        if let Some(at) = row_ids.windows(2).position(|two| column(&two[0]) >= column(&two[1])) {
             return Err(NetworkError::new(
                 format!("sparse rows: row {row}"),
                 format!(
@@ -320,11 +306,7 @@ impl DenseRows {
             .chunks_exact(width.max(1))
             .map(|row| row.iter().filter(|&&weight| weight != 0.0).count() as u32)
             .collect();
-        Ok(Self {
-            width,
-            weights,
-            synapses: synapses.into(),
-        })
+        Ok(Self { width, weights, synapses: synapses.into() })
     }
 
     /// All weights, `[rows][width]`, absent ones as −0.0.

@@ -72,9 +72,7 @@ mod tests {
         }
         let other = bernoulli(&[0.9, 0.1, 0.3, 1e-6, 0.5], 512, 7, 3).unwrap();
         let of = |raster: &Raster, neuron: u32| -> Vec<usize> {
-            (0..512)
-                .filter(|&step| raster.step(step).contains(&neuron))
-                .collect()
+            (0..512).filter(|&step| raster.step(step).contains(&neuron)).collect()
         };
         for neuron in [1, 3, 4] {
             assert_eq!(of(&long, neuron), of(&other, neuron));
@@ -90,10 +88,7 @@ mod tests {
             let raster = bernoulli(&[rate], steps, 1, 0).unwrap();
             let (n, p) = (f64::from(steps), f64::from(rate));
             let deviation = (raster.neurons().len() as f64 - n * p) / (n * p * (1.0 - p)).sqrt();
-            assert!(
-                deviation.abs() < 5.0,
-                "rate {rate}: {deviation} standard errors off"
-            );
+            assert!(deviation.abs() < 5.0, "rate {rate}: {deviation} standard errors off");
         }
     }
 
@@ -102,20 +97,8 @@ mod tests {
         let raster = bernoulli(&[0.3, 0.05, 0.8], 12, 42, 5).unwrap();
         let steps: Vec<&[u32]> = (0..12).map(|step| raster.step(step)).collect();
         // Runs are cited with their seed, so these may never change.
-        let pinned: [&[u32]; 12] = [
-            &[],
-            &[2],
-            &[0],
-            &[2],
-            &[2],
-            &[0, 2],
-            &[0, 1, 2],
-            &[],
-            &[2],
-            &[2],
-            &[],
-            &[0, 2],
-        ];
+        let pinned: [&[u32]; 12] =
+            [&[], &[2], &[0], &[2], &[2], &[0, 2], &[0, 1, 2], &[], &[2], &[2], &[], &[0, 2]];
         assert_eq!(steps, pinned);
     }
 
@@ -123,10 +106,7 @@ mod tests {
     fn a_value_that_is_no_rate_is_named() {
         for bad in [-0.1, 1.5, f32::NAN, f32::INFINITY] {
             let error = bernoulli(&[0.5, bad], 10, 0, 0).unwrap_err().to_string();
-            assert!(
-                error.contains("[1]") && error.contains(&bad.to_string()),
-                "{error}"
-            );
+            assert!(error.contains("[1]") && error.contains(&bad.to_string()), "{error}");
         }
     }
 }

@@ -8,22 +8,14 @@ pub fn given(neurons: usize, flags: &[bool]) -> Result<Raster, NetworkError> {
     if neurons == 0 || !flags.len().is_multiple_of(neurons) {
         return Err(NetworkError::new(
             "raster",
-            format!(
-                "has {} flags, which is not a whole number of steps of {neurons} neurons",
-                flags.len()
-            ),
+            format!("has {} flags, which is not a whole number of steps of {neurons} neurons", flags.len()),
         ));
     }
     let mut raster = Raster::new();
     let mut step = vec![];
     for flags in flags.chunks_exact(neurons) {
         step.clear();
-        step.extend(
-            (0_u32..)
-                .zip(flags)
-                .filter(|(_, fires)| **fires)
-                .map(|(neuron, _)| neuron),
-        );
+        step.extend((0_u32..).zip(flags).filter(|(_, fires)| **fires).map(|(neuron, _)| neuron));
         raster.push_step(&step);
     }
     Ok(raster)

@@ -113,10 +113,7 @@ kernels!(avx512, "avx512", "avx512f,avx512bw,avx512dq,avx512vl");
 /// The kernels that this machine can run, the best one last.
 #[must_use]
 pub fn available() -> Vec<&'static Kernels> {
-    #[allow(
-        unused_mut,
-        reason = "only some architectures have more than the portable kernels"
-    )]
+    #[allow(unused_mut, reason = "only some architectures have more than the portable kernels")]
     let mut kernels = vec![&portable::KERNELS];
     #[cfg(target_arch = "x86_64")]
     {
@@ -140,9 +137,7 @@ pub fn available() -> Vec<&'static Kernels> {
 /// Never: the portable kernels are always there.
 #[must_use]
 pub fn best() -> &'static Kernels {
-    available()
-        .pop()
-        .expect("the portable kernels are always available")
+    available().pop().expect("the portable kernels are always available")
 }
 
 const _: () = assert!(REBASE <= u16::MAX as u32, "a crossing must fit 16 bits");

@@ -56,11 +56,7 @@ impl Neuron {
         match self {
             Self::Source | Self::MaxPool(_) => vec![],
             Self::IntegrateFire(neuron) => {
-                vec![
-                    ("threshold", &neuron.threshold),
-                    ("bias", &neuron.bias),
-                    ("start", &neuron.start),
-                ]
+                vec![("threshold", &neuron.threshold), ("bias", &neuron.bias), ("start", &neuron.start)]
             }
             Self::Accumulator(neuron) => vec![("bias", &neuron.bias)],
         }

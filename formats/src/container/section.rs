@@ -96,23 +96,13 @@ pub struct Section<T> {
 impl<T: SectionElement> Section<T> {
     /// A view of checked bytes: `start` and `bytes` lie within the file, both multiples of the number's size.
     pub(super) fn new(file: Arc<FileBytes>, start: usize, bytes: usize) -> Self {
-        Self {
-            file,
-            start,
-            bytes,
-            number: PhantomData,
-        }
+        Self { file, start, bytes, number: PhantomData }
     }
 }
 
 impl<T> Clone for Section<T> {
     fn clone(&self) -> Self {
-        Self {
-            file: Arc::clone(&self.file),
-            start: self.start,
-            bytes: self.bytes,
-            number: PhantomData,
-        }
+        Self { file: Arc::clone(&self.file), start: self.start, bytes: self.bytes, number: PhantomData }
     }
 }
 
@@ -132,12 +122,6 @@ impl<T: SectionElement> Deref for Section<T> {
 
 impl<T: SectionElement> fmt::Debug for Section<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} numbers of type {} at byte {}",
-            self.len(),
-            T::DTYPE,
-            self.start
-        )
+        write!(f, "{} numbers of type {} at byte {}", self.len(), T::DTYPE, self.start)
     }
 }

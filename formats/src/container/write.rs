@@ -27,9 +27,7 @@ pub struct ContainerWriter<'a> {
 
 impl fmt::Debug for ContainerWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContainerWriter")
-            .field("entries", &self.entries)
-            .finish_non_exhaustive()
+        f.debug_struct("ContainerWriter").field("entries", &self.entries).finish_non_exhaustive()
     }
 }
 
@@ -45,14 +43,9 @@ impl<'a> ContainerWriter<'a> {
     /// If a section of this name was added before.
     pub fn section<T: SectionElement>(&mut self, name: impl Into<String>, numbers: &'a [T]) {
         let name = name.into();
-        assert!(
-            self.names.insert(name.clone()),
-            "section `{name}` was added before"
-        );
-        let end = self
-            .entries
-            .last()
-            .map_or(0, |entry| entry.offset + entry.count * entry.dtype.size() as u64);
+        assert!(self.names.insert(name.clone()), "section `{name}` was added before");
+        let end =
+            self.entries.last().map_or(0, |entry| entry.offset + entry.count * entry.dtype.size() as u64);
         let bytes = bytemuck::cast_slice(numbers);
         self.entries.push(SectionEntry {
             name,
@@ -78,17 +71,9 @@ impl<'a> ContainerWriter<'a> {
         kind: &str,
         content: &impl Serialize,
     ) -> Result<(), FormatError> {
-        let head = serde_json::to_vec(&HeadToWrite {
-            kind,
-            sections: &self.entries,
-            content,
-        })
-        .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
-        assert!(
-            head.len() <= MAX_HEAD,
-            "a head of {} bytes, {MAX_HEAD} are allowed",
-            head.len()
-        );
+        let head = serde_json::to_vec(&HeadToWrite { kind, sections: &self.entries, content })
+            .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
+        assert!(head.len() <= MAX_HEAD, "a head of {} bytes, {MAX_HEAD} are allowed", head.len());
         let payload = (PRELUDE + head.len()).next_multiple_of(ALIGNMENT);
         let length = self.entries.last().map_or(payload as u64, |last| {
             payload as u64 + last.offset + last.count * last.dtype.size() as u64

@@ -39,11 +39,7 @@ impl Serialize for ShapeEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Layout::Flat(n) => [n].serialize(serializer),
-            Layout::Image {
-                channels,
-                height,
-                width,
-            } => [channels, height, width].serialize(serializer),
+            Layout::Image { channels, height, width } => [channels, height, width].serialize(serializer),
         }
     }
 }
@@ -65,11 +61,7 @@ impl<'de> Deserialize<'de> for ShapeEntry {
                 match (next()?, next()?, next()?) {
                     (Some(n), None, None) => Ok(ShapeEntry(Layout::Flat(n))),
                     (Some(channels), Some(height), Some(width)) if next()?.is_none() => {
-                        Ok(ShapeEntry(Layout::Image {
-                            channels,
-                            height,
-                            width,
-                        }))
+                        Ok(ShapeEntry(Layout::Image { channels, height, width }))
                     }
                     (first, second, third) => {
                         let found = [first, second, third].iter().flatten().count();
@@ -90,15 +82,8 @@ impl<'de> Deserialize<'de> for ShapeEntry {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum NeuronEntry {
     Source,
-    IntegrateFire {
-        threshold: String,
-        bias: String,
-        start: String,
-        reset: ResetEntry,
-    },
-    Accumulator {
-        bias: String,
-    },
+    IntegrateFire { threshold: String, bias: String, start: String, reset: ResetEntry },
+    Accumulator { bias: String },
     MaxPool,
 }
 
@@ -138,14 +123,8 @@ pub(super) enum ConnectivityEntry {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum RowsEntry {
-    Sparse {
-        row_starts: String,
-        targets: String,
-        weights: String,
-    },
-    Dense {
-        weights: String,
-    },
+    Sparse { row_starts: String, targets: String, weights: String },
+    Dense { weights: String },
 }
 
 #[derive(Serialize, Deserialize)]

@@ -33,9 +33,7 @@ impl Reader<'_> {
         let length = self.container.file_length() as u64;
         let neurons = entry.populations.iter().fold(0u64, |sum, population| {
             let lengths = population.shape.0.shape();
-            let size = lengths
-                .iter()
-                .fold(1u64, |n, &length| n.saturating_mul(length as u64));
+            let size = lengths.iter().fold(1u64, |n, &length| n.saturating_mul(length as u64));
             sum.saturating_add(size)
         });
         let allowed = MOST_NEURONS.max(length.saturating_mul(64));
@@ -44,12 +42,7 @@ impl Reader<'_> {
                 "{neurons} neurons are declared in a file of {length} bytes; allowed are {allowed}"
             )));
         }
-        let longest = entry
-            .projections
-            .iter()
-            .map(|projection| projection.delay)
-            .max()
-            .unwrap_or(0);
+        let longest = entry.projections.iter().map(|projection| projection.delay).max().unwrap_or(0);
         let kept = u64::from(longest).saturating_mul(entry.populations.len() as u64);
         let allowed = MOST_DELAYS.max(length);
         if kept > allowed {
@@ -80,33 +73,27 @@ impl Reader<'_> {
     }
 
     fn per_neuron(&self, at: &str, part: &str, section: &str) -> Result<PerNeuron, FormatError> {
-        self.wrap(
-            &format!("{at}: {part}"),
-            PerNeuron::repeating(self.buffer(section)?),
-        )
+        self.wrap(&format!("{at}: {part}"), PerNeuron::repeating(self.buffer(section)?))
     }
 
     pub(super) fn neuron(&self, population: &str, entry: &NeuronEntry) -> Result<Neuron, FormatError> {
         let at = format!("population `{population}`");
         Ok(match entry {
             NeuronEntry::Source => Neuron::Source,
-            NeuronEntry::IntegrateFire {
-                threshold,
-                bias,
-                start,
-                reset,
-            } => Neuron::IntegrateFire(IntegrateFire {
-                threshold: self.per_neuron(&at, "threshold", threshold)?,
-                bias: self.per_neuron(&at, "bias", bias)?,
-                start: self.per_neuron(&at, "start", start)?,
-                reset: match reset {
-                    ResetEntry::Subtract => Reset::Subtract,
-                    ResetEntry::Zero => Reset::Zero,
-                },
-            }),
-            NeuronEntry::Accumulator { bias } => Neuron::Accumulator(Accumulator {
-                bias: self.per_neuron(&at, "bias", bias)?,
-            }),
+            NeuronEntry::IntegrateFire { threshold, bias, start, reset } => {
+                Neuron::IntegrateFire(IntegrateFire {
+                    threshold: self.per_neuron(&at, "threshold", threshold)?,
+                    bias: self.per_neuron(&at, "bias", bias)?,
+                    start: self.per_neuron(&at, "start", start)?,
+                    reset: match reset {
+                        ResetEntry::Subtract => Reset::Subtract,
+                        ResetEntry::Zero => Reset::Zero,
+                    },
+                })
+            }
+            NeuronEntry::Accumulator { bias } => {
+                Neuron::Accumulator(Accumulator { bias: self.per_neuron(&at, "bias", bias)? })
+            }
             NeuronEntry::MaxPool => Neuron::MaxPool(MaxPool),
         })
     }
@@ -122,26 +109,10 @@ impl Reader<'_> {
             ConnectivityEntry::Rows(rows) => Connectivity::Rows(self.rows(at, rows, targets)?),
             ConnectivityEntry::Conv2d { geometry, rows } => {
                 let rows = self.rows(at, rows, geometry.target[2] as usize)?;
-                let &GeometryEntry {
-                    source,
-                    target,
-                    pool,
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                    groups,
-                } = geometry;
-                let geometry = Conv2dGeometry {
-                    source,
-                    target,
-                    pool,
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                    groups,
-                };
+                let &GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups } =
+                    geometry;
+                let geometry =
+                    Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups };
                 Connectivity::Conv2d(self.wrap(at, Conv2d::new(geometry, rows))?)
             }
             ConnectivityEntry::OneToOne { weights } => {
@@ -153,11 +124,7 @@ impl Reader<'_> {
 
     fn rows(&self, at: &str, entry: &RowsEntry, width: usize) -> Result<Rows, FormatError> {
         Ok(match entry {
-            RowsEntry::Sparse {
-                row_starts,
-                targets,
-                weights,
-            } => {
+            RowsEntry::Sparse { row_starts, targets, weights } => {
                 let targets = match self.container.entry(targets)?.dtype {
                     Dtype::U16 => Targets::U16(self.buffer(targets)?),
                     // Any other type is an error that names it.

@@ -55,11 +55,7 @@ pub fn write_net(
             ),
         })
         .collect();
-    let content = NetEntry {
-        populations,
-        projections,
-        description: DescriptionEntry { provenance },
-    };
+    let content = NetEntry { populations, projections, description: DescriptionEntry { provenance } };
     writer.write(path, KIND, &content)
 }
 
@@ -87,9 +83,9 @@ fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a N
                 Reset::Zero => ResetEntry::Zero,
             },
         },
-        Neuron::Accumulator(neuron) => NeuronEntry::Accumulator {
-            bias: add(writer, owner, "bias", neuron.bias.values()),
-        },
+        Neuron::Accumulator(neuron) => {
+            NeuronEntry::Accumulator { bias: add(writer, owner, "bias", neuron.bias.values()) }
+        }
         Neuron::MaxPool(MaxPool) => NeuronEntry::MaxPool,
     }
 }
@@ -102,33 +98,16 @@ fn write_connectivity<'a>(
     match connectivity {
         Connectivity::Rows(rows) => ConnectivityEntry::Rows(write_rows(writer, owner, rows)),
         Connectivity::Conv2d(conv) => {
-            let &Conv2dGeometry {
-                source,
-                target,
-                pool,
-                kernel,
-                stride,
-                dilation,
-                padding,
-                groups,
-            } = conv.geometry();
+            let &Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups } =
+                conv.geometry();
             ConnectivityEntry::Conv2d {
-                geometry: GeometryEntry {
-                    source,
-                    target,
-                    pool,
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                    groups,
-                },
+                geometry: GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups },
                 rows: write_rows(writer, owner, conv.rows()),
             }
         }
-        Connectivity::OneToOne(one) => ConnectivityEntry::OneToOne {
-            weights: add(writer, owner, "weights", one.weights().values()),
-        },
+        Connectivity::OneToOne(one) => {
+            ConnectivityEntry::OneToOne { weights: add(writer, owner, "weights", one.weights().values()) }
+        }
     }
 }
 
@@ -142,8 +121,6 @@ fn write_rows<'a>(writer: &mut ContainerWriter<'a>, owner: &str, rows: &'a Rows)
             },
             weights: add(writer, owner, "weights", rows.weights()),
         },
-        Rows::Dense(rows) => RowsEntry::Dense {
-            weights: add(writer, owner, "weights", rows.weights()),
-        },
+        Rows::Dense(rows) => RowsEntry::Dense { weights: add(writer, owner, "weights", rows.weights()) },
     }
 }

@@ -50,10 +50,7 @@ pub(crate) struct Header {
 
 /// Number of values of a shape; `None` where it, or the product of the axes that are not empty, overflows.
 pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
-    let product = shape
-        .iter()
-        .filter(|&&n| n > 0)
-        .try_fold(1usize, |product, &n| product.checked_mul(n))?;
+    let product = shape.iter().filter(|&&n| n > 0).try_fold(1usize, |product, &n| product.checked_mul(n))?;
     Some(if shape.contains(&0) { 0 } else { product })
 }
 
@@ -64,12 +61,7 @@ pub(crate) fn parse(bytes: &[u8], total: u64, origin: &Origin) -> Result<Header,
         return Err(origin.error_at(0, "this is no .npy file: it does not begin with \\x93NUMPY"));
     }
     let (text_at, text_length) = match bytes.get(6..8) {
-        Some([1, 0]) => (
-            10,
-            bytes
-                .get(8..10)
-                .map(|b| usize::from(u16::from_le_bytes([b[0], b[1]]))),
-        ),
+        Some([1, 0]) => (10, bytes.get(8..10).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])))),
         Some([2 | 3, 0]) => (
             12,
             bytes
@@ -98,13 +90,7 @@ pub(crate) fn parse(bytes: &[u8], total: u64, origin: &Origin) -> Result<Header,
     let Some(text) = bytes.get(text_at..text_at + text_length) else {
         return Err(cut(bytes, origin));
     };
-    let (descr, fortran, shape) = Scanner {
-        text,
-        at: 0,
-        text_at,
-        origin,
-    }
-    .header()?;
+    let (descr, fortran, shape) = Scanner { text, at: 0, text_at, origin }.header()?;
     let (kind, big_endian) = kind(&descr, origin)?;
 
     let length = text_at + text_length;
@@ -325,11 +311,7 @@ impl Scanner<'_> {
     }
 
     fn expect(&mut self, byte: u8, name: &str) -> Result<(), FormatError> {
-        if self.eat(byte) {
-            Ok(())
-        } else {
-            Err(self.wrong(name))
-        }
+        if self.eat(byte) { Ok(()) } else { Err(self.wrong(name)) }
     }
 
     fn wrong(&self, expected: &str) -> FormatError {

@@ -1,0 +1,185 @@
+use std::sync::Arc;
+
+use crate::{
+    DenseSimulator, EventSimulator, Input, Layout, Network, NetworkError, Neuron, Observer, PopulationId,
+    Raster, Simulator, Statistics,
+};
+
+/// Which simulator runs a network. The results are the same, bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// [`EventSimulator`]
+    Event,
+    /// [`DenseSimulator`]
+    Dense,
+}
+
+/// A simulator of any mode, to be cloned for every thread.
+#[derive(Clone)]
+pub enum AnySimulator {
+    /// [`EventSimulator`]
+    Event(EventSimulator),
+    /// [`DenseSimulator`]
+    Dense(DenseSimulator),
+}
+
+impl AnySimulator {
+    /// The simulator of a mode.
+    #[must_use]
+    pub fn new(mode: Mode, network: Arc<Network>) -> Self {
+        match mode {
+            Mode::Event => Self::Event(EventSimulator::new(network)),
+            Mode::Dense => Self::Dense(DenseSimulator::new(network)),
+        }
+    }
+
+    /// The simulator itself.
+    pub fn get(&mut self) -> &mut dyn Simulator {
+        match self {
+            Self::Event(simulator) => simulator,
+            Self::Dense(simulator) => simulator,
+        }
+    }
+}
+
+/// What one sample gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Spikes of every neuron of the output population, in the user's order.
+    pub counts: Vec<u32>,
+    /// Potentials `v` of the output population after the last step, in the user's order.
+    pub potentials: Vec<f32>,
+    /// The predicted class: the largest potential of a read-out population, else the largest count; the
+    /// lowest index among equals.
+    pub class: usize,
+    /// What happened in the run.
+    pub statistics: Statistics,
+    /// Multiply-adds spent once on constant currents.
+    pub drive_operations: u64,
+    /// All spikes of every population, if they were asked for, neurons in the user's order.
+    pub spikes: Option<Vec<Raster>>,
+}
+
+/// Counts the spikes of the output population and, if asked, keeps all spikes.
+struct Notes<'a> {
+    network: &'a Network,
+    output: PopulationId,
+    counts: Vec<u32>,
+    kept: Option<Vec<Raster>>,
+    in_user_order: Vec<u32>,
+}
+
+impl Observer for Notes<'_> {
+    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+        if population == self.output {
+            for &neuron in neurons {
+                self.counts[neuron as usize] += 1;
+            }
+        }
+        if let Some(rasters) = &mut self.kept {
+            let raster = &mut rasters[population.index()];
+            while (raster.steps() as u64) < step {
+                raster.push_step(&[]);
+            }
+            let layout = self.network.population(population).layout();
+            self.in_user_order.clear();
+            self.in_user_order
+                .extend(neurons.iter().map(|&neuron| layout.user_index(neuron as usize) as u32));
+            if !matches!(layout, Layout::Flat(_)) {
+                self.in_user_order.sort_unstable();
+            }
+            raster.push_step(&self.in_user_order);
+        }
+    }
+}
+
+/// Runs one sample of an input for `steps` steps from the beginning.
+///
+/// # Errors
+/// If the sample does not fit the network.
+pub fn run_sample(
+    simulator: &mut dyn Simulator,
+    input: &Input,
+    index: usize,
+    steps: u32,
+    keep_spikes: bool,
+) -> Result<Outcome, NetworkError> {
+    let network = Arc::clone(simulator.network());
+    let output = network.output();
+    let population = network.population(output);
+    let sample = input.sample(&network, index, steps)?;
+    let kept = keep_spikes.then(|| vec![Raster::new(); network.populations().len()]);
+    let counts = vec![0; population.size()];
+    let mut notes = Notes { network: &network, output, counts, kept, in_user_order: vec![] };
+    simulator.start(&sample.drive);
+    simulator.run(&sample, u64::from(steps), &mut notes)?;
+    let layout = population.layout();
+    let places = || (0..population.size()).map(|index| layout.neuron_at(index));
+    let counts: Vec<u32> = places().map(|neuron| notes.counts[neuron]).collect();
+    let v = simulator.potentials(output);
+    let potentials: Vec<f32> = if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
+    let class = match population.neuron() {
+        Neuron::Accumulator(_) => first_largest(&potentials),
+        _ => first_largest(&counts),
+    };
+    let statistics = simulator.statistics().clone();
+    Ok(Outcome {
+        counts,
+        potentials,
+        class,
+        statistics,
+        drive_operations: sample.drive.operations(),
+        spikes: notes.kept,
+    })
+}
+
+/// The place of the largest value, the first among equals; 0 if there are none.
+fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
+    let mut largest = 0;
+    for (place, value) in values.iter().enumerate() {
+        if *value > values[largest] {
+            largest = place;
+        }
+    }
+    largest
+}
+
+/// Where two simulators of one network part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parting {
+    /// The step after which their states differ for the first time.
+    pub step: u64,
+    /// What differs.
+    pub difference: crate::Difference,
+    /// The potentials `v` of the neuron in either simulator, if the difference is in one.
+    pub potentials: Option<[f32; 2]>,
+}
+
+/// Runs two simulators side by side over one sample and compares their states by bits after every step.
+///
+/// # Errors
+/// If the sample does not fit the network.
+pub fn first_parting(
+    one: &mut dyn Simulator,
+    other: &mut dyn Simulator,
+    sample: &crate::Sample,
+    steps: u64,
+) -> Result<Option<Parting>, NetworkError> {
+    let network = Arc::clone(one.network());
+    one.start(&sample.drive);
+    other.start(&sample.drive);
+    for step in 0..steps {
+        let stimulus = sample.stimulus(&network, usize::try_from(step).unwrap_or(usize::MAX - 2))?;
+        one.step(&stimulus);
+        other.step(&stimulus);
+        if let Some(difference) = one.state().first_difference(&other.state()) {
+            let population = difference.population;
+            let potentials = difference
+                .neuron
+                .filter(|_| difference.quantity == "potential")
+                .map(|neuron| [one.potentials(population)[neuron], other.potentials(population)[neuron]]);
+            return Ok(Some(Parting { step, difference, potentials }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,134 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use snn_engine::{AnySimulator, Mode, NetworkError, Parting, first_parting, run_samples};
+
+use crate::samples::{InputArgs, NetArgs, threads};
+use crate::{output, progress};
+
+/// Run dense reference and event-driven simulator side by side and compare their states by bits.
+///
+/// After every step all potentials, counters and spikes under way are compared. Exit status 1 if they part;
+/// the first step, population and neuron are told with both potentials.
+#[derive(Args)]
+#[command(after_help = "Example:
+  snn-event check --net net.bin --T 64 --input x.npy --encoding poisson --batch-range 0:10")]
+pub struct Check {
+    #[command(flatten)]
+    net: NetArgs,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// Threads to spread the samples over [default: one for each processor]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+
+    /// Write a report as JSON; `-` writes it to standard output, and nothing else
+    #[arg(long, value_name = "REPORT.JSON")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    equal: bool,
+    samples: usize,
+    #[serde(rename = "T")]
+    steps: u32,
+    states_compared: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parting: Option<PartingReport>,
+}
+
+#[derive(Serialize)]
+struct PartingReport {
+    sample: usize,
+    step: u64,
+    population: String,
+    neuron: Option<usize>,
+    quantity: &'static str,
+    dense: String,
+    event: String,
+    potentials: Option<[f32; 2]>,
+}
+
+impl Check {
+    pub fn run(self) -> Result<ExitCode> {
+        let network = self.net.read()?;
+        let samples = self.input.read(&network)?;
+        let steps = u64::from(samples.steps);
+        let pair = (
+            AnySimulator::new(Mode::Dense, network.clone()),
+            AnySimulator::new(Mode::Event, network.clone()),
+        );
+        let bar = progress::bar(samples.range.len(), "check");
+        let threads = threads(self.threads.map(usize::from));
+        let partings = run_samples(samples.range.clone(), threads, &pair, |(dense, event), index| {
+            let sample = samples.input.sample(&network, index, samples.steps)?;
+            let parting = first_parting(dense.get(), event.get(), &sample, steps)?;
+            bar.inc(1);
+            Ok::<_, NetworkError>(parting)
+        })?;
+        bar.finish_and_clear();
+        let first =
+            samples.range.clone().zip(partings).find_map(|(sample, parting)| Some((sample, parting?)));
+        let report = Report {
+            equal: first.is_none(),
+            samples: samples.range.len(),
+            steps: samples.steps,
+            states_compared: samples.range.len() as u64 * steps,
+            parting: first.map(|(sample, parting)| PartingReport::new(sample, parting, &network)),
+        };
+        if let Some(path) = &self.json {
+            output::write_json(path, &report)?;
+        }
+        if !output::wants_only_json(self.json.as_deref()) {
+            output::print(&report.text())?;
+        }
+        Ok(if report.equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl PartingReport {
+    fn new(sample: usize, parting: Parting, network: &snn_engine::Network) -> Self {
+        let population = network.population(parting.difference.population);
+        let [dense, event] = parting.difference.values;
+        let quantity = parting.difference.quantity;
+        // Inputs of a max pooling are counted in the order of its sources, potentials in the user's order.
+        let neuron = parting.difference.neuron.map(|neuron| match quantity {
+            "potential" => population.layout().user_index(neuron),
+            _ => neuron,
+        });
+        let name = population.name().to_owned();
+        let (step, potentials) = (parting.step, parting.potentials);
+        Self { sample, step, population: name, neuron, quantity, dense, event, potentials }
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let Some(parting) = &self.parting else {
+            return format!(
+                "equal: {} samples, {} steps each; all {} states of the event-driven run equal the dense reference, \
+                 bit for bit\n",
+                self.samples,
+                self.steps,
+                output::count(self.states_compared)
+            );
+        };
+        let neuron = parting.neuron.map_or(String::new(), |neuron| format!(", neuron {neuron}"));
+        let mut text = format!(
+            "DIFFERENT: sample {}, after step {}, population `{}`{neuron}: {} is {} in the dense reference, {} in the \
+             event-driven run\n",
+            parting.sample, parting.step, parting.population, parting.quantity, parting.dense, parting.event
+        );
+        if let Some([dense, event]) = parting.potentials {
+            text +=
+                &format!("potential v: {dense} in the dense reference, {event} in the event-driven run\n");
+        }
+        text
+    }
+}

@@ -1,0 +1,205 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use snn_engine::{Connectivity, Neuron, PerNeuron, Reset, Rows};
+use snn_formats::NetFile;
+
+use crate::output;
+use crate::samples::NetArgs;
+
+/// Tell what is in a net.bin: populations, projections, sizes and where it came from.
+#[derive(Args)]
+#[command(after_help = "Example:
+  snn-event inspect --net net.bin --json - | jq '.projections[].density'")]
+pub struct Inspect {
+    #[command(flatten)]
+    net: NetArgs,
+
+    /// Write a report as JSON; `-` writes it to standard output, and nothing else
+    #[arg(long, value_name = "REPORT.JSON")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    net: String,
+    bytes: u64,
+    neurons: u64,
+    synapses: u64,
+    stored_weights: u64,
+    populations: Vec<PopulationReport>,
+    projections: Vec<ProjectionReport>,
+    provenance: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct PopulationReport {
+    name: String,
+    kind: &'static str,
+    shape: Vec<usize>,
+    neurons: usize,
+    threshold: Option<[f32; 2]>,
+    bias: Option<[f32; 2]>,
+    start: Option<[f32; 2]>,
+    reset: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ProjectionReport {
+    source: String,
+    target: String,
+    delay: u32,
+    kind: String,
+    /// Synapses, shared weights counted at every place where they are used.
+    synapses: u64,
+    stored_weights: u64,
+    /// Synapses beside those of the same projection unpruned.
+    density: f64,
+}
+
+/// The smallest and the largest value.
+fn ends(values: &PerNeuron) -> [f32; 2] {
+    let all = values.values();
+    [all.iter().copied().fold(f32::INFINITY, f32::min), all.iter().copied().fold(f32::NEG_INFINITY, f32::max)]
+}
+
+fn kind(connectivity: &Connectivity) -> String {
+    let rows = |rows: &Rows| match rows {
+        Rows::Sparse(_) => "sparse",
+        Rows::Dense(_) => "dense",
+    };
+    match connectivity {
+        Connectivity::Rows(of) => format!("{} rows", rows(of)),
+        Connectivity::OneToOne(_) => "one-to-one".into(),
+        Connectivity::Conv2d(conv) => {
+            let g = conv.geometry();
+            format!("convolution {}×{}, {}", g.kernel[0], g.kernel[1], rows(conv.rows()))
+        }
+    }
+}
+
+impl Inspect {
+    pub fn run(self) -> Result<ExitCode> {
+        let file = NetFile::open(&self.net.net, self.net.source())?;
+        let network = &file.network;
+        let populations = network.populations().iter().map(|population| {
+            let (threshold, start, reset) = match population.neuron() {
+                Neuron::IntegrateFire(model) => (
+                    Some(ends(&model.threshold)),
+                    Some(ends(&model.start)),
+                    Some(match model.reset {
+                        Reset::Subtract => "subtract",
+                        Reset::Zero => "zero",
+                    }),
+                ),
+                _ => (None, None, None),
+            };
+            PopulationReport {
+                name: population.name().to_owned(),
+                kind: population.neuron().kind(),
+                shape: population.layout().shape(),
+                neurons: population.size(),
+                threshold,
+                bias: population.neuron().bias().map(ends),
+                start,
+                reset,
+            }
+        });
+        let projections = network.projections().iter().map(|projection| {
+            let connectivity = projection.connectivity();
+            ProjectionReport {
+                source: network.population(projection.source()).name().to_owned(),
+                target: network.population(projection.target()).name().to_owned(),
+                delay: projection.delay(),
+                kind: kind(connectivity),
+                synapses: connectivity.synapses(),
+                stored_weights: connectivity.stored_weights(),
+                density: connectivity.stored_weights() as f64 / weight_places(connectivity).max(1) as f64,
+            }
+        });
+        let projections: Vec<ProjectionReport> = projections.collect();
+        let report = Report {
+            net: self.net.net.display().to_string(),
+            bytes: file.length as u64,
+            neurons: network.populations().iter().map(|population| population.size() as u64).sum(),
+            synapses: projections.iter().map(|projection| projection.synapses).sum(),
+            stored_weights: projections.iter().map(|projection| projection.stored_weights).sum(),
+            populations: populations.collect(),
+            projections,
+            provenance: file.description.provenance.clone(),
+        };
+        if let Some(path) = &self.json {
+            output::write_json(path, &report)?;
+        }
+        if !output::wants_only_json(self.json.as_deref()) {
+            output::print(&report.text())?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The number of weights that would be stored if none were zero.
+fn weight_places(connectivity: &Connectivity) -> u64 {
+    match connectivity {
+        Connectivity::Rows(rows) => rows.len() as u64 * rows.width() as u64,
+        Connectivity::Conv2d(conv) => {
+            conv.rows().len() as u64 * conv.rows().width() as u64 / u64::from(conv.geometry().groups)
+        }
+        Connectivity::OneToOne(one) => one.weights().period() as u64,
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}: {}, {} neurons, {} synapses ({} weights stored)\n\n",
+            self.net,
+            output::bytes(self.bytes),
+            output::count(self.neurons),
+            output::count(self.synapses),
+            output::count(self.stored_weights)
+        );
+        let ends = |ends: &Option<[f32; 2]>| match ends {
+            None => "–".to_owned(),
+            Some([low, high]) if low == high => format!("{low}"),
+            Some([low, high]) => format!("{low:.4} … {high:.4}"),
+        };
+        let rows = self.populations.iter().map(|population| {
+            vec![
+                population.name.clone(),
+                population.kind.to_owned(),
+                format!("{:?}", population.shape),
+                ends(&population.threshold),
+                ends(&population.bias),
+                ends(&population.start),
+                population.reset.unwrap_or("–").to_owned(),
+            ]
+        });
+        text += &output::table(&["population", "kind", "shape", "threshold", "bias", "start", "reset"], rows)
+            .to_string();
+        text += "\n\n";
+        let rows = self.projections.iter().map(|projection| {
+            vec![
+                format!("{} → {}", projection.source, projection.target),
+                projection.kind.clone(),
+                projection.delay.to_string(),
+                output::count(projection.synapses),
+                output::count(projection.stored_weights),
+                output::percent(projection.density),
+            ]
+        });
+        let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
+        text += &output::table(&head, rows).to_string();
+        text.push('\n');
+        for (key, value) in &self.provenance {
+            text += &format!("\n{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        if !self.provenance.is_empty() {
+            text.push('\n');
+        }
+        text
+    }
+}

@@ -1,0 +1,10 @@
+//! One file for each command: parse, call, print; no logic.
+
+pub mod check;
+pub mod inspect;
+pub mod run;
+
+/// Flags that do not go together: exit status 2, as for flags that do not parse.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);

@@ -1,0 +1,324 @@
+//! Wrong engines. The comparison of the laws must reject every one of them; one that it lets pass is proof
+//! that the comparison, or the random networks, are too weak.
+
+use std::sync::Arc;
+
+use snn_engine::*;
+
+use crate::laws::{parting, reference};
+use crate::random;
+
+/// What is wrong with an engine. Each is a mistake that real simulators make.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// Nothing: this engine must pass.
+    None,
+    /// Adds the weights of a step in descending order of their sources.
+    DescendingSources,
+    /// Adds the weights of the projections in reverse order of declaration.
+    ReversedProjections,
+    /// Adds each weight to the potential instead of to a current of its own.
+    NoAccumulator,
+    /// Multiplies and adds the bias ramp in one rounding.
+    FusedRamp,
+    /// Adds the bias to the potential in every step.
+    BiasAsEvent,
+    /// Never re-bases the ramp.
+    NoRebase,
+    /// Re-bases at the end of the step before.
+    EarlyRebase,
+    /// Fires above the threshold only.
+    StrictThreshold,
+    /// Fires only neurons that something reached.
+    ForgottenResidual,
+    /// Fires only neurons that something reached or that have a bias.
+    ForgottenStart,
+    /// Resets to zero what should be reset by subtraction.
+    LostResidual,
+    /// Reset to zero forgets the ramp.
+    RampKeptAtReset,
+    /// Delivers spikes a step late where the delay is not zero.
+    LateDelay,
+    /// Fires max-pool units whenever an input fires.
+    MaxOfSpikes,
+    /// Lets accumulators fire at 1.
+    FiringReadOut,
+}
+
+const FAULTS: [Fault; 15] = [
+    Fault::DescendingSources,
+    Fault::ReversedProjections,
+    Fault::NoAccumulator,
+    Fault::FusedRamp,
+    Fault::BiasAsEvent,
+    Fault::NoRebase,
+    Fault::EarlyRebase,
+    Fault::StrictThreshold,
+    Fault::ForgottenResidual,
+    Fault::ForgottenStart,
+    Fault::LostResidual,
+    Fault::RampKeptAtReset,
+    Fault::LateDelay,
+    Fault::MaxOfSpikes,
+    Fault::FiringReadOut,
+];
+
+/// A clocked engine with one fault, in scatter form and without any cleverness.
+struct Impostor {
+    network: Arc<Network>,
+    fault: Fault,
+    drive: Drive,
+    state: State,
+    /// The spikes of all steps so far.
+    past: Vec<Spikes>,
+    statistics: Statistics,
+}
+
+impl Impostor {
+    fn new(network: &Arc<Network>, fault: Fault) -> Self {
+        Self {
+            network: Arc::clone(network),
+            fault,
+            drive: Drive::none(),
+            state: State::initial(network),
+            past: vec![],
+            statistics: Statistics::zero(network),
+        }
+    }
+
+    fn bias(&self, id: PopulationId, neuron: usize) -> f32 {
+        let bias = self.network.population(id).neuron().bias().unwrap().get(neuron);
+        self.drive.of(id).map_or(bias, |currents| bias + currents[neuron])
+    }
+
+    fn rebase(&mut self) {
+        for id in self.network.clone().ids() {
+            for neuron in 0..self.state.populations[id.index()].potentials.len() {
+                let ramp = self.bias(id, neuron) * REBASE as f32;
+                self.state.populations[id.index()].potentials[neuron] += ramp;
+            }
+        }
+    }
+
+    /// The spikes of a projection that arrive in the present step; those of this step are in `now`.
+    fn arriving(&self, projection: &Projection, now: &[Vec<u32>]) -> Vec<u32> {
+        let late = u64::from(self.fault == Fault::LateDelay && projection.delay() > 0);
+        let delay = u64::from(projection.delay()) + late;
+        if delay == 0 {
+            return now[projection.source().index()].clone();
+        }
+        let emitted = self.state.step.checked_sub(delay);
+        emitted.map_or(vec![], |step| self.past[step as usize].of(projection.source()).to_vec())
+    }
+
+    fn integrate(&mut self, id: PopulationId, k: f32, now: &[Vec<u32>]) -> Vec<u32> {
+        let network = Arc::clone(&self.network);
+        let n = network.population(id).size();
+        let mut currents: Vec<Option<f32>> = vec![None; n];
+        let mut projections: Vec<&Projection> = network.incoming(id).collect();
+        if self.fault == Fault::ReversedProjections {
+            projections.reverse();
+        }
+        let mut operations = 0;
+        for projection in projections {
+            let mut sources = self.arriving(projection, now);
+            if self.fault == Fault::DescendingSources {
+                sources.reverse();
+            }
+            for source in sources {
+                for (target, current) in currents.iter_mut().enumerate() {
+                    let Some(weight) = projection.connectivity().weight(source as usize, target) else {
+                        continue;
+                    };
+                    operations += 1;
+                    if self.fault == Fault::NoAccumulator {
+                        self.state.populations[id.index()].potentials[target] += weight;
+                        *current = Some(0.0);
+                    } else {
+                        *current = Some(current.unwrap_or(0.0) + weight);
+                    }
+                }
+            }
+        }
+        let mut fired = vec![];
+        let mut updates = 0;
+        for (neuron, current) in currents.into_iter().enumerate() {
+            let bias = self.bias(id, neuron);
+            let fault = self.fault;
+            let mut u = self.state.populations[id.index()].potentials[neuron];
+            let mut ramp = bias * k;
+            if let Some(current) = current {
+                u += current;
+            }
+            if fault == Fault::BiasAsEvent {
+                u += bias;
+                ramp = 0.0;
+            }
+            let v = if fault == Fault::FusedRamp { bias.mul_add(k, u) } else { u + ramp };
+            let (threshold, reset) = match network.population(id).neuron() {
+                Neuron::IntegrateFire(model) => (model.threshold.get(neuron), model.reset),
+                _ if fault == Fault::FiringReadOut => (1.0, Reset::Subtract),
+                _ => (f32::INFINITY, Reset::Subtract),
+            };
+            let looked_at = match fault {
+                Fault::ForgottenResidual => current.is_some(),
+                Fault::ForgottenStart => current.is_some() || bias != 0.0,
+                _ => true,
+            };
+            let crosses = if fault == Fault::StrictThreshold { v > threshold } else { v >= threshold };
+            let fires = looked_at && crosses;
+            if fires {
+                fired.push(neuron as u32);
+                u = match reset {
+                    Reset::Subtract if fault != Fault::LostResidual => u - threshold,
+                    _ if fault == Fault::RampKeptAtReset => 0.0,
+                    _ => 0.0 - ramp,
+                };
+            }
+            updates += u64::from(fires || current.is_some());
+            self.state.populations[id.index()].potentials[neuron] = u;
+        }
+        self.count(id, operations, updates);
+        fired
+    }
+
+    fn count(&mut self, id: PopulationId, synaptic_operations: u64, updates: u64) {
+        let statistics = &mut self.statistics.populations[id.index()];
+        statistics.synaptic_operations += synaptic_operations;
+        statistics.updates += updates;
+    }
+
+    fn pool(&mut self, id: PopulationId, now: &[Vec<u32>]) -> Vec<u32> {
+        let network = Arc::clone(&self.network);
+        let before = self.state.populations[id.index()].arrived.clone();
+        let n = network.population(id).size();
+        let (mut reached, mut old, mut new) = (vec![false; n], vec![0; n], vec![0; n]);
+        let (mut first, mut operations) = (0, 0);
+        for projection in network.incoming(id) {
+            let spikes = self.arriving(projection, now);
+            for source in 0..projection.connectivity().sources() {
+                let fired = spikes.contains(&(source as u32));
+                let arrived = &mut self.state.populations[id.index()].arrived[first + source];
+                *arrived += u32::from(fired);
+                for unit in 0..n {
+                    if projection.connectivity().weight(source, unit).is_some() {
+                        reached[unit] |= fired;
+                        operations += u64::from(fired);
+                        old[unit] = before[first + source].max(old[unit]);
+                        new[unit] = new[unit].max(*arrived);
+                    }
+                }
+            }
+            first += projection.connectivity().sources();
+        }
+        self.count(id, operations, reached.iter().filter(|&&reached| reached).count() as u64);
+        let fires = |unit: usize| {
+            if self.fault == Fault::MaxOfSpikes { reached[unit] } else { new[unit] > old[unit] }
+        };
+        (0..n).filter(|&unit| fires(unit)).map(|unit| unit as u32).collect()
+    }
+}
+
+impl Simulator for Impostor {
+    fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    fn start(&mut self, drive: &Drive) {
+        self.drive = drive.clone();
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        self.state = State::initial(&self.network);
+        self.statistics = Statistics::zero(&self.network);
+        self.past.clear();
+    }
+
+    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+        let network = Arc::clone(&self.network);
+        let rebase = u64::from(REBASE);
+        let done = self.state.step;
+        let ramps = self.fault != Fault::NoRebase && self.fault != Fault::BiasAsEvent;
+        if ramps && self.fault != Fault::EarlyRebase && done > 0 && done.is_multiple_of(rebase) {
+            self.rebase();
+        }
+        let k = if ramps { done % rebase + 1 } else { done + 1 } as f32;
+        let mut now = vec![vec![]; network.populations().len()];
+        for &id in network.update_order() {
+            now[id.index()] = match network.population(id).neuron() {
+                Neuron::Source => stimulus.of(id).to_vec(),
+                Neuron::MaxPool(_) => self.pool(id, &now),
+                _ => self.integrate(id, k, &now),
+            };
+            self.statistics.populations[id.index()].spikes += now[id.index()].len() as u64;
+        }
+        self.state.step += 1;
+        self.statistics.steps += 1;
+        for (population, spikes) in self.state.populations.iter_mut().zip(&now) {
+            if !population.under_way.is_empty() {
+                population.under_way.remove(0);
+                population.under_way.push(spikes.clone());
+            }
+        }
+        if ramps && self.fault == Fault::EarlyRebase && self.state.step.is_multiple_of(rebase) {
+            self.rebase();
+        }
+        // `Spikes` has no public constructor: the dense simulator of a net of sources gives one.
+        self.past.push(spikes_of(&network, &now));
+        self.past.last().unwrap()
+    }
+
+    fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    fn restore(&mut self, _: &State) -> Result<(), NetworkError> {
+        unreachable!("impostors are only stepped")
+    }
+
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn potentials(&self, _: PopulationId) -> Vec<f32> {
+        unreachable!("impostors are only stepped")
+    }
+}
+
+fn spikes_of(network: &Network, lists: &[Vec<u32>]) -> Spikes {
+    let mut builder = NetworkBuilder::new();
+    let sources: Vec<PopulationId> = network
+        .populations()
+        .iter()
+        .map(|population| builder.population(population.name(), population.layout(), Neuron::Source))
+        .collect();
+    let sources_only = Arc::new(builder.build().unwrap());
+    let stimulus: Vec<(PopulationId, &[u32])> =
+        sources.into_iter().zip(lists.iter().map(Vec::as_slice)).collect();
+    let mut simulator = DenseSimulator::new(Arc::clone(&sources_only));
+    simulator.step(&Stimulus::new(&sources_only, &stimulus).unwrap()).clone()
+}
+
+/// The first seed below `limit` at which the comparison rejects the engine.
+fn rejected_at(fault: Fault, limit: u64) -> Option<u64> {
+    (0..limit).find(|&seed| {
+        let case = random::case(seed);
+        let sample = &case.samples[0];
+        let reference = reference(&case, sample);
+        parting(&case, sample, &reference, &mut Impostor::new(&case.network, fault)).is_some()
+    })
+}
+
+#[test]
+fn every_wrong_engine_is_rejected() {
+    for fault in FAULTS {
+        let seed = rejected_at(fault, 2_000);
+        assert!(seed.is_some(), "an engine with {fault:?} passes the comparison");
+    }
+}
+
+#[test]
+fn the_same_engine_without_a_fault_passes() {
+    assert_eq!(rejected_at(Fault::None, 300), None);
+}
