@@ -5,4 +5,5 @@
 pub mod ann;
 pub mod forward;
 pub mod import;
+pub mod prune;
 pub mod simplify;
