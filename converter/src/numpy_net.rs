@@ -240,10 +240,7 @@ fn take_sparse(arrays: &mut Arrays, name: &str) -> Result<([usize; 2], Weights),
         ));
     }
     if inputs > MAX_ELEMENTS {
-        return Err(refuse(
-            at("shape"),
-            format!("has {inputs} inputs; allowed are at most {MAX_ELEMENTS}"),
-        ));
+        return Err(refuse(at("shape"), format!("has {inputs} inputs; allowed are at most {MAX_ELEMENTS}")));
     }
     let mut last_row = vec![usize::MAX; inputs];
     for row in 0..outputs {
