@@ -4,17 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use numpy::ndarray::Array2;
-use numpy::{
-    IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_converter::ann::{Ann, Linear, Op, Shape};
+use snn_converter::ann::{Ann, Op};
 use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
+use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
 use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
-use snn_formats::Description;
+use snn_formats::{Array, Description, NpzReader, Values};
 
 use crate::network::Network;
 use crate::{array, error};
@@ -31,6 +30,80 @@ fn simplified(import: Import) -> PyResult<Model> {
     Ok(Model { ann, notes: import.notes })
 }
 
+/// A trained net, or a spiking one as it is.
+#[derive(IntoPyObject)]
+pub enum Net {
+    Trained(Model),
+    Spiking(Network),
+}
+
+fn of_arrays(arrays: Vec<NamedArray>, at: &str) -> PyResult<(Net, Vec<String>)> {
+    let made = numpy_net(arrays);
+    let (net, notes) = made.map_err(|e| error::RaisedConvertError::new_err(format!("{at}{e}")))?;
+    Ok(match net {
+        NumpyNet::Trained(ann) => {
+            let ann = simplify(&ann).map_err(error::ann)?;
+            (Net::Trained(Model { ann, notes: notes.clone() }), notes)
+        }
+        NumpyNet::Spiking(network) => {
+            let network = Network { inner: Arc::new(*network), description: Description::default() };
+            (Net::Spiking(network), notes)
+        }
+    })
+}
+
+/// Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes.
+#[pyfunction]
+pub fn read_npz(py: Python<'_>, path: PathBuf) -> PyResult<(Net, Vec<String>)> {
+    py.detach(|| {
+        let mut npz = NpzReader::open(&path).map_err(|e| error::format(e, &path))?;
+        let names: Vec<String> = npz.names().map(str::to_owned).collect();
+        let mut arrays = vec![];
+        for name in names {
+            let array = npz.read(&name).map_err(|e| error::format(e, &path))?;
+            let shape = array.shape.clone();
+            let values = of_file(array).map_err(|e| error::format(e, &path))?;
+            arrays.push(NamedArray { name, shape, values });
+        }
+        of_arrays(arrays, &format!("{}: ", path.display()))
+    })
+}
+
+fn of_file(array: Array) -> Result<ArrayValues, snn_formats::FormatError> {
+    Ok(match &array.values {
+        Values::Text(_) => ArrayValues::Text(array.into_text()?),
+        Values::F32(_) | Values::F64(_) | Values::Bool(_) => ArrayValues::Numbers(array.into_f32()?),
+        _ => ArrayValues::Whole(array.into_labels()?),
+    })
+}
+
+/// An array of a net: numbers, whole numbers, or a text.
+#[derive(FromPyObject)]
+pub enum Given<'py> {
+    Numbers(PyReadonlyArrayDyn<'py, f32>),
+    Whole(PyReadonlyArrayDyn<'py, i64>),
+    Text(String),
+}
+
+/// Makes a fully connected net of arrays W0, b0, W1, b1, …: the net, and notes.
+#[pyfunction]
+pub fn from_arrays(arrays: Vec<(String, Given<'_>)>) -> PyResult<(Net, Vec<String>)> {
+    let of = |(name, given)| match given {
+        Given::Numbers(array) => NamedArray {
+            name,
+            shape: array.shape().to_vec(),
+            values: ArrayValues::Numbers(array::copied(&array)),
+        },
+        Given::Whole(array) => NamedArray {
+            name,
+            shape: array.shape().to_vec(),
+            values: ArrayValues::Whole(array::copied(&array)),
+        },
+        Given::Text(text) => NamedArray { name, shape: vec![], values: ArrayValues::Text(text) },
+    };
+    of_arrays(arrays.into_iter().map(of).collect(), "")
+}
+
 #[pymethods]
 impl Model {
     /// Reads an ONNX file.
@@ -43,35 +116,6 @@ impl Model {
     #[staticmethod]
     fn from_onnx_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         py.detach(|| simplified(onnx::import(data.to_vec(), None).map_err(error::import)?))
-    }
-
-    /// A fully connected net with ReLU between its layers: weights `[outputs, inputs]` and biases.
-    #[staticmethod]
-    fn from_layers(
-        layers: Vec<(PyReadonlyArray2<'_, f32>, Option<PyReadonlyArray1<'_, f32>>)>,
-    ) -> PyResult<Self> {
-        let Some((first, _)) = layers.first() else {
-            return Err(PyValueError::new_err("there are no layers; allowed is at least one (weight, bias)"));
-        };
-        let shape = Shape::new(vec![first.shape()[1]]).map_err(PyValueError::new_err)?;
-        let mut ann = Ann::new("input", shape).map_err(error::ann)?;
-        let mut node = ann.input();
-        for (place, (weights, bias)) in layers.iter().enumerate() {
-            let last = place + 1 == layers.len();
-            let name = format!("layer{place}");
-            let linear = Op::Linear(Linear {
-                weights: weights.as_array().iter().copied().collect(),
-                bias: bias.as_ref().map(|bias| bias.as_array().iter().copied().collect::<Arc<[f32]>>()),
-                inputs: weights.shape()[1],
-                outputs: weights.shape()[0],
-            });
-            let linear_name = if last { name.clone() } else { format!("{name}.weights") };
-            node = ann.push(linear_name, linear, &[node]).map_err(error::ann)?;
-            if !last {
-                node = ann.push(name, Op::Relu, &[node]).map_err(error::ann)?;
-            }
-        }
-        Ok(Self { ann, notes: vec![] })
     }
 
     /// The shape of one sample.
@@ -175,6 +219,7 @@ impl Model {
             unroll,
             input_mean,
             input_std,
+            ..Options::default()
         };
         let mut notes = self.notes.clone();
         let values =

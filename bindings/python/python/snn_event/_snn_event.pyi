@@ -21,6 +21,8 @@ __all__ = [
     "Projection",
     "Simulator",
     "__version__",
+    "from_arrays",
+    "read_npz",
 ]
 
 __version__: str
@@ -240,10 +242,6 @@ class Model:
     def from_onnx_bytes(data: bytes) -> Model:
         """Reads the bytes of an ONNX file that stands alone."""
 
-    @staticmethod
-    def from_layers(layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None]]) -> Model:
-        """A fully connected net with ReLU between its layers: weights `[outputs, inputs]` and biases."""
-
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
@@ -279,3 +277,11 @@ class Model:
         input_std: Sequence[float],
     ) -> tuple[Network, str, list[str]]:
         """Makes a spiking network: the network, the report as JSON, and notes."""
+
+def read_npz(path: _Path) -> tuple[Model | Network, list[str]]:
+    """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes."""
+
+def from_arrays(
+    arrays: Sequence[tuple[str, NDArray[np.float32] | NDArray[np.int64] | str]],
+) -> tuple[Model | Network, list[str]]:
+    """Makes a fully connected net of arrays W0, b0, W1, b1, …: the net, and notes."""

@@ -6,14 +6,14 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from snn_event._snn_event import Model, __version__
+from snn_event._snn_event import Model, Network, __version__, from_arrays, read_npz
 from snn_event.converted import ConvertedSNN, as_floats
 from snn_event.extras import need
 
@@ -95,51 +95,65 @@ def to_onnx(model: nn.Module, input_shape: Sequence[int]) -> bytes:
     return file.getvalue()
 
 
-def _of_layers(layers: Sequence[Any]) -> Model:
-    def pair(place: int, layer: Any) -> tuple[Any, Any]:
+def _layer_arrays(layers: Sequence[Any]) -> dict[str, Any]:
+    """W0, b0, W1, b1, … of pairs (weight, bias)."""
+    arrays: dict[str, Any] = {}
+    for place, layer in enumerate(layers):
         try:
             weight, bias = layer
         except (TypeError, ValueError):
             raise ValueError(f"layer {place} is no pair (weight, bias); the bias may be None") from None
-        weight = weight.toarray() if hasattr(weight, "toarray") else as_floats(weight)
-        weight = as_floats(weight)
-        if weight.ndim != 2:
-            raise ValueError(f"layer {place}: the weight has the shape {weight.shape}; allowed is (outputs, inputs)")
+        arrays[f"W{place}"] = weight
         if bias is not None:
-            bias = as_floats(bias)
-            if bias.shape != weight.shape[:1]:
-                raise ValueError(f"layer {place}: the bias has the shape {bias.shape}; allowed is {weight.shape[:1]}")
-        return weight, bias
-
-    return Model.from_layers([pair(place, layer) for place, layer in enumerate(layers)])
+            arrays[f"b{place}"] = bias
+    return arrays
 
 
-def _of_npz(path: str | os.PathLike[str]) -> Model:
-    with np.load(path, allow_pickle=False) as arrays:
-        names = set(arrays.files)
-        if "theta" in names:
-            raise ValueError(
-                f"{os.fspath(path)}: it has thresholds, so it is a spiking net already; "
-                "make a net.bin of it with the command line: snn-event convert --model"
-            )
-        layers = []
-        while (name := f"W{len(layers)}") in names or f"{name}.data" in names:
-            if name in names:
-                weight = arrays[name]
-            else:
-                sparse = need("scipy.sparse", "scipy")
-                parts = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-                weight = sparse.csr_array(tuple(parts), shape=tuple(arrays[f"{name}.shape"]))
-            bias = f"b{len(layers)}"
-            layers.append((weight, arrays[bias] if bias in names else None))
-    if not layers:
-        raise ValueError(f"{os.fspath(path)}: there is no array W0; it has {sorted(names)}")
-    return _of_layers(layers)
+def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str]]:
+    named: list[tuple[str, Any]] = []
+    for name, array in arrays.items():
+        if hasattr(array, "tocsr"):
+            parts = array.tocsr().copy()
+            parts.sum_duplicates()
+            named.append((f"{name}.data", np.asarray(parts.data, np.float32)))
+            for part in ("indices", "indptr", "shape"):
+                named.append((f"{name}.{part}", np.asarray(getattr(parts, part), np.int64)))
+        elif isinstance(array, str) or np.asarray(array).dtype.kind in "US":
+            named.append((name, str(array)))
+        elif name.endswith((".indices", ".indptr", ".shape")):
+            named.append((name, np.asarray(array, np.int64)))
+        else:
+            named.append((name, as_floats(array)))
+    return from_arrays(named)
 
 
-def read_model(
-    model: Any, calibration_data: Any = None, input_shape: Sequence[int] | None = None
-) -> Model:
+def _read(model: Any, calibration_data: Any, input_shape: Sequence[int] | None) -> tuple[Model | Network, list[str]]:
+    """A trained net, or a spiking one as it is; and notes about a spiking one."""
+    if isinstance(model, Model | Network):
+        return model, []
+    if _is_torch_module(model):
+        shape = _sample_shape(model, calibration_data, input_shape)
+        return Model.from_onnx_bytes(to_onnx(model, shape)), []
+    if isinstance(model, bytes):
+        return Model.from_onnx_bytes(model), []
+    if isinstance(model, str | os.PathLike):
+        kind = Path(model).suffix.lower()
+        if kind == ".npz":
+            return read_npz(model)
+        if kind == ".onnx":
+            return Model.from_onnx(model), []
+        raise ValueError(f"{os.fspath(model)}: unknown kind of model; allowed are files named .onnx and .npz")
+    if isinstance(model, Mapping):
+        return _of_arrays(model)
+    if isinstance(model, Sequence):
+        return _of_arrays(_layer_arrays(model))
+    raise TypeError(
+        f"a model of type {type(model).__name__}; allowed are a torch.nn.Module, the path of an .onnx or .npz file, "
+        "the bytes of an .onnx file, and a list of (weight, bias) arrays"
+    )
+
+
+def read_model(model: Any, calibration_data: Any = None, input_shape: Sequence[int] | None = None) -> Model:
     """The trained net itself: `forward` evaluates it, `activations` tells its quantised activations.
 
     Args:
@@ -147,25 +161,10 @@ def read_model(
         calibration_data: samples of a torch module, from which the shape of its input is taken.
         input_shape: the shape of one sample of a torch module, if there are no samples.
     """
-    if isinstance(model, Model):
-        return model
-    if _is_torch_module(model):
-        return Model.from_onnx_bytes(to_onnx(model, _sample_shape(model, calibration_data, input_shape)))
-    if isinstance(model, bytes):
-        return Model.from_onnx_bytes(model)
-    if isinstance(model, str | os.PathLike):
-        kind = Path(model).suffix.lower()
-        if kind == ".npz":
-            return _of_npz(model)
-        if kind == ".onnx":
-            return Model.from_onnx(model)
-        raise ValueError(f"{os.fspath(model)}: allowed are .onnx and .npz files")
-    if isinstance(model, Sequence):
-        return _of_layers(model)
-    raise TypeError(
-        f"a model of type {type(model).__name__}; allowed are a torch.nn.Module, the path of an .onnx or .npz file, "
-        "the bytes of an .onnx file, and a list of (weight, bias) arrays"
-    )
+    net, _ = _read(model, calibration_data, input_shape)
+    if isinstance(net, Network):
+        raise ValueError("the model has thresholds (theta), so it is a spiking net already, not a trained one")
+    return net
 
 
 def _numbers(values: ArrayLike | None) -> list[float]:
@@ -192,8 +191,9 @@ def convert(
 
     Args:
         model: a `torch.nn.Module` (exported to ONNX in memory, its QCFS activations kept), the path of an .onnx or .npz
-            file, the bytes of an .onnx file, or a list of `(weight, bias)` arrays of a fully connected ReLU net, weights
-            `(outputs, inputs)`, biases per step and possibly None.
+            file, the bytes of an .onnx file, or a list of `(weight, bias)` of a fully connected ReLU net: weights
+            `(outputs, inputs)`, dense or sparse, biases possibly None. A dictionary `{"W0": …, "b0": …, "theta": …,
+            "v_start": …, "reset": …}`, or such a file, that has a theta is a spiking net already and taken as it is.
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen. Without them every threshold
             is 1, with a warning; quantised activations (QCFS) need none.
         T: steps of a run; the levels of the model's first quantised activation, or 16, if it is not given.
@@ -215,26 +215,23 @@ def convert(
     Raises:
         ConvertError: if something of the model cannot be converted; all such nodes are listed.
     """
-    net = read_model(model, calibration_data, input_shape)
+    net, notes = _read(model, calibration_data, input_shape)
+    if isinstance(net, Network):
+        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0:
+            raise ValueError(
+                "the model has thresholds (theta), so it is a spiking net already and nothing is converted; leave "
+                "calibration_data, normalise, scale_per and v0 out, or take the theta away"
+            )
+        T = DEFAULT_STEPS if T is None else T
+        return ConvertedSNN(net.with_provenance(_provenance({"T": T})), T, {"layers": [], "notes": notes})
     levels = next((levels for levels in net.activations if levels is not None), None)
     if T is None:
         T = levels if levels is not None else DEFAULT_STEPS
     if normalise is None:
-        if levels is not None:
-            normalise = "mse"
-        elif calibration_data is not None or not (net.activations or readout == "spikes"):
-            normalise = "percentile"
-        else:
-            normalise = "none"
-            warnings.warn(
-                "no calibration_data: every threshold is 1, so activations above 1 are cut off; give samples of the "
-                "training set",
-                ConversionWarning,
-                stacklevel=2,
-            )
-    needs_none = normalise in ("none", "qcfs")
+        normalise = _usual(levels is not None, calibration_data is not None)
+    unused = normalise in ("none", "qcfs")
     network, report, notes = net.convert(
-        None if calibration_data is None or needs_none else as_floats(calibration_data),
+        None if calibration_data is None or unused else as_floats(calibration_data),
         T=T,
         normalise=normalise,
         percentile=percentile,
@@ -246,8 +243,24 @@ def convert(
         input_mean=_numbers(input_mean),
         input_std=_numbers(input_std),
     )
-    said = {"made_by": f"snn_event {__version__} for Python", "T": T, "normalise": normalise, "readout": readout}
+    options: dict[str, Any] = {"T": T, "normalise": normalise, "readout": readout}
     if normalise == "percentile":
-        said["percentile"] = percentile
-    network = network.with_provenance(json.dumps(said, sort_keys=True))
-    return ConvertedSNN(network, T, {**json.loads(report), "notes": notes})
+        options["percentile"] = percentile
+    return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**json.loads(report), "notes": notes})
+
+
+def _provenance(options: dict[str, Any]) -> str:
+    return json.dumps({"tool": f"snn_event {__version__} (Python)", "options": options})
+
+
+def _usual(quantised: bool, calibrated: bool) -> str:
+    """How scales are chosen if the user does not say it."""
+    if calibrated:
+        return "mse" if quantised else "percentile"
+    lost = "outputs above 1 saturate the counts of the last layer" if quantised else "activations above 1 are cut off"
+    warnings.warn(
+        f"no calibration_data: every threshold that was not trained is 1, so {lost}; give samples of the training set",
+        ConversionWarning,
+        stacklevel=3,
+    )
+    return "qcfs" if quantised else "none"

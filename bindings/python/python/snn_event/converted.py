@@ -223,6 +223,13 @@ class Run:
         return Statistics(self._outcomes.samples, self.T, self._outcomes.drive_operations, populations)
 
 
+def _stated_steps(network: Network) -> int | None:
+    """The steps that a network was made for, if its file says so."""
+    options = json.loads(network.provenance).get("options")
+    steps = options.get("T") if isinstance(options, dict) else None
+    return steps if isinstance(steps, int) and steps > 0 else None
+
+
 @contextmanager
 def _bar(asked: bool, samples: int) -> Iterator[Callable[[int], object] | None]:
     """A progress bar over samples, if one is asked for."""
@@ -256,14 +263,17 @@ class ConvertedSNN:
         """
         network = Network.load(path)
         if T is None:
-            said = json.loads(network.provenance).get("T")
-            T = said if isinstance(said, int) and said > 0 else DEFAULT_STEPS
+            T = _stated_steps(network) or DEFAULT_STEPS
         return cls(network, T)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a `net.bin`, which the command line runs too; complete or not at all."""
-        said = json.loads(self.network.provenance)
-        self.network.with_provenance(json.dumps({**said, "T": self.T}, sort_keys=True)).save(path)
+        network = self.network
+        if _stated_steps(network) != self.T:
+            said = json.loads(network.provenance)
+            said["options"] = {**said.get("options", {}), "T": self.T}
+            network = network.with_provenance(json.dumps(said))
+        network.save(path)
 
     def __repr__(self) -> str:
         sizes = " -> ".join(
