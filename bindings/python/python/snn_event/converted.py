@@ -32,13 +32,15 @@ def as_flags(raster: Any) -> NDArray[np.bool_]:
     """An array or tensor of 0 and 1 as booleans, without a copy where it is bool or uint8."""
     if hasattr(raster, "detach"):
         raster = raster.detach().cpu().numpy()
-    raster = np.asarray(raster)
-    if raster.dtype == np.bool_:
-        return raster
-    if raster.size and not np.isin(raster, (0, 1)).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isin(raster, (0, 1)))[0])
-        raise ValueError(f"the raster has {raster[place]} at {list(place)}; allowed are 0 and 1")
-    return raster.view(np.bool_) if raster.dtype == np.uint8 else raster.astype(np.bool_)
+    values: NDArray[Any] = np.asarray(raster)
+    if values.dtype == np.bool_:
+        return values
+    allowed = (values == 0) | (values == 1)
+    if not allowed.all():
+        place = tuple(int(i) for i in np.argwhere(~allowed)[0])
+        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
+    flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
+    return flags
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class Spikes:
     def counts(self) -> NDArray[np.int64]:
         """Spikes of every neuron, `(N, *shape)`."""
         size = int(np.prod(self.shape))
-        samples = np.repeat(np.arange(len(self)), np.diff(self.sample_ptr.astype(np.int64)))
+        ends = self.sample_ptr.astype(np.int64)
+        samples = np.repeat(np.arange(len(self)), ends[1:] - ends[:-1])
         counts = np.bincount(samples * size + self.node_ids, minlength=len(self) * size)
         return counts.reshape(len(self), *self.shape)
 

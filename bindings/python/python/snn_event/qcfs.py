@@ -8,7 +8,7 @@ from typing import Any
 
 from snn_event.extras import need
 
-_torch = need("torch", "torch")
+need("torch", "torch")
 
 import torch  # noqa: E402  (after the check that it is there)
 from torch import Tensor, nn  # noqa: E402
@@ -87,7 +87,7 @@ class QCFSActivation(nn.Module):
         if torch.onnx.is_in_onnx_export():
             # Plain operators, by which a reader of the file recognises the activation.
             return _staircase(x, self.theta.detach().to(x.dtype), self.T)
-        result: Tensor = _Quantise.apply(x, self.theta.to(x.dtype), self.T)  # type: ignore[no-untyped-call]
+        result: Tensor = _Quantise.apply(x, self.theta.to(x.dtype), self.T)
         return result
 
     def extra_repr(self) -> str:
