@@ -234,17 +234,20 @@ impl<'a> Reader<'a> {
                 })),
             };
         }
+        let constant =
+            |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
+        let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
+        if activations == 0 {
+            return Ok(Value::Refused { activation: false });
+        }
         if let Some(objection) = unknown(op) {
             return Err(objection);
         }
         if inputs.iter().flatten().any(|value| matches!(value, Value::Refused { .. })) {
-            let constant =
-                |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
-            let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
             if op == "Mul" && activations > 1 {
                 return Err(Call::product_of_activations());
             }
-            return Ok(Value::Refused { activation: activations > 0 });
+            return Ok(Value::Refused { activation: op != "Shape" });
         }
         let last = node.output.first().is_some_and(|output| finality.is_last(output));
         let (opset, batch) = (self.opset, self.batch);
