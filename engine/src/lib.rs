@@ -95,6 +95,7 @@ mod state;
 mod statistics;
 mod stimulus;
 mod wake;
+mod window;
 
 pub use batch::{default_threads, run_samples};
 pub use buffer::Buffer;
@@ -117,6 +118,7 @@ pub use state::{Difference, PopulationState, State};
 pub use statistics::{PopulationStatistics, Statistics};
 pub use stimulus::{Drive, Sample, Stimulus};
 pub use wake::WakeQueue;
+pub use window::{Delivery, WindowSimulator};
 
 /// The number of steps after which the bias ramp of every potential is folded into it.
 pub const REBASE: u32 = 256;
