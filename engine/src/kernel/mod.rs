@@ -71,6 +71,9 @@ impl Windowed<'_> {
     }
 }
 
+type AddRows =
+    fn(rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]);
+
 type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
 
 /// The inner loops compiled for one instruction set.
@@ -87,8 +90,9 @@ pub struct Kernels {
     /// `crossings[block]` the first later `k` at which a neuron of the block crosses by itself, 0 for never.
     pub integrate:
         fn(&mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated,
-    /// `currents[targets[i]] += weights[i]` for distinct targets.
-    pub add_compact: fn(&[u16], &[f32], &mut [f32; 1 << 16]),
+    /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
+    /// places `starts[r]..starts[r + 1]` of `targets`, distinct in each row, and `weights`.
+    pub add_rows: AddRows,
     /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
     /// Returns the number of neurons that a weight reached or that fired.
     pub integrate_step: fn(&mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64,
@@ -123,8 +127,10 @@ macro_rules! kernels {
                 fn integrate(m: &mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated {
                     bodies::integrate(m, blocks, crossings, fired)
                 }
-                fn add_compact(targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]) {
-                    windowed::add_compact(targets, weights, currents)
+                fn add_rows(
+                    rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
+                ) {
+                    windowed::add_rows(rows, starts, targets, weights, currents)
                 }
                 fn integrate_step(m: &mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64 {
                     // SAFETY: this function is compiled for the instructions of these lanes.

@@ -8,25 +8,60 @@ use crate::Reset;
 /// 64 neurons: a word of spike bits.
 pub(super) const WORD: usize = 4;
 
-/// `currents[targets[i]] += weights[i]`; the targets are distinct.
+/// See [`Kernels::add_rows`](super::Kernels::add_rows).
 #[inline(always)]
-pub(super) fn add_compact(targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]) {
-    let (fours, last) = targets.as_chunks::<4>();
-    let (four_weights, last_weights) = weights.as_chunks::<4>();
-    for (four, weights) in fours.iter().zip(four_weights) {
-        // One load fetches four targets; loads, not additions, are what there are too many of. All four
-        // currents may be read before one is written because the targets are distinct.
-        // SAFETY: four u16 are as large as a u64, and any bits are a u64.
-        let four: u64 = u64::from_le(unsafe { std::mem::transmute::<[u16; 4], u64>(*four) });
-        let at = |i: u32| usize::from((four >> (16 * i)) as u16);
-        let sums = [0, 1, 2, 3].map(|i| currents[at(i)] + weights[i as usize]);
-        for (i, sum) in (0..).zip(sums) {
-            currents[at(i)] = sum;
+pub(super) fn add_rows(
+    rows: &[u32],
+    starts: &[u64],
+    targets: &[u16],
+    weights: &[f32],
+    currents: &mut [f32; 1 << 16],
+) {
+    /// So many rows before its turn, the beginning of a row is fetched.
+    const AHEAD: usize = 3;
+    assert_eq!(targets.len(), weights.len(), "targets and weights");
+    for (at, &row) in rows.iter().enumerate() {
+        if let Some(&coming) = rows.get(at + AHEAD) {
+            let start = starts[coming as usize] as usize;
+            prefetch(targets.as_ptr().wrapping_add(start));
+            prefetch(weights.as_ptr().wrapping_add(start));
+            prefetch(weights.as_ptr().wrapping_add(start + 16));
+        }
+        let (start, end) = (starts[row as usize] as usize, starts[row as usize + 1] as usize);
+        let (fours, last) = targets[start..end].as_chunks::<4>();
+        let (four_weights, last_weights) = weights[start..end].as_chunks::<4>();
+        for (four, weights) in fours.iter().zip(four_weights) {
+            let at = unpack(*four);
+            // All four currents may be read before one is written, because the targets of a row are distinct.
+            let sums = [0, 1, 2, 3].map(|i| currents[at[i]] + weights[i]);
+            for (at, sum) in at.into_iter().zip(sums) {
+                currents[at] = sum;
+            }
+        }
+        // What is left of the row is done as four, too, without a branch on how many there are: those of the
+        // next row get −0.0, which changes nothing, one after the other because they need not be distinct.
+        let rest = end - last.len();
+        match (targets[rest..].first_chunk::<4>(), weights[rest..].first_chunk::<4>()) {
+            (Some(four), Some(weights)) => {
+                for (i, at) in unpack(*four).into_iter().enumerate() {
+                    currents[at] += if i < last.len() { weights[i] } else { -0.0 };
+                }
+            }
+            _ => {
+                for (&target, weight) in last.iter().zip(last_weights) {
+                    currents[usize::from(target)] += weight;
+                }
+            }
         }
     }
-    for (&target, weight) in last.iter().zip(last_weights) {
-        currents[usize::from(target)] += weight;
-    }
+}
+
+/// Four targets, fetched with one load: loads, not additions, are what there are too many of.
+#[inline(always)]
+fn unpack(four: [u16; 4]) -> [usize; 4] {
+    // SAFETY: four u16 are as large as a u64, and any bits are a u64.
+    let four = u64::from_le(unsafe { std::mem::transmute::<[u16; 4], u64>(four) });
+    [0, 16, 32, 48].map(|shift| usize::from((four >> shift) as u16))
 }
 
 /// Potentials after a step, who fires, and who was written.
@@ -210,15 +245,15 @@ unsafe fn sum<L: Lanes, const N: usize>(
 }
 
 #[inline(always)]
-fn prefetch(line: &Line) {
+fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has the instruction, and it has no effect but on the caches.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast());
+        _mm_prefetch::<_MM_HINT_T1>(place.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
+    let _ = place;
 }
 
 /// See [`Kernels::time_lanes`](super::Kernels::time_lanes).

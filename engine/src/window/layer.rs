@@ -286,23 +286,13 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
         Connectivity::Rows(Rows::Sparse(rows)) => {
             let weights: &[f32] = rows.weights();
             let starts: &[u64] = rows.row_starts();
-            let range = |source: u32| starts[source as usize] as usize..starts[source as usize + 1] as usize;
             match rows.targets() {
-                Targets::U16(ids) => {
-                    let ids: &[u16] = ids;
-                    let currents = compact(currents, 0);
-                    for &source in spikes {
-                        (kernels.add_compact)(&ids[range(source)], &weights[range(source)], currents);
-                    }
-                }
+                Targets::U16(ids) => (kernels.add_rows)(spikes, starts, ids, weights, compact(currents, 0)),
                 Targets::U32(ids) => {
                     let ids: &[u32] = ids;
                     for &source in spikes {
-                        (kernels.scatter_u32)(
-                            &ids[range(source)],
-                            &weights[range(source)],
-                            &mut currents[..n],
-                        );
+                        let range = rows.range(source as usize);
+                        (kernels.scatter_u32)(&ids[range.clone()], &weights[range], &mut currents[..n]);
                     }
                 }
             }
@@ -318,19 +308,18 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
                 conv.taps_of(source as usize, |position, row| {
                     let first = position * channels;
                     match conv.rows() {
-                        Rows::Sparse(rows) => {
-                            let (range, weights) = (rows.range(row), rows.weights());
-                            match rows.targets() {
-                                Targets::U16(ids) => {
-                                    let currents = compact(currents, first);
-                                    (kernels.add_compact)(&ids[range.clone()], &weights[range], currents);
-                                }
-                                Targets::U32(ids) => {
-                                    let currents = &mut currents[first..first + channels];
-                                    (kernels.scatter_u32)(&ids[range.clone()], &weights[range], currents);
-                                }
+                        Rows::Sparse(rows) => match rows.targets() {
+                            Targets::U16(ids) => {
+                                // A table has fewer than 2³² rows.
+                                let (row, currents) = (&[row as u32], compact(currents, first));
+                                (kernels.add_rows)(row, rows.row_starts(), ids, rows.weights(), currents);
                             }
-                        }
+                            Targets::U32(ids) => {
+                                let range = rows.range(row);
+                                let currents = &mut currents[first..first + channels];
+                                (kernels.scatter_u32)(&ids[range.clone()], &rows.weights()[range], currents);
+                            }
+                        },
                         Rows::Dense(rows) => {
                             (kernels.add_row)(rows.row(row), &mut currents[first..first + channels]);
                         }
