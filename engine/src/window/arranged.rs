@@ -13,6 +13,10 @@ pub(super) struct Arranged {
     bands: Vec<Band>,
     /// `[steps][source width + 1]`: where the spikes of each source position start in the list of a step.
     starts: Vec<u32>,
+    /// The row of source positions that was arranged last.
+    last_row: i64,
+    /// `[steps]`: where the spikes of the row behind it start in the list of a step.
+    behind: Vec<u32>,
 }
 
 /// One row of source positions, arranged for the targets of a row: each sees a run of positions.
@@ -48,6 +52,7 @@ impl<'a> Tiled<'a> {
                 for band in &mut arranged.bands {
                     band.row = None;
                 }
+                arranged.behind.clear();
             }
             Connectivity::Rows(_) | Connectivity::OneToOne(_) => {
                 arranged.blocks.resize_with(tiles.blocks(), Octets::default);
@@ -115,18 +120,27 @@ impl<'a> Tiled<'a> {
         let (width, channels) = (i64::from(g.source[1]), i64::from(g.source[2]));
         let first = row * width * channels;
         let steps = self.arriving.steps();
-        let Arranged { bands, starts, .. } = &mut *self.arranged;
+        let Arranged { bands, starts, last_row, behind, .. } = &mut *self.arranged;
+        if behind.len() != steps || row != *last_row + 1 {
+            let start = |step| self.arriving.of(step).partition_point(|&id| i64::from(id) < first) as u32;
+            behind.clear();
+            behind.extend((0..steps).map(start));
+        }
+        *last_row = row;
         starts.clear();
-        for step in 0..steps {
+        for (step, behind) in behind.iter_mut().enumerate() {
             let all = self.arriving.of(step);
-            let mut at = all.partition_point(|&id| i64::from(id) < first);
-            for x in 0..=width {
+            let mut at = *behind as usize;
+            starts.push(*behind);
+            for x in 1..=width {
+                // Ids are below 2³², and so is what lies one behind the last.
                 let position = first + x * channels;
                 while all.get(at).is_some_and(|&id| i64::from(id) < position) {
                     at += 1;
                 }
                 starts.push(at as u32);
             }
+            *behind = at as u32;
         }
         let band = &mut bands[place];
         band.row = Some(row);

@@ -9,12 +9,14 @@ use super::Delivery;
 /// What is known of a population and a window before it is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Work {
-    /// Spikes that arrive through sparse rows, of each projection and, of convolutions, of each tap.
-    pub(super) sparse_rows: f64,
-    /// Weights that they carry.
-    pub(super) sparse_weights: f64,
-    /// Vectors of 16 that arriving dense rows have.
-    pub(super) dense_vectors: f64,
+    /// Weight rows that arriving spikes bring, of fully connected projections.
+    pub(super) rows: f64,
+    /// Weight rows that arriving spikes bring through the taps of convolutions.
+    pub(super) tap_rows: f64,
+    /// Weights of those rows that are sparse.
+    pub(super) weights: f64,
+    /// Vectors of 16 weights of those rows that are dense.
+    pub(super) vectors: f64,
     /// Words of 64 neurons.
     pub(super) words: f64,
     /// Steps.
@@ -31,10 +33,12 @@ pub(super) struct Work {
 
 /// A row: its start is fetched, its end is mispredicted.
 const ROW: f64 = 24.0;
+/// The same behind a tap, which must be found.
+const TAP_ROW: f64 = 50.0;
 /// A weight scattered.
 const WEIGHT: f64 = 1.5;
 /// A vector of a dense row added to the currents.
-const VECTOR: f64 = 3.0;
+const VECTOR: f64 = 4.5;
 /// The membrane update of a word in a step.
 const WORD: f64 = 20.0;
 /// A row of 16 weights added in registers.
@@ -54,7 +58,7 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> f64 {
     update
         + match delivery {
             Delivery::Rows => {
-                work.sparse_rows * ROW + work.sparse_weights * WEIGHT + work.dense_vectors * VECTOR
+                work.rows * ROW + work.tap_rows * TAP_ROW + work.weights * WEIGHT + work.vectors * VECTOR
             }
             Delivery::Tiles => {
                 work.tile_rows * TILE_ROW + work.tile_octets * OCTET + work.arranged * ARRANGED

@@ -29,6 +29,8 @@ pub(super) struct Incoming<'a> {
     pub(super) connectivity: &'a Connectivity,
     pub(super) laid: &'a Laid,
     pub(super) arriving: Arriving<'a>,
+    /// The weights that the arriving spikes carry.
+    pub(super) operations: u64,
 }
 
 /// Memory for one population and window, used for one after the other.
@@ -140,8 +142,7 @@ impl Layer {
         let mut work =
             Work { words: (self.potentials.len() / WORD) as f64, steps: steps as f64, ..Work::default() };
         for one in incoming {
-            let spikes = one.arriving.all();
-            let count = spikes.len() as f64;
+            let count = one.arriving.all().len() as f64;
             // Rows that a spike brings to a population, and among how many tiles of 16 they spread.
             let (rows, runs, tiles) = match one.connectivity {
                 Connectivity::Rows(rows) => (1.0, 1.0, rows.width().div_ceil(BLOCK)),
@@ -158,11 +159,14 @@ impl Layer {
                 Connectivity::Conv2d(conv) => matches!(conv.rows(), Rows::Dense(_)),
                 Connectivity::OneToOne(_) => false,
             };
+            match one.connectivity {
+                Connectivity::Conv2d(_) => work.tap_rows += count * rows,
+                Connectivity::Rows(_) | Connectivity::OneToOne(_) => work.rows += count,
+            }
             if dense {
-                work.dense_vectors += count * rows * (1.0 + tiles as f64);
+                work.vectors += count * rows * tiles as f64;
             } else {
-                work.sparse_rows += count * rows;
-                work.sparse_weights += one.laid.operations(one.connectivity, spikes) as f64;
+                work.weights += one.operations as f64;
             }
             // Fewer than eight steps leave places empty.
             work.tile_rows += count * rows * tiles as f64 * (octets * 8.0 / steps as f64);

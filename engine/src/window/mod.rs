@@ -202,17 +202,15 @@ impl Windows {
                 Running::Source => (0..steps).for_each(|step| train.push(given(id, step))),
                 Running::Layer(layer) => {
                     let incoming: Vec<Incoming<'_>> = projections()
-                        .map(|(at, projection)| Incoming {
-                            connectivity: projection.connectivity(),
-                            laid: &self.laid[at],
-                            arriving: self.trains[projection.source().index()]
-                                .arriving(projection.delay(), steps),
+                        .map(|(at, projection)| {
+                            let (connectivity, laid) = (projection.connectivity(), &self.laid[at]);
+                            let source = &self.trains[projection.source().index()];
+                            let arriving = source.arriving(projection.delay(), steps);
+                            let operations = laid.operations(connectivity, arriving.all());
+                            Incoming { connectivity, laid, arriving, operations }
                         })
                         .collect();
-                    for one in &incoming {
-                        statistics.synaptic_operations +=
-                            one.laid.operations(one.connectivity, one.arriving.all());
-                    }
+                    statistics.synaptic_operations += incoming.iter().map(|one| one.operations).sum::<u64>();
                     if rebase {
                         layer.rebase();
                     }

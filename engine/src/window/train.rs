@@ -73,7 +73,7 @@ impl Train {
         // Ids are written four at a time, without asking how many a word has: most have fewer.
         self.ids.resize(end + spikes + 4, 0);
         for row in fired.chunks_exact(words) {
-            for (first, &word) in (0_u32..).step_by(64).zip(row) {
+            for (first, &word) in (0_u32..).step_by(64).zip(row).filter(|(_, word)| **word != 0) {
                 let (mut bits, mut at) = (word, end);
                 loop {
                     for id in &mut self.ids[at..at + 4] {
