@@ -5,3 +5,4 @@ mod golden;
 mod impostors;
 mod laws;
 mod random;
+mod windows;
