@@ -2,7 +2,8 @@
 //!
 //! A [`Network`] holds populations of neurons and the projections between them; it is immutable, checked by
 //! its [`NetworkBuilder`], and shared by any number of simulators. A [`Simulator`] holds where a run stands,
-//! a [`State`]. [`EventSimulator`] is the one to use; [`DenseSimulator`] is the reference that it must equal.
+//! a [`State`]. [`WindowSimulator`] is the fastest for whole runs and [`EventSimulator`] for single steps;
+//! [`DenseSimulator`] is the reference that both must equal.
 //!
 //! ```
 //! use std::sync::Arc;

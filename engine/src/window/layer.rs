@@ -24,6 +24,17 @@ pub(super) struct Layer {
     reset: Reset,
 }
 
+/// The steps that are run at once, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) kernels: &'static Kernels,
+    /// The delivery to take wherever it is possible.
+    pub(super) forced: Option<Delivery>,
+    pub(super) steps: usize,
+    /// Steps since the last re-base, the first step of the window included.
+    pub(super) k: u32,
+}
+
 /// What one projection brings in a window.
 pub(super) struct Incoming<'a> {
     pub(super) connectivity: &'a Connectivity,
@@ -89,18 +100,16 @@ impl Layer {
         }
     }
 
-    /// Runs a window whose first step has the ramp `k`, and adds its spikes to `train`. Returns the number
-    /// of pairs of neuron and step in which a weight reached the neuron or it fired.
+    /// Runs a window and adds its spikes to `train`. Returns the number of pairs of neuron and step in which a
+    /// weight reached the neuron or it fired.
     pub(super) fn run(
         &mut self,
-        kernels: &Kernels,
-        forced: Option<Delivery>,
+        window: Window,
         incoming: &[Incoming<'_>],
-        steps: usize,
-        k: u32,
         workspace: &mut Workspace,
         train: &mut Train,
     ) -> u64 {
+        let Window { forced, steps, .. } = window;
         let words = self.potentials.len() / WORD;
         if words == 0 {
             (0..steps).for_each(|_| train.push(&[]));
@@ -109,9 +118,9 @@ impl Layer {
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
         let updates = match self.choose(forced, incoming, steps) {
-            Delivery::Rows => self.by_rows(kernels, incoming, steps, k, workspace),
-            Delivery::Tiles => self.by_tiles(kernels, incoming, steps, k, workspace),
-            Delivery::TimeLanes => self.by_time_lanes(kernels, incoming, steps, k, workspace),
+            Delivery::Rows => self.by_rows(window, incoming, workspace),
+            Delivery::Tiles => self.by_tiles(window, incoming, workspace),
+            Delivery::TimeLanes => self.by_time_lanes(window, incoming, workspace),
         };
         train.push_bits(&workspace.fired, words);
         updates
@@ -190,14 +199,8 @@ impl Layer {
         }
     }
 
-    fn by_rows(
-        &mut self,
-        kernels: &Kernels,
-        incoming: &[Incoming<'_>],
-        steps: usize,
-        k: u32,
-        workspace: &mut Workspace,
-    ) -> u64 {
+    fn by_rows(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
+        let Window { kernels, steps, k, .. } = window;
         let lines = self.potentials.len();
         let currents = &mut workspace.currents;
         if currents.len() < lines + COMPACT / BLOCK {
@@ -215,14 +218,8 @@ impl Layer {
         updates
     }
 
-    fn by_tiles(
-        &mut self,
-        kernels: &Kernels,
-        incoming: &[Incoming<'_>],
-        steps: usize,
-        k: u32,
-        workspace: &mut Workspace,
-    ) -> u64 {
+    fn by_tiles(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
+        let Window { kernels, steps, k, .. } = window;
         let words = self.potentials.len() / WORD;
         let padded = steps.next_multiple_of(8);
         let Workspace { tile: currents, fired, arranged, .. } = workspace;
@@ -253,14 +250,8 @@ impl Layer {
         updates
     }
 
-    fn by_time_lanes(
-        &mut self,
-        kernels: &Kernels,
-        incoming: &[Incoming<'_>],
-        steps: usize,
-        k: u32,
-        workspace: &mut Workspace,
-    ) -> u64 {
+    fn by_time_lanes(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
+        let Window { kernels, steps, k, .. } = window;
         let words = self.potentials.len() / WORD;
         let padded = steps.next_multiple_of(BLOCK);
         let Workspace { tile: currents, fired, masks, .. } = workspace;

@@ -8,7 +8,7 @@ mod train;
 use std::sync::Arc;
 
 use laid::Laid;
-use layer::{Incoming, Layer, Workspace};
+use layer::{Incoming, Layer, Window, Workspace};
 use train::Train;
 
 use crate::event::Maxima;
@@ -214,9 +214,8 @@ impl Windows {
                     if rebase {
                         layer.rebase();
                     }
-                    let workspace = &mut self.workspace;
-                    statistics.updates +=
-                        layer.run(self.kernels, self.forced, &incoming, steps, k, workspace, &mut train);
+                    let window = Window { kernels: self.kernels, forced: self.forced, steps, k };
+                    statistics.updates += layer.run(window, &incoming, &mut self.workspace, &mut train);
                 }
                 Running::MaxPool(maxima) => {
                     let mut fired = vec![];

@@ -1,0 +1,183 @@
+//! The graph while it is read: the operators of an [`Ann`] and the parts that quantised activations are made of.
+
+use super::staircase::Quantiser;
+use crate::ann::{Affine, Ann, AnnError, Op, Shape};
+use std::collections::HashSet;
+
+/// What a step computes.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// An operator of the net.
+    Op(Op),
+    /// `scale · x + shift` with one number each, kept in double precision until all steps are known.
+    Scalar { scale: f64, shift: f64 },
+    /// `min(max(x, low), high)`; the bounds may be infinite.
+    Clip { low: f64, high: f64 },
+    /// The largest integer not above x.
+    Floor,
+    /// A recognised quantised activation.
+    Quantiser(Quantiser),
+}
+
+/// One operation; its place is its id.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) name: String,
+    /// The operator in the file, for messages.
+    pub(super) kind: String,
+    /// The place of the node in the file.
+    pub(super) order: usize,
+    pub(super) tensor: Option<String>,
+    pub(super) part: Part,
+    pub(super) inputs: Vec<usize>,
+    pub(super) shape: Shape,
+}
+
+/// Steps in execution order; step 0 is the input.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    pub(super) steps: Vec<Step>,
+    names: HashSet<String>,
+}
+
+impl Draft {
+    /// Adds a step under a name like `name` that is not taken yet.
+    ///
+    /// # Errors
+    /// A sentence saying what does not fit.
+    pub(super) fn push(
+        &mut self,
+        name: &str,
+        kind: &str,
+        order: usize,
+        part: Part,
+        inputs: &[usize],
+    ) -> Result<usize, String> {
+        let shape = match &part {
+            Part::Op(op) => {
+                let shapes: Vec<_> = inputs.iter().map(|&i| &self.steps[i].shape).collect();
+                op.output_shape(&shapes)?
+            }
+            Part::Scalar { scale, shift } => {
+                if !(*scale as f32).is_finite() || !(*shift as f32).is_finite() {
+                    return Err(format!("the factor {scale} or summand {shift} is not finite"));
+                }
+                self.steps[inputs[0]].shape.clone()
+            }
+            Part::Clip { .. } | Part::Floor | Part::Quantiser(_) => self.steps[inputs[0]].shape.clone(),
+        };
+        let mut unique = name.to_owned();
+        let mut count = 1;
+        while !self.names.insert(unique.clone()) {
+            count += 1;
+            unique = format!("{name}_{count}");
+        }
+        self.steps.push(Step {
+            name: unique,
+            kind: kind.to_owned(),
+            order,
+            tensor: None,
+            part,
+            inputs: inputs.to_vec(),
+            shape,
+        });
+        Ok(self.steps.len() - 1)
+    }
+
+    /// Whether each step is an ancestor of `output`, which itself is one.
+    pub(super) fn alive(&self, output: usize) -> Vec<bool> {
+        let mut alive = vec![false; self.steps.len()];
+        alive[output] = true;
+        for id in (0..self.steps.len()).rev().filter(|&id| self.steps[id].part.is_computed()) {
+            if alive[id] {
+                self.steps[id].inputs.iter().for_each(|&input| alive[input] = true);
+            }
+        }
+        alive
+    }
+
+    /// The finished net: every living step as an operator; clips and scalars become what they are, those that change
+    /// nothing vanish.
+    ///
+    /// # Errors
+    /// The steps without an operator of their own, each with a reason (checked beforehand by [`Draft::leftovers`]).
+    pub(super) fn finish(self, output: usize) -> Result<Ann, AnnError> {
+        let alive = self.alive(output);
+        let input = &self.steps[0];
+        let mut ann = Ann::new(input.name.clone(), input.shape.clone())?;
+        ann.set_tensor(ann.input(), input.tensor.clone());
+        let mut places = vec![ann.input(); self.steps.len()];
+        for (id, step) in self.steps.into_iter().enumerate().skip(1).filter(|(id, _)| alive[*id]) {
+            let mut inputs: Vec<_> = step.inputs.iter().map(|&i| places[i]).collect();
+            let op = match step.part {
+                Part::Op(op) => op,
+                Part::Quantiser(quantiser) => {
+                    let Quantiser { gain, lead, levels, theta } = quantiser;
+                    if !quantiser.is_plain() {
+                        let (scale, shift) = ([gain as f32].into(), [lead as f32].into());
+                        let mut name = format!("{}/scale", step.name);
+                        while ann.has_name(&name) || self.names.contains(&name) {
+                            name.push('_');
+                        }
+                        inputs = vec![ann.push(name, Op::Affine(Affine { scale, shift }), &inputs)?];
+                    }
+                    Op::Qcfs { levels, theta }
+                }
+                Part::Scalar { scale, shift } => {
+                    Op::Affine(Affine { scale: [scale as f32].into(), shift: [shift as f32].into() })
+                }
+                Part::Clip { low, high } if low == f64::NEG_INFINITY && high == f64::INFINITY => {
+                    places[id] = places[step.inputs[0]];
+                    continue;
+                }
+                Part::Clip { high, .. } if high == f64::INFINITY => Op::Relu,
+                Part::Clip { high, .. } => Op::Clip { max: high as f32 },
+                Part::Floor => panic!("step `{}` was to be refused", step.name),
+            };
+            places[id] = ann.push(step.name, op, &inputs)?;
+            ann.set_tensor(places[id], step.tensor);
+        }
+        ann.set_output(places[output]);
+        Ok(ann)
+    }
+
+    /// The steps that no operator of a net can do, each with a reason and a hint: those that `output` needs, or all if
+    /// there is no output because of other refusals.
+    pub(super) fn leftovers(&self, output: Option<usize>) -> Vec<(&Step, String, String)> {
+        let alive = output.map_or(vec![true; self.steps.len()], |output| self.alive(output));
+        let living = self.steps.iter().zip(alive).filter_map(|(step, alive)| alive.then_some(step));
+        let mut found = Vec::new();
+        for step in living {
+            match step.part {
+                Part::Floor => found.push((
+                    step,
+                    "this rounding is not part of a quantised ReLU clip(floor(x·L/θ + 1/2), 0, L)·θ/L".into(),
+                    "write QCFS activations in this form".into(),
+                )),
+                Part::Clip { low, high } if low == f64::NEG_INFINITY && high < f64::INFINITY => found.push((
+                    step,
+                    format!("only values above {high} are clipped, negative ones are not"),
+                    "use ReLU6 or Clip with min = 0".into(),
+                )),
+                Part::Clip { low, high } if low != 0.0 && low > f64::NEG_INFINITY => found.push((
+                    step,
+                    format!("it clips to [{low}, {high}]; spike rates begin at 0"),
+                    "use ReLU, ReLU6 or Clip with min = 0".into(),
+                )),
+                Part::Clip { low, high } if low == 0.0 && (high as f32) <= 0.0 => found.push((
+                    step,
+                    format!("it clips to [0, {high}], which leaves nothing"),
+                    "remove the layer".into(),
+                )),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+impl Part {
+    fn is_computed(&self) -> bool {
+        !matches!(self, Part::Op(Op::Input(_)))
+    }
+}
