@@ -2,8 +2,19 @@
 
 #![forbid(unsafe_code)]
 
+mod affine;
 pub mod ann;
+pub mod calibrate;
+pub mod convert;
 pub mod forward;
 pub mod import;
+mod lower;
+pub mod normalise;
+pub mod numpy_net;
 pub mod prune;
+pub mod report;
 pub mod simplify;
+
+pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+pub use normalise::{Normalise, ScalePer, Start};
+pub use report::{LayerReport, Report};

@@ -1,7 +1,9 @@
 //! One file for each command: parse, call, print; no logic.
 
 pub mod check;
+pub mod convert;
 pub mod inspect;
+pub mod prune;
 pub mod run;
 
 /// Flags that do not go together: exit status 2, as for flags that do not parse.

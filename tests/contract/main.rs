@@ -5,3 +5,5 @@ mod golden;
 mod impostors;
 mod laws;
 mod random;
+mod wake;
+mod windows;

@@ -1,0 +1,399 @@
+//! What an affine operator makes of a linear term.
+
+use super::map::{Coefficients, LinearMap, Matrix, Placed, Shared, Sparse};
+use super::operator::{Operator, planes_of};
+use super::runs::Runs;
+use crate::ann::{Op, Shape, Window};
+
+/// The most numbers of a map that is written out, 12 bytes each.
+pub(crate) const MOST_NUMBERS: usize = 1 << 26;
+
+/// A map that cannot stay shared and would take more than [`MOST_NUMBERS`] written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+/// The term behind an operator: input number `input` of it is `map`, a term over `sources` elements.
+pub(crate) fn compose(
+    op: &Op,
+    operator: &Operator<'_>,
+    [shape, output]: [&Shape; 2],
+    input: usize,
+    offset: usize,
+    map: &LinearMap,
+    sources: usize,
+) -> Result<LinearMap, TooLarge> {
+    let planes = planes_of(shape);
+    let shared = match op {
+        Op::View(_) | Op::Add => Some(map.clone()),
+        // Axes of extent 1 may change places without moving an element.
+        Op::Transpose { perm } => {
+            let moved = perm.iter().filter(|&&axis| shape.extents()[axis] > 1);
+            moved.is_sorted().then(|| map.clone())
+        }
+        Op::Affine(affine) => scaled(map, planes, &Runs::of_node(shape.elements(), &affine.scale)),
+        Op::Linear(linear) => match map {
+            LinearMap::Placed(placed) => Some(LinearMap::Matrix(Matrix {
+                input: placed.clone(),
+                weights: linear.weights.clone(),
+                outputs: linear.outputs,
+                at: 0,
+                elements: linear.outputs,
+                scale: Runs::same(linear.outputs, 1.0),
+            })),
+            _ => None,
+        },
+        Op::Conv(conv) => Window3 {
+            window: &conv.window,
+            weights: Coefficients::Trained(conv.weights.clone()),
+            groups: conv.groups,
+            factor: 1.0,
+            input: planes,
+            output: planes_of(output),
+        }
+        .behind(map),
+        Op::AveragePool(pool) => {
+            let divisors =
+                pool.divisors([planes[1], planes[2]]).expect("the node was checked when it was added");
+            let uniform = divisors.iter().all(|&d| d == divisors[0]);
+            uniform
+                .then(|| average(&pool.window, f64::from(divisors[0]), planes, planes_of(output), map))
+                .flatten()
+        }
+        Op::GlobalAverage => {
+            let window = Window { stride: [planes[1], planes[2]], ..Window::of([planes[1], planes[2]]) };
+            average(&window, (planes[1] * planes[2]) as f64, planes, [planes[0], 1, 1], map)
+        }
+        Op::Concat { axis } => {
+            let mut at = vec![0; shape.rank()];
+            at[*axis] = offset;
+            put(map, shape, output, &at)
+        }
+        Op::Pad { before, .. } => put(map, shape, output, before),
+        Op::Input(_) | Op::Relu | Op::Clip { .. } | Op::Qcfs { .. } | Op::MaxPool(_) | Op::GlobalMax => {
+            panic!("{} is not an affine operator", op.kind())
+        }
+    };
+    match shared {
+        Some(shared) => Ok(shared),
+        None => write_out(operator, input, output.elements(), map, shape.elements(), sources),
+    }
+}
+
+/// The map with every element of the tensor `planes` multiplied by its factor.
+fn scaled(map: &LinearMap, planes: [usize; 3], factors: &Runs) -> Option<LinearMap> {
+    match map {
+        LinearMap::Placed(placed) => {
+            let [c, h, w] = placed.region();
+            let elements = c * h * w;
+            // The factors count by the tensor's own planes, which may be those of a view.
+            let channels = factors.per(placed.tensor[0]);
+            let region = if let [factor] = factors.values() {
+                Runs::same(elements, *factor)
+            } else if let Some(channels) = channels {
+                Runs::new(elements, channels[placed.at[0]..placed.at[0] + c].to_vec())
+            } else {
+                let mut values = Vec::with_capacity(elements);
+                for channel in 0..c {
+                    for y in 0..h {
+                        values.extend((0..w).map(|x| factors.get(placed.tensor_element([channel, y, x]))));
+                    }
+                }
+                Runs::new(elements, values)
+            };
+            Some(LinearMap::Placed(Placed {
+                scale: placed.scale.zip(&region, |a, b| a * b),
+                ..placed.clone()
+            }))
+        }
+        LinearMap::Shared(shared) => {
+            let channels = factors.per(shared.tensor[0])?;
+            let own = &channels[shared.at..shared.at + shared.out_channels];
+            Some(LinearMap::Shared(Shared {
+                scale: shared.scale.iter().zip(own).map(|(a, b)| a * b).collect(),
+                ..shared.clone()
+            }))
+        }
+        LinearMap::Matrix(matrix) => {
+            let own = (matrix.at..matrix.at + matrix.outputs).map(|e| factors.get(e)).collect();
+            let own = Runs::new(matrix.outputs, own);
+            Some(LinearMap::Matrix(Matrix { scale: matrix.scale.zip(&own, |a, b| a * b), ..matrix.clone() }))
+        }
+        LinearMap::Sparse(sparse) => {
+            debug_assert_eq!(planes.iter().product::<usize>() + 1, sparse.starts.len());
+            let mut values = sparse.values.clone();
+            for (target, ends) in sparse.starts.windows(2).enumerate() {
+                let factor = factors.get(target);
+                values[ends[0]..ends[1]].iter_mut().for_each(|value| *value *= factor);
+            }
+            Some(LinearMap::Sparse(Sparse { values, ..sparse.clone() }))
+        }
+    }
+}
+
+/// A sliding window with weights, as it acts on images of the planes `input`.
+struct Window3<'a> {
+    window: &'a Window,
+    weights: Coefficients,
+    groups: usize,
+    /// A factor of all weights.
+    factor: f64,
+    input: [usize; 3],
+    output: [usize; 3],
+}
+
+impl Window3<'_> {
+    fn behind(&self, map: &LinearMap) -> Option<LinearMap> {
+        match map {
+            LinearMap::Placed(placed) => {
+                let input = placed.viewed(self.input)?;
+                input.channel_scale()?;
+                Some(LinearMap::Shared(self.on(input)))
+            }
+            LinearMap::Shared(inner) if inner.tensor == self.input && !self.window.is_padded() => {
+                self.merged(inner)
+            }
+            _ => None,
+        }
+    }
+
+    fn on(&self, input: Placed) -> Shared {
+        Shared {
+            input,
+            weights: self.weights.clone(),
+            groups: self.groups,
+            out_channels: self.output[0],
+            kernel: self.window.kernel,
+            stride: self.window.stride,
+            dilation: self.window.dilation,
+            padding: self.window.before,
+            at: 0,
+            tensor: self.output,
+            scale: vec![self.factor; self.output[0]],
+        }
+    }
+
+    /// This window, which pads nothing, behind another one, as one window: output `o` sees at tap `t` of this and `s` of
+    /// the other the input `(o·stride + t·dilation)·stride' + s·dilation' − padding'`, so strides multiply, and the taps
+    /// lie on the grid of the largest common divisor of `dilation·stride'` and `dilation'`.
+    fn merged(&self, inner: &Shared) -> Option<LinearMap> {
+        // Inside a window of ceil mode, or one that ends in the padding, taps are left out: not this rule.
+        let fits = (0..2).all(|axis| {
+            (self.output[axis + 1] - 1) * self.window.stride[axis] + self.window.span()[axis]
+                <= self.input[axis + 1]
+        });
+        if !fits {
+            return None;
+        }
+        let outer = self.on(Placed::whole(self.input, Runs::same(self.input.iter().product(), 1.0)));
+        let mut kernel = [1; 2];
+        let mut dilation = [1; 2];
+        let mut step = [[0; 2]; 2];
+        for axis in 0..2 {
+            let outer_step = self.window.dilation[axis] * inner.stride[axis];
+            let outer_span = (self.window.kernel[axis] - 1) * outer_step;
+            let inner_span = (inner.kernel[axis] - 1) * inner.dilation[axis];
+            let grid = match (outer_span, inner_span) {
+                (0, 0) => 1,
+                (0, _) => inner.dilation[axis],
+                (_, 0) => outer_step,
+                _ => greatest_common_divisor(outer_step, inner.dilation[axis]),
+            };
+            kernel[axis] = (outer_span + inner_span) / grid + 1;
+            dilation[axis] = grid;
+            step[axis] = [outer_step / grid, inner.dilation[axis] / grid];
+        }
+        let channels = inner.input.tensor[0];
+        let taps = kernel[0] * kernel[1];
+        let numbers = channels.checked_mul(taps)?.checked_mul(outer.out_channels)?;
+        if numbers > MOST_NUMBERS / 4 {
+            return None;
+        }
+        let mut weights = vec![0.0_f64; numbers];
+        for o in 0..outer.out_channels {
+            for m in 0..inner.out_channels {
+                for (t, u) in pairs(outer.kernel) {
+                    let above = outer.weight(o, inner.at + m, t, u) * inner.scale[m];
+                    if above == 0.0 {
+                        continue;
+                    }
+                    for c in 0..channels {
+                        for (s, v) in pairs(inner.kernel) {
+                            let ky = t * step[0][0] + s * step[0][1];
+                            let kx = u * step[1][0] + v * step[1][1];
+                            weights[((o * channels + c) * kernel[0] + ky) * kernel[1] + kx] +=
+                                above * inner.weight(m, c, s, v);
+                        }
+                    }
+                }
+            }
+        }
+        Some(LinearMap::Shared(Shared {
+            input: inner.input.clone(),
+            weights: Coefficients::Composed(weights.into()),
+            groups: 1,
+            out_channels: outer.out_channels,
+            kernel,
+            stride: [0, 1].map(|axis| self.window.stride[axis] * inner.stride[axis]),
+            dilation,
+            padding: inner.padding,
+            at: 0,
+            tensor: self.output,
+            scale: outer.scale,
+        }))
+    }
+}
+
+fn pairs([rows, columns]: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// A mean that divides by the same number everywhere.
+fn average(
+    window: &Window,
+    divisor: f64,
+    input: [usize; 3],
+    output: [usize; 3],
+    map: &LinearMap,
+) -> Option<LinearMap> {
+    let blocks = window.kernel == window.stride
+        && window.dilation == [1, 1]
+        && !window.is_padded()
+        && output[1..] == [input[1] / window.kernel[0], input[2] / window.kernel[1]];
+    if blocks {
+        let pooled = match map {
+            LinearMap::Placed(placed) => placed
+                .viewed(input)
+                .and_then(|placed| blockwise(placed, window.kernel, divisor, output))
+                .map(LinearMap::Placed),
+            // A convolution of one tap commutes with the mean.
+            LinearMap::Shared(shared)
+                if shared.kernel == [1, 1]
+                    && shared.stride == [1, 1]
+                    && shared.padding == [0, 0]
+                    && shared.tensor == input
+                    && shared.input.tensor[1..] == input[1..] =>
+            {
+                let seen = [shared.input.tensor[0], output[1], output[2]];
+                blockwise(shared.input.clone(), window.kernel, divisor, seen).map(|placed| {
+                    LinearMap::Shared(Shared { input: placed, tensor: output, ..shared.clone() })
+                })
+            }
+            _ => None,
+        };
+        if pooled.is_some() {
+            return pooled;
+        }
+    }
+    Window3 { window, weights: Coefficients::Ones, groups: input[0], factor: 1.0 / divisor, input, output }
+        .behind(map)
+}
+
+fn blockwise(placed: Placed, kernel: [usize; 2], divisor: f64, output: [usize; 3]) -> Option<Placed> {
+    let covers = placed.at[1..] == [0, 0] && placed.region()[1..] == placed.tensor[1..];
+    if !covers {
+        return None;
+    }
+    let channels = placed.channel_scale()?;
+    let pool = [0, 1].map(|axis| placed.pool[axis] * kernel[axis]);
+    let elements = placed.source[0] * (placed.source[1] / pool[0]) * (placed.source[2] / pool[1]);
+    let scale = Runs::new(elements, channels.into_iter().map(|factor| factor / divisor).collect());
+    Some(Placed { pool, tensor: output, scale, ..placed })
+}
+
+/// The map put into a larger tensor, its first element at `at`.
+fn put(map: &LinearMap, shape: &Shape, output: &Shape, at: &[usize]) -> Option<LinearMap> {
+    let planes = shape.planes()?;
+    let larger = output.planes()?;
+    let at = match *at {
+        [c] => [c, 0, 0],
+        [c, x] => [c, 0, x],
+        [c, y, x] => [c, y, x],
+        _ => return None,
+    };
+    match map {
+        LinearMap::Placed(placed) => {
+            let placed = placed.viewed(planes)?;
+            Some(LinearMap::Placed(Placed {
+                at: [0, 1, 2].map(|axis| placed.at[axis] + at[axis]),
+                tensor: larger,
+                ..placed
+            }))
+        }
+        LinearMap::Shared(shared)
+            if shared.tensor == planes && at[1..] == [0, 0] && larger[1..] == planes[1..] =>
+        {
+            Some(LinearMap::Shared(Shared { at: shared.at + at[0], tensor: larger, ..shared.clone() }))
+        }
+        LinearMap::Matrix(matrix) if at[1..] == [0, 0] && larger[1..] == planes[1..] => {
+            Some(LinearMap::Matrix(Matrix {
+                at: matrix.at + at[0] * planes[1] * planes[2],
+                elements: output.elements(),
+                ..matrix.clone()
+            }))
+        }
+        _ => None,
+    }
+}
+
+/// The product of an operator and a map, number by number; sums in double precision, sources ascending.
+fn write_out(
+    operator: &Operator<'_>,
+    input: usize,
+    targets: usize,
+    map: &LinearMap,
+    elements: usize,
+    sources: usize,
+) -> Result<LinearMap, TooLarge> {
+    let written;
+    let map = match map {
+        // Its rows are short enough to be worked out again.
+        LinearMap::Placed(_) | LinearMap::Sparse(_) => map,
+        LinearMap::Shared(_) | LinearMap::Matrix(_) => {
+            written = collect(elements, sources, |target, each| map.row(target, each))?;
+            &written
+        }
+    };
+    collect(targets, sources, |target, each| {
+        operator.row(input, target, &mut |element, factor| {
+            map.row(element, &mut |source, weight| each(source, factor * weight));
+        });
+    })
+}
+
+fn collect(
+    targets: usize,
+    sources: usize,
+    row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
+) -> Result<LinearMap, TooLarge> {
+    let mut sums = vec![0.0_f64; sources];
+    let mut touched = vec![false; sources];
+    let mut reached = Vec::new();
+    let mut sparse = Sparse { starts: vec![0], sources: Vec::new(), values: Vec::new() };
+    for target in 0..targets {
+        row(target, &mut |source, value| {
+            sums[source] += value;
+            if !touched[source] {
+                touched[source] = true;
+                reached.push(source);
+            }
+        });
+        reached.sort_unstable();
+        for source in reached.drain(..) {
+            if sums[source] != 0.0 {
+                sparse.sources.push(source as u32);
+                sparse.values.push(sums[source]);
+            }
+            sums[source] = 0.0;
+            touched[source] = false;
+        }
+        if sparse.values.len() > MOST_NUMBERS {
+            return Err(TooLarge);
+        }
+        sparse.starts.push(sparse.values.len());
+    }
+    Ok(LinearMap::Sparse(sparse))
+}

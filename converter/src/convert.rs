@@ -1,0 +1,382 @@
+//! The front door: from a trained net to a spiking network.
+
+use crate::affine::Runs;
+use crate::ann::{Ann, NodeId};
+use crate::calibrate::{Calibration, Extent, Watched, Zeros};
+use crate::forward::ForwardError;
+use crate::import::Refusal;
+use crate::lower::{Kind, Plan, Scaling, lower, needed};
+use crate::normalise::{Normalise, ScalePer, Start, floored, upper_bound};
+use crate::report::{Report, Units, layers};
+use snn_engine::{Network, NetworkError};
+use std::fmt;
+
+/// What is read from the network as its result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readout {
+    /// The potentials of a last population that integrates and never fires. A potential divided by the number of steps
+    /// estimates the net's output, in its own unit.
+    #[default]
+    Potential,
+    /// The spikes of a last population that fires like the others, with one λ for all of it. Negative outputs are lost.
+    Spikes,
+}
+
+/// How to convert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How scales are chosen. Default: least squared error.
+    pub normalise: Normalise,
+    /// How far one scale reaches. Default: one per channel of images, one for all of a vector.
+    pub scale_per: Option<ScalePer>,
+    /// Whether zeros count in percentiles. Default: they do.
+    pub zeros: Zeros,
+    /// The potential before the first step. Default: half a threshold for QCFS activations and the methods that round to
+    /// the nearest rate, else 0.
+    pub start: Option<Start>,
+    /// The number of steps of the runs that the network is made for; at least 1. Default: 32.
+    pub steps: u32,
+    /// What is read from the network. Default: potentials.
+    pub readout: Readout,
+    /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
+    pub unroll: bool,
+    /// Subtracted from the input before the net sees it: nothing, one number, or one per channel.
+    pub input_mean: Vec<f32>,
+    /// What the input is divided by after that: nothing, one number, or one per channel.
+    pub input_std: Vec<f32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            normalise: Normalise::default(),
+            scale_per: None,
+            zeros: Zeros::default(),
+            start: None,
+            steps: 32,
+            readout: Readout::default(),
+            unroll: false,
+            input_mean: Vec::new(),
+            input_std: Vec::new(),
+        }
+    }
+}
+
+/// Samples for calibration.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// `[n][elements of the input]`, as they are given to the spiking network: before mean and deviation.
+    pub values: &'a [f32],
+    /// The class of each sample, if it is known.
+    pub labels: Option<&'a [i64]>,
+}
+
+/// What a conversion yields.
+#[derive(Clone, Debug)]
+pub struct Conversion {
+    /// The network. Its first population is `input`, its last the one to read.
+    pub network: Network,
+    /// What was done, layer by layer.
+    pub report: Report,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// Nodes that cannot become part of a spiking network: all of them.
+    #[error("{}", list(.0))]
+    Refused(Vec<Refusal>),
+    /// The method looks at activations, and there are no samples.
+    #[error(
+        "scales are chosen from activations (node `{node}`), which needs calibration samples; give some with --calib FILE.npy, \
+         or choose --normalise qcfs or none, which need none"
+    )]
+    NoSamples {
+        /// The first activation that needs them.
+        node: String,
+    },
+    /// An option, or the number of samples or labels, does not fit.
+    #[error("{0}")]
+    Unfit(String),
+    /// The net cannot be evaluated on the samples.
+    #[error("calibration: {0}")]
+    Forward(#[from] ForwardError),
+    /// The numbers do not make a network.
+    #[error("{0}")]
+    Network(#[from] NetworkError),
+}
+
+fn list(refusals: &[Refusal]) -> impl fmt::Display {
+    let mut text =
+        format!("{} node{} cannot be converted:", refusals.len(), if refusals.len() == 1 { "" } else { "s" });
+    for refusal in refusals {
+        text.push_str(&format!("\n  {refusal}"));
+    }
+    text
+}
+
+/// Converts a trained net.
+///
+/// # Errors
+/// If nodes cannot be converted (all are listed), samples are missing or do not fit, an option does not fit the net, or a
+/// value is not finite.
+pub fn convert(
+    ann: &Ann,
+    samples: Option<&Samples<'_>>,
+    options: &Options,
+) -> Result<Conversion, ConvertError> {
+    let (input_scale, input_shift) = input_map(ann, options)?;
+    let activations = activations(ann, options);
+    let mut plan = Plan {
+        scalings: activations.iter().map(|&node| (node, unit_scaling(ann, node))).collect(),
+        output_fires: options.readout == Readout::Spikes,
+        input_scale,
+        input_shift,
+        unroll: options.unroll,
+        check_only: true,
+    };
+    let mut refusals = lower(ann, &plan).err().unwrap_or_default();
+    refusals.extend(untrained(ann, &activations, options));
+    if !refusals.is_empty() {
+        return Err(ConvertError::Refused(refusals));
+    }
+    let mut notes = Vec::new();
+    let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
+    let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
+    plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
+    plan.check_only = false;
+    let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
+    let network = lowered.network()?;
+    let units: Vec<Option<Units>> = lowered
+        .parts
+        .iter()
+        .map(|part| match part.kind {
+            Kind::Fires { .. } => measured.iter().find(|m| m.node == part.node).and_then(|m| m.units),
+            _ => None,
+        })
+        .collect();
+    let report = Report { layers: layers(&lowered, &network, &units) };
+    Ok(Conversion { network, report, notes })
+}
+
+/// The activations that the output depends on, and the output if it is to fire.
+fn activations(ann: &Ann, options: &Options) -> Vec<NodeId> {
+    let needed = needed(ann);
+    ann.iter()
+        .filter(|(id, node)| {
+            let fires = options.readout == Readout::Spikes && *id == ann.output();
+            needed[id.index()] && (node.op.is_activation() || fires)
+        })
+        .map(|(id, _)| id)
+        .collect()
+}
+
+fn unit_scaling(ann: &Ann, node: NodeId) -> Scaling {
+    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), 1.0), start: 0.0 }
+}
+
+/// The activations without a trained threshold, if that is what is asked for.
+fn untrained(ann: &Ann, activations: &[NodeId], options: &Options) -> Vec<Refusal> {
+    if options.normalise != Normalise::Trained {
+        return Vec::new();
+    }
+    activations
+        .iter()
+        .filter(|&&id| Normalise::Trained.fixed(&ann.node(id).op).is_none())
+        .map(|&id| Refusal {
+            node: ann.node(id).name.clone(),
+            op: ann.node(id).op.kind().into(),
+            reason: "it has no trained threshold".into(),
+            hint: "choose a method that looks at activations, such as --normalise mse with --calib FILE.npy"
+                .into(),
+        })
+        .collect()
+}
+
+/// Factor and summand of the input: `(x − mean) / std`.
+fn input_map(ann: &Ann, options: &Options) -> Result<(Runs, Runs), ConvertError> {
+    let shape = ann.input_shape();
+    let (n, channels) = (shape.elements(), shape.channels());
+    let numbers = |what: &str, values: &[f32], usual: f64| {
+        if values.is_empty() {
+            return Ok(Runs::same(n, usual));
+        }
+        if values.len() != 1 && values.len() != channels {
+            return Err(ConvertError::Unfit(format!(
+                "the input's {what} has {} numbers; allowed are 1 or {channels} (the input is {shape})",
+                values.len()
+            )));
+        }
+        Ok(Runs::of_node(n, values))
+    };
+    if let Some(value) = options.input_mean.iter().find(|value| !value.is_finite()) {
+        return Err(ConvertError::Unfit(format!(
+            "the input's mean has the number {value}; allowed are finite numbers"
+        )));
+    }
+    if let Some(value) = options.input_std.iter().find(|value| !value.is_normal() || **value < 0.0) {
+        return Err(ConvertError::Unfit(format!(
+            "the input's deviation has the number {value}; allowed are positive, finite numbers"
+        )));
+    }
+    let scale = numbers("deviation", &options.input_std, 1.0)?.map(|std| 1.0 / std);
+    let shift = numbers("mean", &options.input_mean, 0.0)?.zip(&scale, |mean, scale| -mean * scale);
+    Ok((scale, shift))
+}
+
+/// The samples as the net takes them, checked.
+fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, ConvertError> {
+    let shape = ann.input_shape();
+    let n = shape.elements();
+    let count = samples.values.len() / n;
+    if !samples.values.len().is_multiple_of(n) || count == 0 {
+        return Err(ConvertError::Unfit(format!(
+            "there are {} calibration numbers; allowed is a whole number of samples, at least one, of {n} numbers (the input \
+             `{}` is {shape})",
+            samples.values.len(),
+            ann.node(ann.input()).name
+        )));
+    }
+    if let Some(labels) = samples.labels
+        && labels.len() != count
+    {
+        return Err(ConvertError::Unfit(format!(
+            "there are {} labels for {count} calibration samples; allowed are equal numbers",
+            labels.len()
+        )));
+    }
+    let map = |(element, &value): (usize, &f32)| {
+        (f64::from(value) * plan.input_scale.get(element % n) + plan.input_shift.get(element % n)) as f32
+    };
+    Ok(samples.values.iter().enumerate().map(map).collect())
+}
+
+/// A chosen scale, with what was seen of the activation.
+struct Measured {
+    node: NodeId,
+    scaling: Scaling,
+    units: Option<Units>,
+}
+
+fn choose_scales(
+    ann: &Ann,
+    samples: Option<&[f32]>,
+    options: &Options,
+    activations: &[NodeId],
+    notes: &mut Vec<String>,
+) -> Result<Vec<Measured>, ConvertError> {
+    check(options)?;
+    let needy = activations.iter().find(|&&id| options.normalise.needs_samples(&ann.node(id).op));
+    let Some(samples) = samples else {
+        if let Some(&id) = needy {
+            return Err(ConvertError::NoSamples { node: ann.node(id).name.clone() });
+        }
+        let fixed =
+            |&node: &NodeId| Measured { node, scaling: fixed_scaling(ann, node, options), units: None };
+        return Ok(activations.iter().map(fixed).collect());
+    };
+    let calibration = Calibration { ann, samples };
+    let channels: Vec<Watched> =
+        activations.iter().map(|&node| Watched { node, groups: ann.node(node).shape.channels() }).collect();
+    let extents = calibration.extents(&channels)?;
+    let chosen: Vec<usize> = (0..activations.len())
+        .filter(|&place| options.normalise.needs_samples(&ann.node(activations[place]).op))
+        .collect();
+    let watched: Vec<Watched> =
+        chosen.iter().map(|&place| groups(ann, activations[place], options)).collect();
+    let grouped: Vec<Extent> = chosen
+        .iter()
+        .zip(&watched)
+        .map(|(&place, watched)| {
+            if watched.groups == channels[place].groups {
+                extents[place].clone()
+            } else {
+                extents[place].merged()
+            }
+        })
+        .collect();
+    let starts: Vec<f64> = watched.iter().map(|watched| start(ann, watched.node, options)).collect();
+    let mut scales = options
+        .normalise
+        .measured(&calibration, &watched, &grouped, options.zeros, options.steps, &starts)?
+        .into_iter();
+    let mut all = Vec::with_capacity(activations.len());
+    for (place, &node) in activations.iter().enumerate() {
+        let scaling = if chosen.contains(&place) {
+            let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
+            let scales = floored(scales.next().expect("one list of scales for each chosen activation"));
+            let scales = scales.into_iter().map(|scale| scale.min(bound)).collect();
+            Scaling {
+                lambda: Runs::new(ann.node(node).shape.elements(), scales),
+                start: start(ann, node, options),
+            }
+        } else {
+            fixed_scaling(ann, node, options)
+        };
+        let units = count_units(&extents[place], &scaling.lambda);
+        if units.dead > 0 {
+            notes.push(format!(
+                "`{}`: {} of {} {} are never active on the calibration samples; their scale is the median of the others",
+                ann.node(node).name,
+                units.dead,
+                channels[place].groups,
+                if ann.node(node).shape.rank() > 1 { "channels" } else { "neurons" },
+            ));
+        }
+        all.push(Measured { node, scaling, units: Some(units) });
+    }
+    Ok(all)
+}
+
+fn check(options: &Options) -> Result<(), ConvertError> {
+    if let Normalise::Percentile(percent) = options.normalise
+        && !(percent > 0.0 && percent <= 100.0)
+    {
+        return Err(ConvertError::Unfit(format!(
+            "the percentile is {percent}; allowed is above 0 and at most 100"
+        )));
+    }
+    if options.steps == 0 {
+        return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
+    }
+    Ok(())
+}
+
+fn count_units(extent: &Extent, lambda: &Runs) -> Units {
+    let length = lambda.elements() / extent.largest.len();
+    let dead = extent.positive.iter().filter(|&&positive| positive == 0).count();
+    let saturated = extent
+        .largest
+        .iter()
+        .enumerate()
+        .filter(|(channel, largest)| f64::from(**largest) > lambda.get(channel * length))
+        .count();
+    Units { dead, saturated }
+}
+
+fn start(ann: &Ann, node: NodeId, options: &Options) -> f64 {
+    let usual = options.normalise.usual_start(&ann.node(node).op);
+    options.start.unwrap_or(usual).potential()
+}
+
+fn fixed_scaling(ann: &Ann, node: NodeId, options: &Options) -> Scaling {
+    let lambda = options
+        .normalise
+        .fixed(&ann.node(node).op)
+        .expect("an activation that needs no samples has a fixed scale");
+    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), lambda), start: start(ann, node, options) }
+}
+
+/// The groups that share a scale: of a population whose spikes are the result, all of it, so that its classes compare.
+fn groups(ann: &Ann, node: NodeId, options: &Options) -> Watched {
+    let shape = &ann.node(node).shape;
+    let result = options.readout == Readout::Spikes && node == ann.output();
+    let usual = if shape.rank() > 1 { ScalePer::Channel } else { ScalePer::Layer };
+    let groups = match options.scale_per.unwrap_or(usual) {
+        ScalePer::Channel if !result => shape.channels(),
+        _ => 1,
+    };
+    Watched { node, groups }
+}

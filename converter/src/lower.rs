@@ -1,0 +1,406 @@
+//! The spiking network of a trained net whose activations have been given scales.
+
+mod connect;
+mod maxima;
+
+use crate::affine::{AffineForm, MOST_NUMBERS, Runs, planes_of};
+use crate::ann::{Ann, NodeId, Op, Shape};
+use crate::import::Refusal;
+pub(crate) use connect::{Receiver, scatter};
+use connect::{connect, in_neuron_order, rounded, unrolled};
+use maxima::Maxima;
+use snn_engine::{
+    Accumulator, Connectivity, IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, NetworkError, Neuron,
+    PerNeuron, PopulationId, Reset,
+};
+use std::collections::{HashMap, HashSet};
+
+/// How one activation becomes integrate-and-fire neurons.
+#[derive(Clone, Debug)]
+pub(crate) struct Scaling {
+    /// λ, the activation that a spike in every step stands for, per element.
+    pub lambda: Runs,
+    /// The potential before the first step, in thresholds.
+    pub start: f64,
+}
+
+/// What the lowering is told besides the net.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// For every activation, and for the output if it is to fire.
+    pub scalings: HashMap<NodeId, Scaling>,
+    /// Whether the output fires like the others, or integrates only.
+    pub output_fires: bool,
+    /// What the input is divided by, per element, after `input_shift` was added: the net sees `x·scale + shift`.
+    pub input_scale: Runs,
+    /// See `input_scale`.
+    pub input_shift: Runs,
+    /// Whether shared weights are written out.
+    pub unroll: bool,
+    /// Whether only to look for what stands in the way; no synapse is made then.
+    pub check_only: bool,
+}
+
+/// A population of the network to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The node whose values its rates (or, of a read-out, its potentials per step) stand for.
+    pub node: NodeId,
+    pub name: String,
+    pub layout: Layout,
+    /// The value of the node that a rate of 1, or a potential of 1 per step, stands for, per element.
+    pub lambda: Runs,
+    /// What is added to it, per element.
+    pub offset: Runs,
+    pub kind: Kind,
+}
+
+/// What the neurons of a population do.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Source,
+    /// Fires at 1; bias and potential before the first step per neuron or per channel, in the order of neurons.
+    Fires {
+        bias: Vec<f64>,
+        start: Vec<f64>,
+    },
+    Integrates {
+        bias: Vec<f64>,
+    },
+    Maximum,
+}
+
+/// The network in parts, so that biases can still be calibrated.
+#[derive(Clone, Debug)]
+pub(crate) struct Lowered {
+    pub parts: Vec<Part>,
+    pub projections: Vec<(usize, usize, Connectivity)>,
+}
+
+impl Lowered {
+    /// The network. Cost: the parameters of the neurons; the synapses are shared.
+    pub fn network(&self) -> Result<Network, NetworkError> {
+        self.network_until(self.parts.len())
+    }
+
+    /// The network of the first `count` populations only.
+    pub fn network_until(&self, count: usize) -> Result<Network, NetworkError> {
+        let mut builder = NetworkBuilder::new();
+        let mut ids: Vec<PopulationId> = Vec::new();
+        for part in &self.parts[..count] {
+            let at = |error: NetworkError| error.within(format!("population `{}`", part.name));
+            let numbers =
+                |values: &[f64]| PerNeuron::repeating(rounded(values).into()).map_err(|error| at(error));
+            let neuron = match &part.kind {
+                Kind::Source => Neuron::Source,
+                Kind::Maximum => Neuron::MaxPool(MaxPool),
+                Kind::Integrates { bias } => Neuron::Accumulator(Accumulator { bias: numbers(bias)? }),
+                Kind::Fires { bias, start } => Neuron::IntegrateFire(IntegrateFire {
+                    threshold: PerNeuron::same(1.0)?,
+                    bias: numbers(bias)?,
+                    start: numbers(start)?,
+                    reset: Reset::Subtract,
+                }),
+            };
+            ids.push(builder.population(part.name.clone(), part.layout, neuron));
+        }
+        for (source, target, connectivity) in &self.projections {
+            if *source < count && *target < count {
+                builder.projection(ids[*source], ids[*target], 0, connectivity.clone());
+            }
+        }
+        builder.build()
+    }
+}
+
+/// The population of what was refused.
+const STAND_IN: usize = usize::MAX;
+
+/// Lowers a net, or tells everything that stands in the way.
+pub(crate) fn lower(ann: &Ann, plan: &Plan) -> Result<Lowered, Vec<Refusal>> {
+    let mut lowering = Lowering {
+        ann,
+        plan,
+        hints: layout_hints(ann),
+        names: HashSet::new(),
+        lowered: Lowered { parts: Vec::new(), projections: Vec::new() },
+        refusals: Vec::new(),
+    };
+    let needed = needed(ann);
+    let mut forms: Vec<Option<AffineForm>> = vec![None; ann.nodes().len()];
+    let mut uses = uses(ann, &needed);
+    for (id, node) in ann.iter().filter(|(id, _)| needed[id.index()]) {
+        let inputs: Vec<&AffineForm> = node
+            .inputs
+            .iter()
+            .map(|input| forms[input.index()].as_ref().expect("inputs stand before the node"))
+            .collect();
+        let form = match &node.op {
+            Op::Input(_) => lowering.input(id),
+            op if op.is_activation() => lowering.activation(id, inputs[0]),
+            op if op.is_maximum() => lowering.maximum(id, inputs[0]),
+            op => match AffineForm::of_operator(op, &inputs, &node.shape) {
+                Ok(form) => form,
+                Err(_) => {
+                    lowering.refuse(
+                        id,
+                        format!(
+                            "written out it takes more than {MOST_NUMBERS} numbers, and it cannot share weights behind what \
+                             stands before it"
+                        ),
+                        "put an activation between the two operators, or merge them before export",
+                    );
+                    lowering.stand_in(id)
+                }
+            },
+        };
+        forms[id.index()] = Some(form);
+        for input in &node.inputs {
+            uses[input.index()] -= 1;
+            if uses[input.index()] == 0 && *input != ann.output() {
+                forms[input.index()] = None;
+            }
+        }
+    }
+    let output = forms[ann.output().index()].take().expect("the output was evaluated");
+    lowering.read_out(&output);
+    if lowering.refusals.is_empty() { Ok(lowering.lowered) } else { Err(lowering.refusals) }
+}
+
+/// Which nodes the output depends on; the input always counts.
+pub(crate) fn needed(ann: &Ann) -> Vec<bool> {
+    let mut needed = vec![false; ann.nodes().len()];
+    needed[ann.output().index()] = true;
+    needed[ann.input().index()] = true;
+    for (id, node) in ann.iter().rev() {
+        if needed[id.index()] {
+            for input in &node.inputs {
+                needed[input.index()] = true;
+            }
+        }
+    }
+    needed
+}
+
+fn uses(ann: &Ann, needed: &[bool]) -> Vec<usize> {
+    let mut uses = vec![0; ann.nodes().len()];
+    for (_, node) in ann.iter().filter(|(id, _)| needed[id.index()]) {
+        for input in &node.inputs {
+            uses[input.index()] += 1;
+        }
+    }
+    uses
+}
+
+/// For vectors that are viewed as images afterwards, the shape of the image: stored as one, they can be convolved with
+/// shared weights.
+fn layout_hints(ann: &Ann) -> HashMap<NodeId, Shape> {
+    let mut hints = HashMap::new();
+    for (id, node) in ann.iter() {
+        if let Op::View(shape) = &node.op
+            && shape.planes().is_some()
+            && shape.rank() > 1
+            && !matches!(ann.node(node.inputs[0]).shape.rank(), 2 | 3)
+        {
+            hints.entry(node.inputs[0]).or_insert_with(|| shape.clone());
+        }
+        debug_assert!(id.index() < ann.nodes().len());
+    }
+    hints
+}
+
+/// The layout in which a user sees a tensor.
+fn layout_of(shape: &Shape) -> Layout {
+    // Shapes hold at most 2^26 elements.
+    let size = |extent: usize| u32::try_from(extent).expect("an extent of a checked shape");
+    match shape.planes() {
+        Some([c, h, w]) if shape.rank() > 1 => {
+            Layout::Image { channels: size(c), height: size(h), width: size(w) }
+        }
+        _ => Layout::Flat(size(shape.elements())),
+    }
+}
+
+struct Lowering<'a> {
+    ann: &'a Ann,
+    plan: &'a Plan,
+    hints: HashMap<NodeId, Shape>,
+    names: HashSet<String>,
+    lowered: Lowered,
+    refusals: Vec<Refusal>,
+}
+
+impl Lowering<'_> {
+    fn refuse(&mut self, node: NodeId, reason: impl Into<String>, hint: impl Into<String>) {
+        let node = self.ann.node(node);
+        self.refusals.push(Refusal {
+            node: node.name.clone(),
+            op: node.op.kind().into(),
+            reason: reason.into(),
+            hint: hint.into(),
+        });
+    }
+
+    /// Stands for a node that was refused, so that the nodes behind it are judged too.
+    fn stand_in(&mut self, node: NodeId) -> AffineForm {
+        let shape = &self.ann.node(node).shape;
+        let n = shape.elements();
+        AffineForm::of_population(STAND_IN, shape, Runs::same(n, 1.0), Runs::same(n, 0.0))
+    }
+
+    fn layout(&self, node: NodeId) -> Layout {
+        layout_of(self.hints.get(&node).unwrap_or(&self.ann.node(node).shape))
+    }
+
+    fn name(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_string();
+        let mut number = 1;
+        while !self.names.insert(name.clone()) {
+            number += 1;
+            name = format!("{wanted}_{number}");
+        }
+        name
+    }
+
+    /// Adds a population; its place.
+    fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, offset: Runs, kind: Kind) -> usize {
+        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, offset, kind };
+        self.lowered.parts.push(part);
+        self.lowered.parts.len() - 1
+    }
+
+    fn input(&mut self, node: NodeId) -> AffineForm {
+        let (scale, shift) = (self.plan.input_scale.clone(), self.plan.input_shift.clone());
+        let population = self.add(node, "input", scale.clone(), shift.clone(), Kind::Source);
+        AffineForm::of_population(population, &self.ann.node(node).shape, scale, shift)
+    }
+
+    fn activation(&mut self, node: NodeId, input: &AffineForm) -> AffineForm {
+        let ann = self.ann;
+        let lambda = self.fires(node, &ann.node(node).name, input);
+        let shape = &ann.node(node).shape;
+        let population = self.lowered.parts.len() - 1;
+        AffineForm::of_population(population, shape, lambda, Runs::same(shape.elements(), 0.0))
+    }
+
+    /// Adds a population of integrate-and-fire neurons behind a tensor; its λ.
+    fn fires(&mut self, node: NodeId, name: &str, input: &AffineForm) -> Runs {
+        let scaling = &self.plan.scalings[&node];
+        let lambda = scaling.lambda.clone();
+        let layout = self.layout(node);
+        let bias = in_neuron_order(&input.shift.zip(&lambda, |a, b| a / b), layout);
+        let start = vec![scaling.start];
+        let none = Runs::same(input.shape.elements(), 0.0);
+        let place = self.add(node, name, lambda.clone(), none, Kind::Fires { bias, start });
+        self.project(place, input);
+        lambda
+    }
+
+    /// Adds the projections that a tensor's terms become.
+    fn project(&mut self, target: usize, input: &AffineForm) {
+        // What was refused has a stand-in, which has no population.
+        if self.plan.check_only || !self.refusals.is_empty() {
+            return;
+        }
+        let part = &self.lowered.parts[target];
+        let (node, layout, lambda) = (part.node, part.layout, part.lambda.clone());
+        for term in &input.terms {
+            let receiver = Receiver { layout, scale: &lambda };
+            let connectivity = connect(self.lowered.parts[term.population].layout, &receiver, &term.map);
+            self.connect(term.population, target, node, connectivity);
+        }
+    }
+
+    fn connect(
+        &mut self,
+        source: usize,
+        target: usize,
+        node: NodeId,
+        connectivity: Result<Connectivity, NetworkError>,
+    ) {
+        let connectivity = match connectivity {
+            Ok(connectivity) if self.plan.unroll => unrolled(&connectivity),
+            other => other,
+        };
+        match connectivity {
+            // A projection whose weights were all pruned carries nothing.
+            Ok(connectivity) if connectivity.stored_weights() == 0 => {}
+            Ok(connectivity) => self.lowered.projections.push((source, target, connectivity)),
+            Err(error) => self.refuse(
+                node,
+                format!("its synapses cannot be made: {error}"),
+                "check the weights of the layer before it for huge values; a layer that cannot share its weights may be too \
+                 large",
+            ),
+        }
+    }
+
+    fn maximum(&mut self, node: NodeId, input: &AffineForm) -> AffineForm {
+        let ann = self.ann;
+        let source = ann.input();
+        if input.terms.iter().any(|term| term.population == STAND_IN) {
+            return self.stand_in(node);
+        }
+        let maxima =
+            match Maxima::of(ann, node, input, |population| self.lowered.parts[population].node == source) {
+                Ok(maxima) => maxima,
+                Err((reason, hint)) => {
+                    self.refuse(node, reason, hint);
+                    return self.stand_in(node);
+                }
+            };
+        let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
+        let name = &ann.node(node).name;
+        let place = self.add(node, name, lambda.clone(), offset.clone(), Kind::Maximum);
+        let layout = self.lowered.parts[place].layout;
+        for (population, placed) in &maxima.terms {
+            if self.plan.check_only {
+                break;
+            }
+            let from = self.lowered.parts[*population].layout;
+            let connectivity = maxima.connect(from, layout, placed);
+            self.connect(*population, place, node, connectivity);
+        }
+        AffineForm::of_population(place, &ann.node(node).shape, lambda, offset)
+    }
+
+    /// The population to read the result from.
+    fn read_out(&mut self, output: &AffineForm) {
+        let ann = self.ann;
+        let node = ann.output();
+        if self.plan.output_fires {
+            if !ann.node(node).op.is_activation() {
+                let name = self.read_out_name();
+                self.fires(node, &name, output);
+            }
+            return;
+        }
+        let n = output.shape.elements();
+        let bias = in_neuron_order(&output.shift, self.layout(node));
+        let name = self.read_out_name();
+        let place = self.add(node, &name, Runs::same(n, 1.0), Runs::same(n, 0.0), Kind::Integrates { bias });
+        self.project(place, output);
+    }
+
+    /// The name of the last linear node, or of the output's node if there is none behind the last activation.
+    fn read_out_name(&self) -> String {
+        let ann = self.ann;
+        let mut id = ann.output();
+        loop {
+            let node = ann.node(id);
+            match &node.op {
+                Op::Linear(_) | Op::Conv(_) => return node.name.clone(),
+                Op::Affine(_) | Op::View(_) | Op::Transpose { .. } => id = node.inputs[0],
+                op if op.is_activation() || op.is_maximum() || matches!(op, Op::Input(_)) => {
+                    return format!("{}.readout", node.name);
+                }
+                _ => return ann.node(ann.output()).name.clone(),
+            }
+        }
+    }
+}
+
+/// `[channels, height, width]` of a node's tensor.
+pub(crate) fn node_planes(ann: &Ann, node: NodeId) -> [usize; 3] {
+    planes_of(&ann.node(node).shape)
+}

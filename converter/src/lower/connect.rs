@@ -1,0 +1,389 @@
+//! The synapses that a linear term becomes.
+
+use crate::affine::{LinearMap, Matrix, Placed, Runs, Shared};
+use snn_engine::{
+    Connectivity, Conv2d, Conv2dGeometry, DenseRows, Layout, NetworkError, OneToOne, PerNeuron, Rows,
+    SparseRows,
+};
+
+/// The most synapses of a projection that is written out.
+pub(super) const MOST_SYNAPSES: usize = 1 << 28;
+
+/// The receiving side of a projection.
+pub(crate) struct Receiver<'a> {
+    pub layout: Layout,
+    /// λ of every element: what the trained net's values are divided by.
+    pub scale: &'a Runs,
+}
+
+/// The synapses of a term; shared where the layouts on both sides allow it, else written out.
+pub(super) fn connect(
+    source: Layout,
+    target: &Receiver<'_>,
+    map: &LinearMap,
+) -> Result<Connectivity, NetworkError> {
+    let shared = match map {
+        LinearMap::Placed(placed) => place(source, target, placed)?,
+        LinearMap::Shared(shared) => convolve(source, target, shared)?,
+        LinearMap::Matrix(matrix) => multiply(source, target, matrix)?,
+        LinearMap::Sparse(_) => None,
+    };
+    match shared {
+        Some(shared) => Ok(shared),
+        None => scatter(source, target, |element, each| map.row(element, each)),
+    }
+}
+
+/// The number of channels after which neurons repeat, and with it the values of runs in the order of neurons.
+pub(super) fn in_neuron_order(runs: &Runs, layout: Layout) -> Vec<f64> {
+    if let [value] = runs.values() {
+        return vec![*value];
+    }
+    if let Layout::Image { channels, .. } = layout
+        && let Some(values) = runs.per(channels as usize)
+    {
+        return values;
+    }
+    (0..runs.elements()).map(|neuron| runs.get(layout.user_index(neuron))).collect()
+}
+
+/// Whether the neurons of a population stand in the order of a channels-last image of these planes.
+pub(super) fn stands_as(layout: Layout, planes: [usize; 3]) -> bool {
+    if let Layout::Image { channels, height, width } = layout
+        && [channels as usize, height as usize, width as usize] == planes
+    {
+        return true;
+    }
+    let [c, h, w] = planes;
+    is_row_major(layout) && (c == 1 || h * w == 1)
+}
+
+/// Whether neuron `i` is element `i`.
+fn is_row_major(layout: Layout) -> bool {
+    match layout {
+        Layout::Flat(_) => true,
+        Layout::Image { channels, height, width } => channels == 1 || height * width == 1,
+    }
+}
+
+fn place(
+    source: Layout,
+    target: &Receiver<'_>,
+    placed: &Placed,
+) -> Result<Option<Connectivity>, NetworkError> {
+    if placed.is_whole() && (source == target.layout || is_row_major(source) && is_row_major(target.layout)) {
+        let weights = in_neuron_order(&placed.scale.zip(target.scale, |a, b| a / b), target.layout);
+        let weights = PerNeuron::repeating(rounded(&weights).into())?;
+        return Ok(Some(Connectivity::OneToOne(OneToOne::new(placed.scale.elements(), weights)?)));
+    }
+    let (Some(factors), Some(divisors)) = (placed.channel_scale(), target.scale.per(placed.tensor[0])) else {
+        return Ok(None);
+    };
+    let (first, channels) = (placed.at[0], placed.source[0]);
+    let geometry = Geometry {
+        source: placed.source,
+        target: placed.tensor,
+        pool: placed.pool,
+        padding: [placed.at[1], placed.at[2]],
+        ..Geometry::default()
+    };
+    geometry.build(source, target.layout, |row, cell| {
+        let column = first + row;
+        cell(column, factors[row] / divisors[column]);
+        debug_assert!(row < channels);
+    })
+}
+
+fn convolve(
+    source: Layout,
+    target: &Receiver<'_>,
+    shared: &Shared,
+) -> Result<Option<Connectivity>, NetworkError> {
+    let input = &shared.input;
+    let (Some(factors), Some(divisors)) = (input.channel_scale(), target.scale.per(shared.tensor[0])) else {
+        return Ok(None);
+    };
+    let channels = input.source[0];
+    let per_group = input.tensor[0] / shared.groups;
+    let whole_groups = input.at[0] == 0 && channels == input.tensor[0];
+    let geometry = Geometry {
+        source: input.source,
+        target: shared.tensor,
+        pool: input.pool,
+        kernel: shared.kernel,
+        stride: shared.stride,
+        dilation: shared.dilation,
+        padding: [0, 1].map(|axis| shared.padding[axis] + input.at[axis + 1]),
+        groups: if whole_groups && shared.out_channels == shared.tensor[0] { shared.groups } else { 1 },
+    };
+    let outputs_per_group = shared.out_channels / shared.groups;
+    geometry.build(source, target.layout, |row, cell| {
+        let (tap, c) = (row / channels, row % channels);
+        let (ky, kx) = (tap / shared.kernel[1], tap % shared.kernel[1]);
+        let seen = input.at[0] + c;
+        let group = seen / per_group;
+        for o in group * outputs_per_group..(group + 1) * outputs_per_group {
+            let weight = shared.weight(o, seen, ky, kx);
+            if weight != 0.0 {
+                let column = shared.at + o;
+                cell(column, weight * factors[c] * shared.scale[o] / divisors[column]);
+            }
+        }
+    })
+}
+
+/// A fully connected map of an image that is pooled before is a convolution whose kernel covers the pooled image.
+fn multiply(
+    source: Layout,
+    target: &Receiver<'_>,
+    matrix: &Matrix,
+) -> Result<Option<Connectivity>, NetworkError> {
+    let input = &matrix.input;
+    if input.pool == [1, 1] {
+        return Ok(None);
+    }
+    let [channels, height, width] = input.region();
+    let geometry = Geometry {
+        source: input.source,
+        target: [matrix.elements, 1, 1],
+        pool: input.pool,
+        kernel: [height, width],
+        ..Geometry::default()
+    };
+    let inputs = matrix.weights.len() / matrix.outputs;
+    // The target is one position, so its neurons may stand in any order.
+    let alone = Layout::Flat(geometry_size(matrix.elements)?);
+    geometry.build(source, alone, |row, cell| {
+        let (tap, c) = (row / channels, row % channels);
+        let (y, x) = (tap / width, tap % width);
+        let element = input.tensor_element([c, y, x]);
+        let factor = input.scale.get((c * height + y) * width + x);
+        for neuron in 0..matrix.elements {
+            let output = target.layout.user_index(neuron);
+            let Some(o) = output.checked_sub(matrix.at).filter(|&o| o < matrix.outputs) else {
+                continue;
+            };
+            let weight = f64::from(matrix.weights[o * inputs + element]);
+            if weight != 0.0 {
+                cell(neuron, weight * factor * matrix.scale.get(o) / target.scale.get(output));
+            }
+        }
+    })
+}
+
+/// Units of a max pooling over some channels of their image, with weights of 1.
+pub(super) fn pool_maxima(
+    source: Layout,
+    target: Layout,
+    placed: &Placed,
+    [kernel, stride, dilation, padding]: [[usize; 2]; 4],
+    output: [usize; 3],
+) -> Result<Option<Connectivity>, NetworkError> {
+    let channels = placed.source[0];
+    let geometry = Geometry {
+        source: placed.source,
+        target: output,
+        kernel,
+        stride,
+        dilation,
+        padding: [0, 1].map(|axis| padding[axis] + placed.at[axis + 1]),
+        groups: if channels == output[0] { channels } else { 1 },
+        ..Geometry::default()
+    };
+    geometry.build(source, target, |row, cell| {
+        cell(placed.at[0] + row % channels, 1.0);
+    })
+}
+
+/// A convolution to be: images as channels, height, width.
+struct Geometry {
+    source: [usize; 3],
+    target: [usize; 3],
+    pool: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    padding: [usize; 2],
+    groups: usize,
+}
+
+impl Default for Geometry {
+    fn default() -> Self {
+        Self {
+            source: [1; 3],
+            target: [1; 3],
+            pool: [1; 2],
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            padding: [0; 2],
+            groups: 1,
+        }
+    }
+}
+
+impl Geometry {
+    /// The convolution with the rows that `row(tap and channel, cell(output channel, weight))` tells, output channels
+    /// ascending; nothing if the populations do not stand as the images do.
+    fn build(
+        &self,
+        source: Layout,
+        target: Layout,
+        row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
+    ) -> Result<Option<Connectivity>, NetworkError> {
+        if !stands_as(source, self.source) || !stands_as(target, self.target) {
+            return Ok(None);
+        }
+        let size = geometry_size;
+        let image = |[c, h, w]: [usize; 3]| Ok([size(h)?, size(w)?, size(c)?]);
+        let pair = |[y, x]: [usize; 2]| Ok([size(y)?, size(x)?]);
+        let geometry = Conv2dGeometry {
+            source: image(self.source)?,
+            target: image(self.target)?,
+            pool: pair(self.pool)?,
+            kernel: pair(self.kernel)?,
+            stride: pair(self.stride)?,
+            dilation: pair(self.dilation)?,
+            padding: pair(self.padding)?,
+            groups: size(self.groups)?,
+        };
+        let mut rows = Collected::new(self.target[0]);
+        for r in 0..geometry.rows() {
+            row(r, &mut |column, weight| rows.push(column, weight));
+            rows.end_row();
+        }
+        Ok(Some(Connectivity::Conv2d(Conv2d::new(geometry, rows.finish()?)?)))
+    }
+}
+
+fn geometry_size(size: usize) -> Result<u32, NetworkError> {
+    u32::try_from(size)
+        .map_err(|_| NetworkError::new("size", format!("is {size}; allowed are sizes below 2^32")))
+}
+
+/// A map written out by source neurons.
+///
+/// Two passes over the map: the first counts, so that the second can put every weight at its place, targets ascending.
+pub(crate) fn scatter(
+    source: Layout,
+    target: &Receiver<'_>,
+    row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
+) -> Result<Connectivity, NetworkError> {
+    let neurons = |layout: Layout| {
+        layout
+            .neurons()
+            .map(|n| n as usize)
+            .ok_or_else(|| NetworkError::new("population", "has 2^32 neurons or more"))
+    };
+    let (sources, targets) = (neurons(source)?, neurons(target.layout)?);
+    let visit = |neuron: usize, each: &mut dyn FnMut(usize, f32)| {
+        let element = target.layout.user_index(neuron);
+        let divisor = target.scale.get(element);
+        row(element, &mut |from, weight| {
+            let weight = (weight / divisor) as f32;
+            if weight != 0.0 {
+                each(source.neuron_at(from), weight);
+            }
+        });
+    };
+    let mut starts = vec![0_u64; sources + 1];
+    for neuron in 0..targets {
+        visit(neuron, &mut |from, _| starts[from + 1] += 1);
+    }
+    for from in 0..sources {
+        starts[from + 1] += starts[from];
+    }
+    let synapses =
+        usize::try_from(starts[sources]).ok().filter(|&n| n <= MOST_SYNAPSES).ok_or_else(|| {
+            NetworkError::new(
+                "projection",
+                format!("has {} synapses written out; allowed are {MOST_SYNAPSES}", starts[sources]),
+            )
+        })?;
+    let mut next = starts.clone();
+    let mut columns = vec![0_u32; synapses];
+    let mut weights = vec![0.0_f32; synapses];
+    for neuron in 0..targets {
+        visit(neuron, &mut |from, weight| {
+            let at = next[from] as usize;
+            columns[at] = neuron as u32;
+            weights[at] = weight;
+            next[from] += 1;
+        });
+    }
+    let rows = Collected { width: targets, starts, columns, weights };
+    Ok(Connectivity::Rows(rows.finish()?))
+}
+
+/// The same synapses as plain sparse rows by source.
+pub(super) fn unrolled(connectivity: &Connectivity) -> Result<Connectivity, NetworkError> {
+    let synapses = connectivity.synapses();
+    if synapses > MOST_SYNAPSES as u64 {
+        return Err(NetworkError::new(
+            "projection",
+            format!("has {synapses} synapses unrolled; allowed are {MOST_SYNAPSES}"),
+        ));
+    }
+    let mut starts = vec![0];
+    let mut columns = Vec::with_capacity(synapses as usize);
+    let mut weights = Vec::with_capacity(synapses as usize);
+    for source in 0..connectivity.sources() {
+        connectivity.fan_out(source, |target, weight| {
+            columns.push(target as u32);
+            weights.push(weight);
+        });
+        starts.push(weights.len() as u64);
+    }
+    let rows = SparseRows::from_columns(connectivity.targets(), starts, columns, weights)?;
+    Ok(Connectivity::Rows(Rows::Sparse(rows)))
+}
+
+/// Rows as they are collected.
+struct Collected {
+    width: usize,
+    starts: Vec<u64>,
+    columns: Vec<u32>,
+    weights: Vec<f32>,
+}
+
+impl Collected {
+    fn new(width: usize) -> Self {
+        Self { width, starts: vec![0], columns: Vec::new(), weights: Vec::new() }
+    }
+
+    /// Adds a weight; one that is zero, or so small that it rounds to zero, is no synapse.
+    fn push(&mut self, column: usize, weight: f64) {
+        let weight = weight as f32;
+        if weight != 0.0 {
+            self.columns.push(column as u32);
+            self.weights.push(weight);
+        }
+    }
+
+    fn end_row(&mut self) {
+        self.starts.push(self.weights.len() as u64);
+    }
+
+    /// The rows in whichever format takes less room in a file.
+    fn finish(self) -> Result<Rows, NetworkError> {
+        let rows = self.starts.len() - 1;
+        let id = if self.width <= 1 << 16 { 2 } else { 4 };
+        let sparse = self.weights.len() * (4 + id) + rows * 8;
+        if rows * self.width * 4 > sparse {
+            let rows = SparseRows::from_columns(self.width, self.starts, self.columns, self.weights)?;
+            return Ok(Rows::Sparse(rows));
+        }
+        let mut table = vec![-0.0_f32; rows * self.width];
+        for row in 0..rows {
+            for at in self.starts[row] as usize..self.starts[row + 1] as usize {
+                table[row * self.width + self.columns[at] as usize] = self.weights[at];
+            }
+        }
+        Ok(Rows::Dense(DenseRows::new(self.width, table.into())?))
+    }
+}
+
+/// Numbers as the network holds them.
+pub(super) fn rounded(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
+}

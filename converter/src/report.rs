@@ -1,0 +1,133 @@
+//! What a conversion did, in numbers.
+
+use crate::lower::{Kind, Lowered};
+use serde::Serialize;
+use snn_engine::{Connectivity, Network, Rows};
+
+/// What a conversion did, layer by layer.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// One entry per population, in order of declaration.
+    pub layers: Vec<LayerReport>,
+}
+
+/// Smallest, middle and largest of some numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// The smallest.
+    pub min: f64,
+    /// The median, the upper one of two.
+    pub median: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        Self { min: sorted[0], median: sorted[sorted.len() / 2], max: sorted[sorted.len() - 1] }
+    }
+}
+
+/// One population and the projections into it.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerReport {
+    /// The population's name.
+    pub name: String,
+    /// The kind of its neurons.
+    pub kind: String,
+    /// Its shape as the user sees it.
+    pub shape: Vec<usize>,
+    /// Its number of neurons.
+    pub neurons: usize,
+    /// Where its spikes come from.
+    pub sources: Vec<String>,
+    /// How the synapses into it are stored.
+    pub connectivity: Vec<String>,
+    /// Places for weights, shared ones counted once.
+    pub weights: u64,
+    /// Weights that are not zero.
+    pub nonzeros: u64,
+    /// Non-zero weights per place.
+    pub density: f64,
+    /// Synapses, shared weights counted wherever they are used.
+    pub synapses: u64,
+    /// λ, the activation that a spike in every step stands for.
+    pub scale: Option<Spread>,
+    /// Channels (of a vector: neurons) that no calibration sample activates; their λ is that of their neighbours.
+    pub dead: Option<usize>,
+    /// Channels (of a vector: neurons) whose largest calibration activation is above λ: there they fire in every step and
+    /// the rest is lost.
+    pub saturated: Option<usize>,
+}
+
+/// Counts of channels of one layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Units {
+    pub dead: usize,
+    pub saturated: usize,
+}
+
+/// The layers of a network as it was lowered; `units` of every population where they were counted.
+pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units>]) -> Vec<LayerReport> {
+    network
+        .ids()
+        .zip(&lowered.parts)
+        .zip(units)
+        .map(|((id, part), units)| {
+            let population = network.population(id);
+            let incoming: Vec<_> = network.incoming(id).collect();
+            let weights = incoming.iter().map(|p| places(p.connectivity())).sum();
+            let nonzeros = incoming.iter().map(|p| p.connectivity().stored_weights()).sum();
+            LayerReport {
+                name: population.name().into(),
+                kind: population.neuron().kind().into(),
+                shape: population.layout().shape(),
+                neurons: population.size(),
+                sources: incoming.iter().map(|p| network.population(p.source()).name().into()).collect(),
+                connectivity: incoming.iter().map(|p| describe(p.connectivity())).collect(),
+                weights,
+                nonzeros,
+                density: if weights == 0 { 0.0 } else { nonzeros as f64 / weights as f64 },
+                synapses: incoming.iter().map(|p| p.connectivity().synapses()).sum(),
+                scale: matches!(part.kind, Kind::Fires { .. } | Kind::Maximum)
+                    .then(|| Spread::of(part.lambda.values())),
+                dead: units.map(|units| units.dead),
+                saturated: units.map(|units| units.saturated),
+            }
+        })
+        .collect()
+}
+
+/// Places for weights, zeros included, shared ones counted once.
+fn places(connectivity: &Connectivity) -> u64 {
+    match connectivity {
+        Connectivity::Rows(rows) => rows.len() as u64 * rows.width() as u64,
+        Connectivity::Conv2d(conv) => {
+            let rows = conv.rows();
+            rows.len() as u64 * rows.width() as u64 / u64::from(conv.geometry().groups)
+        }
+        Connectivity::OneToOne(one) => one.weights().period() as u64,
+    }
+}
+
+fn describe(connectivity: &Connectivity) -> String {
+    let format = |rows: &Rows| match rows {
+        Rows::Sparse(_) => "sparse",
+        Rows::Dense(_) => "dense",
+    };
+    match connectivity {
+        Connectivity::Rows(rows) => format!("{} rows", format(rows)),
+        Connectivity::Conv2d(conv) => {
+            let g = conv.geometry();
+            let mut text =
+                format!("{}x{} convolution, {} rows", g.kernel[0], g.kernel[1], format(conv.rows()));
+            if g.pool != [1, 1] {
+                text.push_str(&format!(", {}x{} means", g.pool[0], g.pool[1]));
+            }
+            text
+        }
+        Connectivity::OneToOne(_) => "one to one".into(),
+    }
+}
