@@ -3,4 +3,5 @@
 mod files;
 mod operators;
 mod oracle;
+mod rewriting;
 mod shared;
