@@ -22,6 +22,9 @@ impl Choices {
     }
 
     fn window(&mut self) -> Window {
+        if self.below(2) == 0 {
+            return Window::of([1 + self.below(3), 1 + self.below(3)]);
+        }
         Window {
             kernel: [1 + self.below(3), 1 + self.below(3)],
             stride: [1 + self.below(2), 1 + self.below(2)],
@@ -34,7 +37,7 @@ impl Choices {
     fn op(&mut self, shape: &Shape) -> Op {
         let channels = shape.channels();
         let elements = shape.elements();
-        match self.below(13) {
+        match self.below(14) {
             0 | 1 => {
                 let groups = if channels.is_multiple_of(2) { 1 + self.below(2) } else { 1 };
                 let out_channels = groups * (1 + self.below(3));
@@ -61,7 +64,7 @@ impl Choices {
                 let (ceil_mode, count_include_pad) = (self.below(2) == 0, self.below(2) == 0);
                 Op::AveragePool(AveragePool { window: self.window(), ceil_mode, count_include_pad })
             }
-            10 => {
+            10 | 12 => {
                 let rank = shape.rank();
                 let mut pads = || (0..rank).map(|axis| if axis == 0 { 0 } else { self.below(3) }).collect();
                 Op::Pad { before: pads(), after: pads() }
