@@ -1,6 +1,7 @@
 //! `snn-event`: converts trained, pruned networks into spiking networks and runs them, event-driven.
 
 mod commands;
+mod models;
 mod output;
 mod progress;
 mod samples;
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Subcommand)]
 enum Command {
+    Convert(commands::convert::Convert),
     Run(commands::run::Run),
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
@@ -34,6 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Convert(convert) => convert.run(),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),

@@ -19,20 +19,22 @@
 //! prelude, the head and every section, and what lies between must be zero, so that no single flipped bit,
 //! cut or added byte passes. All of it is checked before anything is handed out.
 
-use std::collections::{HashMap, HashSet};
+mod section;
+mod write;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::atomic::AtomicFile;
 use crate::error::{FormatError, Origin};
 use crate::map::{FileBytes, Source};
-use crate::npy::Element;
+pub use section::{Dtype, Section, SectionElement, SectionEntry};
+pub use write::ContainerWriter;
 
 /// The first eight bytes: not text, "SNN", and line ends that a transfer as text would spoil.
 pub const MAGIC: [u8; 8] = *b"\x89SNN\r\n\x1a\n";
@@ -45,92 +47,13 @@ const PRELUDE: usize = 64;
 /// The longest head: far more than a net of a hundred thousand populations needs.
 const MAX_HEAD: usize = 64 << 20;
 
-/// The type of a section's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// Unsigned, one byte.
-    U8,
-    /// Unsigned, two bytes.
-    U16,
-    /// Unsigned, four bytes.
-    U32,
-    /// Unsigned, eight bytes.
-    U64,
-    /// IEEE 754 single precision.
-    F32,
-}
-
-impl Dtype {
-    /// Bytes of one number.
-    pub fn size(self) -> usize {
-        match self {
-            Dtype::U8 => 1,
-            Dtype::U16 => 2,
-            Dtype::U32 | Dtype::F32 => 4,
-            Dtype::U64 => 8,
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Dtype::U8 => "u8",
-            Dtype::U16 => "u16",
-            Dtype::U32 => "u32",
-            Dtype::U64 => "u64",
-            Dtype::F32 => "f32",
-        })
-    }
-}
-
-/// A number that sections can hold.
-pub trait SectionElement: Element + Send + Sync {
-    /// Its name in the table of sections.
-    const DTYPE: Dtype;
-}
-
-macro_rules! section_element {
-    ($($type:ty => $dtype:ident),*) => {$(
-        impl SectionElement for $type {
-            const DTYPE: Dtype = Dtype::$dtype;
-        }
-    )*};
-}
-
-section_element!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, f32 => F32);
-
-/// A line in the table of sections.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SectionEntry {
-    /// Unique within the file.
-    pub name: String,
-    /// The type of its numbers.
-    pub dtype: Dtype,
-    /// How many numbers.
-    pub count: u64,
-    /// Where it begins: bytes from the beginning of the payload, which is the first multiple of 64 after the
-    /// head. (Not from the beginning of the file: the length of the head would then depend on itself.)
-    pub offset: u64,
-    /// CRC-32 of its bytes.
-    pub crc32: u32,
-}
-
-#[derive(Serialize)]
-struct HeadToWrite<'a, C> {
-    kind: &'a str,
-    sections: &'a [SectionEntry],
-    content: &'a C,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
     kind: String,
     sections: Vec<SectionEntry>,
-    content: serde_json::Value,
+    /// As it stands: what it may hold, and so how much memory it may take, is for its kind to say.
+    content: Box<RawValue>,
 }
 
 /// An open container, wholly checked; its sections are views into the file.
@@ -157,8 +80,8 @@ impl fmt::Debug for Head {
 impl Container {
     /// Opens and checks the file at `path`, which must hold a container of this kind (`net` for a net).
     ///
-    /// Cost: one pass over the file for the checksums. Memory: the head (at most some 20 times its bytes), and
-    /// the file itself with [`Source::Read`].
+    /// Cost: one pass over the file for the checksums. Memory: at most ten times the head, and the
+    /// file itself with [`Source::Read`].
     ///
     /// # Errors
     /// If the file cannot be read, is no container of this kind and version, or is damaged in any way.
@@ -217,7 +140,7 @@ impl Container {
     /// # Errors
     /// If it is not of the form of `C`.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, FormatError> {
-        C::deserialize(&self.head.content).map_err(|reason| {
+        serde_json::from_str(self.head.content.get()).map_err(|reason| {
             self.origin.part("head").error(format!("its content is not as it should be: {reason}"))
         })
     }
@@ -256,7 +179,7 @@ impl Container {
         // Checked when the file was opened: both fit and lie within the file.
         let start = self.payload + entry.offset as usize;
         let bytes = entry.count as usize * size_of::<T>();
-        Ok(Section { file: Arc::clone(&self.bytes), start, bytes, number: PhantomData })
+        Ok(Section::new(Arc::clone(&self.bytes), start, bytes))
     }
 }
 
@@ -365,125 +288,5 @@ fn zeros(bytes: &[u8], from: usize, to: usize, origin: &Origin) -> Result<(), Fo
             format!("byte {:#04x} stands where only zeros fill up", between[index]),
         )),
         None => Ok(()),
-    }
-}
-
-/// The numbers of one section, in place: a view that shares and keeps alive the bytes of the file. Cheap to
-/// clone.
-pub struct Section<T> {
-    file: Arc<FileBytes>,
-    /// First byte in the file, and number of bytes: a multiple of the number's size, aligned for it.
-    start: usize,
-    bytes: usize,
-    number: PhantomData<fn() -> T>,
-}
-
-impl<T> Clone for Section<T> {
-    fn clone(&self) -> Self {
-        Self { file: Arc::clone(&self.file), start: self.start, bytes: self.bytes, number: PhantomData }
-    }
-}
-
-impl<T: SectionElement> AsRef<[T]> for Section<T> {
-    fn as_ref(&self) -> &[T] {
-        bytemuck::cast_slice(&(*self.file).as_ref()[self.start..self.start + self.bytes])
-    }
-}
-
-impl<T: SectionElement> Deref for Section<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        self.as_ref()
-    }
-}
-
-impl<T: SectionElement> fmt::Debug for Section<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} numbers of type {} at byte {}", self.len(), T::DTYPE, self.start)
-    }
-}
-
-/// A container to be written: sections in order, borrowed until then.
-#[derive(Default)]
-pub struct ContainerWriter<'a> {
-    entries: Vec<SectionEntry>,
-    bytes: Vec<&'a [u8]>,
-    names: HashSet<String>,
-}
-
-impl fmt::Debug for ContainerWriter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContainerWriter").field("entries", &self.entries).finish_non_exhaustive()
-    }
-}
-
-impl<'a> ContainerWriter<'a> {
-    /// A container without sections.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Appends a section. Cost: one pass for the checksum.
-    ///
-    /// # Panics
-    /// If a section of this name was added before.
-    pub fn section<T: SectionElement>(&mut self, name: impl Into<String>, numbers: &'a [T]) {
-        let name = name.into();
-        assert!(self.names.insert(name.clone()), "section `{name}` was added before");
-        let end =
-            self.entries.last().map_or(0, |entry| entry.offset + entry.count * entry.dtype.size() as u64);
-        let bytes = bytemuck::cast_slice(numbers);
-        self.entries.push(SectionEntry {
-            name,
-            dtype: T::DTYPE,
-            count: numbers.len() as u64,
-            offset: end.next_multiple_of(ALIGNMENT as u64),
-            crc32: crc32fast::hash(bytes),
-        });
-        self.bytes.push(bytes);
-    }
-
-    /// Writes the container to `path`, complete or not at all. The same content and sections give the same
-    /// bytes. Sections go straight from where they are to the file.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    ///
-    /// # Panics
-    /// If `content` cannot be JSON (a map whose keys are no text), or the head would be longer than 64 MiB.
-    pub fn write(
-        &self,
-        path: impl AsRef<Path>,
-        kind: &str,
-        content: &impl Serialize,
-    ) -> Result<(), FormatError> {
-        let head = serde_json::to_vec(&HeadToWrite { kind, sections: &self.entries, content })
-            .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
-        assert!(head.len() <= MAX_HEAD, "a head of {} bytes, {MAX_HEAD} are allowed", head.len());
-        let payload = (PRELUDE + head.len()).next_multiple_of(ALIGNMENT);
-        let length = self.entries.last().map_or(payload as u64, |last| {
-            payload as u64 + last.offset + last.count * last.dtype.size() as u64
-        });
-        let mut prelude = [0u8; PRELUDE];
-        prelude[..8].copy_from_slice(&MAGIC);
-        prelude[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        prelude[12..16].copy_from_slice(&crc32fast::hash(&head).to_le_bytes());
-        prelude[16..24].copy_from_slice(&(head.len() as u64).to_le_bytes());
-        prelude[24..32].copy_from_slice(&length.to_le_bytes());
-        let crc = crc32fast::hash(&prelude[..60]);
-        prelude[60..].copy_from_slice(&crc.to_le_bytes());
-
-        let mut file = AtomicFile::create(path)?;
-        file.append(&prelude)?;
-        file.append(&head)?;
-        file.append(&[0; ALIGNMENT][..payload - PRELUDE - head.len()])?;
-        let mut end = 0;
-        for (entry, bytes) in self.entries.iter().zip(&self.bytes) {
-            file.append(&[0; ALIGNMENT][..(entry.offset - end) as usize])?;
-            file.append(bytes)?;
-            end = entry.offset + bytes.len() as u64;
-        }
-        file.commit()
     }
 }

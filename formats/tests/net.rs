@@ -101,7 +101,7 @@ fn varied() -> Network {
 }
 
 fn description() -> Description {
-    let provenance = json!({"tool": "snn-event 0.1.0", "model": {"file": "tiny.onnx", "crc32": 305_419_896}});
+    let provenance = json!({"model": {"crc32": 305_419_896, "file": "tiny.onnx"}, "tool": "snn-event 0.1.0"});
     let Value::Object(provenance) = provenance else { unreachable!("an object was written above") };
     Description { provenance }
 }
@@ -261,23 +261,27 @@ fn a_sound_container_with_an_unsound_net_is_refused_by_place() {
         ("/populations/1/shape", json!([4_294_967_295u64]), "4294967298 neurons"),
         ("/populations/1/shape", json!([65536, 65536, 65536]), "281474976710659 neurons"),
         ("/populations/1/shape", json!([4_294_967_295u64, 4_294_967_295u64, 4_294_967_295u64]), "neurons"),
-        ("/populations/1/neuron/kind", json!("izhikevich"), "izhikevich"),
-        ("/populations/1/neuron/reset", json!("never"), "never"),
-        ("/populations/1/neuron/threshold", json!("nowhere"), "no section `nowhere`"),
-        ("/populations/1/neuron/threshold", json!("projection0.targets"), "u16"),
-        ("/populations/0/neuron", json!({"kind": "source", "bias": "layer0.bias"}), "bias"),
+        ("/populations/1/neuron", json!({"izhikevich": {}}), "izhikevich"),
+        ("/populations/1/neuron/integrate-fire/reset", json!("never"), "never"),
+        ("/populations/1/neuron/integrate-fire/threshold", json!("nowhere"), "no section `nowhere`"),
+        ("/populations/1/neuron/integrate-fire/threshold", json!("projection0.targets"), "u16"),
+        ("/populations/0/neuron", json!({"source": {"bias": "layer0.bias"}}), "content"),
         ("/projections/0/source", json!("layer1"), "layer1"),
         ("/projections/0/delay", json!(65_536), "65536"),
         ("/projections/0/delay", json!(4_294_967_295u64), "4294967295"),
         ("/projections/0/delay", json!(-1), "content"),
-        ("/projections/0/connectivity/kind", json!("one-to-one"), "content"),
-        ("/projections/0/connectivity/rows/targets", json!("layer0.bias"), "f32"),
-        ("/projections/0/connectivity/rows/weights", json!("layer0.bias"), "projection 0"),
-        ("/projections/1/connectivity/rows/weights", json!("projection0.weights"), "`layer0` -> `layer1`"),
+        ("/projections/0/connectivity", json!({"one-to-one": {"rows": "layer0.bias"}}), "content"),
+        ("/projections/0/connectivity/rows/sparse/targets", json!("layer0.bias"), "f32"),
+        ("/projections/0/connectivity/rows/sparse/weights", json!("layer0.bias"), "projection 0"),
+        (
+            "/projections/1/connectivity/rows/dense/weights",
+            json!("projection0.weights"),
+            "`layer0` -> `layer1`",
+        ),
         (
             "/projections/1",
             json!({"source": "layer0", "target": "layer0", "delay": 0,
-                "connectivity": {"kind": "one-to-one", "weights": "layer0.bias"}}),
+                "connectivity": {"one-to-one": {"weights": "layer0.bias"}}}),
             "cycle",
         ),
         ("/description", json!({"more": 1}), "more"),
@@ -311,8 +315,7 @@ fn a_small_file_may_not_ask_for_delays_that_fill_memory() {
         |content| {
             let populations = content["populations"].as_array_mut().unwrap();
             for n in 0..100 {
-                populations
-                    .push(json!({"name": format!("more{n}"), "shape": [1], "neuron": {"kind": "source"}}));
+                populations.push(json!({"name": format!("more{n}"), "shape": [1], "neuron": "source"}));
             }
             content["projections"][0]["delay"] = json!(65_535);
         },
@@ -335,7 +338,7 @@ fn a_convolution_with_an_impossible_geometry_is_refused() {
         ("padding", json!([4_294_967_295u64, 0])),
     ] {
         let mut content: Value = container.content().unwrap();
-        content["projections"][0]["connectivity"]["geometry"][field] = value.clone();
+        content["projections"][0]["connectivity"]["conv2d"]["geometry"][field] = value.clone();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conv.bin");
         // The sections are those of the file before, byte for byte.
@@ -430,4 +433,36 @@ proptest! {
         );
         let _ = read_net(&path, Source::Mapped);
     }
+}
+
+#[test]
+fn the_worked_example_in_the_documentation_is_the_tiny_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/net-format.md")).unwrap();
+    let mut shown = vec![];
+    for line in page.lines() {
+        let Some((offset, rest)) = line.split_once("  ") else {
+            continue;
+        };
+        let (8, Ok(offset)) = (offset.len(), usize::from_str_radix(offset, 16)) else {
+            continue;
+        };
+        assert_eq!(offset, shown.len(), "{line}");
+        let numbers = rest.split('|').next().unwrap();
+        shown.extend(numbers.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()));
+    }
+    let file = fs::read(root.join("tests/data/net-v1-tiny.bin")).unwrap();
+    assert!(shown == file, "the {} bytes shown are not the {} of the file", shown.len(), file.len());
+}
+
+#[test]
+fn a_provenance_that_is_too_long_is_neither_written_nor_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = json!({"options": "x".repeat(1 << 16)});
+    let Value::Object(provenance) = long.clone() else { unreachable!("an object was written above") };
+    let error = write_net(folder.path().join("net.bin"), &tiny(), &Description { provenance }).unwrap_err();
+    assert!(error.to_string().contains("65536"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let error = refusal(|content| content["description"]["provenance"] = long, ("", vec![]));
+    assert!(error.contains("65536"), "{error}");
 }

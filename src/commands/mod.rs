@@ -1,6 +1,7 @@
 //! One file for each command: parse, call, print; no logic.
 
 pub mod check;
+pub mod convert;
 pub mod inspect;
 pub mod run;
 

@@ -38,6 +38,7 @@ impl Heap {
 
 #[test]
 fn the_wake_queue_gives_the_same_items_as_a_binary_heap_and_a_priority_queue() {
+    let mut given = 0;
     for seed in 0..40 {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let items: u32 = rng.random_range(1..60);
@@ -45,7 +46,6 @@ fn the_wake_queue_gives_the_same_items_as_a_binary_heap_and_a_priority_queue() {
         let mut wake = WakeQueue::new(items as usize, horizon as usize);
         let mut heap = Heap { due: vec![None; items as usize], ..Heap::default() };
         let mut priorities: PriorityQueue<u32, Reverse<u64>> = PriorityQueue::new();
-        let mut given = 0;
         for step in 0..600 {
             let mut from_wake = vec![];
             wake.take(step, |item| from_wake.push(item));
@@ -77,6 +77,6 @@ fn the_wake_queue_gives_the_same_items_as_a_binary_heap_and_a_priority_queue() {
                 priorities.clear();
             }
         }
-        assert!(horizon == 1 || given > 100, "seed {seed}: only {given} items were ever due");
     }
+    assert!(given > 10_000, "only {given} items were ever due");
 }

@@ -86,16 +86,29 @@ fn crossing_of_block(u: &Block, bias: &Block, threshold: &Block, after: u32) -> 
     if mask(|i| u[i] + bias[i] * soon >= threshold[i]) != 0 {
         return (after + 1) as u16;
     }
-    let mut rising = mask(|i| u[i] + bias[i] * REBASE as f32 >= threshold[i]);
-    let mut first = REBASE as u16 + 1;
-    while rising != 0 {
-        let i = rising.trailing_zeros() as usize;
-        rising &= rising - 1;
-        // Only what crosses before `first` is of interest.
-        let before = u32::from(first) - 1;
-        if before > after && u[i] + bias[i] * before as f32 >= threshold[i] {
-            first = first_crossing(u[i], bias[i], threshold[i], after).map_or(first, |k| k as u16);
-        }
+    // A neuron that is below the threshold at the end of the ramp never crosses on it: none is above it now, so
+    // one that falls stays below.
+    if mask(|i| u[i] + bias[i] * REBASE as f32 >= threshold[i]) == 0 {
+        return 0;
     }
-    if first == REBASE as u16 + 1 { 0 } else { first }
+    // The binary search of `first_crossing`, of all neurons at once: each is below the threshold at `low`, and at
+    // `high` either above it or, if it never crosses, at the step behind the ramp.
+    let mut low = [after as i32 + 1; BLOCK];
+    let mut high = [REBASE as i32 + 1; BLOCK];
+    let mut width = REBASE as i32 - after as i32;
+    while width > 1 {
+        for i in 0..BLOCK {
+            let middle = (low[i] + high[i]) >> 1;
+            let crosses = u[i] + bias[i] * middle as f32 >= threshold[i];
+            high[i] = if crosses { middle } else { high[i] };
+            low[i] = if crosses { low[i] } else { middle };
+        }
+        width = (width + 1) >> 1;
+    }
+    let first = high.iter().copied().fold(REBASE as i32 + 1, i32::min);
+    debug_assert_eq!(
+        u32::try_from(first).ok(),
+        (0..BLOCK).filter_map(|i| first_crossing(u[i], bias[i], threshold[i], after)).min(),
+    );
+    first as u16
 }

@@ -1,0 +1,146 @@
+//! Every operator that is understood, against what onnxruntime yields, and every kind of net that is refused.
+//!
+//! The files, inputs and expected outputs are in `operators/cases.npz`; `operators/make_cases.py` makes them.
+
+use snn_converter::ann::{Ann, Op};
+use snn_converter::forward::logits;
+use snn_converter::import::{ImportError, onnx};
+use snn_converter::simplify::simplify;
+use snn_formats::array::Values;
+use snn_formats::npz::NpzReader;
+use std::path::Path;
+
+fn cases() -> (NpzReader, Vec<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operators/cases.npz");
+    let file = NpzReader::open(path).unwrap();
+    let names = file.names().filter_map(|name| name.strip_suffix(".onnx")).map(str::to_owned).collect();
+    (file, names)
+}
+
+fn bytes(file: &mut NpzReader, name: &str) -> Vec<u8> {
+    let Values::U8(bytes) = file.read(&format!("{name}.onnx")).unwrap().values else {
+        panic!("{name} is no file")
+    };
+    bytes
+}
+
+fn net(name: &str) -> Ann {
+    let bytes = bytes(&mut cases().0, name);
+    onnx::import(bytes, None).unwrap_or_else(|e| panic!("{name}: {e}")).ann
+}
+
+fn kinds(ann: &Ann) -> Vec<&'static str> {
+    ann.nodes().iter().map(|node| node.op.kind()).collect()
+}
+
+#[test]
+fn every_operator_yields_what_onnxruntime_yields_before_and_after_simplifying() {
+    let (mut file, names) = cases();
+    let mut compared = 0;
+    for name in &names {
+        if !file.contains(&format!("{name}.y")) {
+            continue;
+        }
+        let raw = onnx::import(bytes(&mut file, name), None).unwrap_or_else(|e| panic!("{name}: {e}")).ann;
+        let simple = simplify(&raw).unwrap();
+        let x = file.read(&format!("{name}.x")).unwrap().into_f32().unwrap();
+        let y = file.read(&format!("{name}.y")).unwrap().into_f32().unwrap();
+        for (form, ann) in [("as read", &raw), ("simplified", &simple)] {
+            let found = logits(ann, &x).unwrap();
+            assert_eq!(found.len(), y.len(), "{name} {form}");
+            let largest = y.iter().fold(1e-30f32, |m, y| m.max(y.abs()));
+            for (i, (found, expected)) in found.iter().zip(&y).enumerate() {
+                let difference = (found - expected).abs() / largest;
+                assert!(difference < 1e-5, "{name} {form}, number {i}: {found}, expected {expected}\n{ann}");
+            }
+        }
+        compared += 1;
+    }
+    assert!(compared > 75, "only {compared} cases");
+}
+
+#[test]
+fn every_reason_for_a_refusal_is_named_at_once_and_in_order() {
+    let (mut file, names) = cases();
+    let mut refused = 0;
+    for name in &names {
+        if !file.contains(&format!("{name}.refused")) {
+            continue;
+        }
+        let Values::Text(expected) = file.read(&format!("{name}.refused")).unwrap().values else {
+            panic!("{name} has no list of names")
+        };
+        let error =
+            onnx::import(bytes(&mut file, name), None).err().unwrap_or_else(|| panic!("{name} was read"));
+        let ImportError::Refused(refusals) = &error else { panic!("{name}: {error}") };
+        let found: Vec<_> = refusals.iter().map(|r| r.node.clone()).collect();
+        assert_eq!(found, expected, "{name}: {error}");
+        assert!(refusals.iter().all(|r| !r.reason.is_empty() && !r.op.is_empty()), "{name}: {error}");
+        for line in found {
+            assert!(error.to_string().contains(&format!("`{line}`")), "{name}: {error}");
+        }
+        refused += 1;
+    }
+    assert!(refused >= 18, "only {refused} cases");
+}
+
+#[test]
+fn a_qcfs_is_recognised_however_it_is_written() {
+    for name in ["as_exported", "clipped_first", "with_relu_and_min", "clipped_last", "behind_relu"] {
+        let ann = net(&format!("qcfs_{name}"));
+        assert_eq!(kinds(&ann), ["Input", "Qcfs"], "{name}");
+        let Op::Qcfs { levels, theta } = ann.node(ann.output()).op else { unreachable!() };
+        assert_eq!((levels, theta), (8, 1.637_692), "{name}");
+    }
+    assert_eq!(kinds(&net("qcfs_per_channel")), ["Input", "Affine", "Qcfs", "Affine"]);
+    let shifted = net("qcfs_shifted_staircase");
+    assert_eq!(kinds(&shifted), ["Input", "Affine", "Qcfs"]);
+    let Op::Qcfs { levels, theta } = shifted.node(shifted.output()).op else { unreachable!() };
+    assert_eq!((levels, theta), (4, 4.0));
+}
+
+#[test]
+fn activations_stand_before_maxima_after_simplifying() {
+    let simple = |name| simplify(&net(name)).unwrap();
+    let plain = simple("maximum_before_relu");
+    assert_eq!(kinds(&plain), ["Input", "Conv", "Relu", "MaxPool"]);
+    let names: Vec<_> = plain.nodes().iter().map(|n| &n.name[..]).collect();
+    assert_eq!(names, ["x", "Conv0", "Relu3", "MaxPool1"]);
+    assert_eq!(plain.node(plain.output()).tensor.as_deref(), Some("t3a"));
+    assert_eq!(
+        kinds(&simple("maximum_before_increasing_norm_and_relu")),
+        ["Input", "Conv", "Relu", "MaxPool"]
+    );
+    let decreasing = simple("maximum_before_decreasing_norm_and_relu");
+    assert_eq!(kinds(&decreasing), ["Input", "Conv", "MaxPool", "Affine", "Relu"]);
+    let both = simple("maximum_before_two_activations");
+    assert_eq!(kinds(&both), ["Input", "Conv", "Relu", "MaxPool", "Clip", "MaxPool", "Add"]);
+    assert_eq!(kinds(&simple("global_max_channels_last")), ["Input", "View", "Relu", "GlobalMax", "View"]);
+}
+
+#[test]
+fn affine_maps_are_folded_only_where_that_is_exact() {
+    let simple = |name| kinds(&simplify(&net(name)).unwrap());
+    assert_eq!(simple("norm_behind_convolution"), ["Input", "Conv", "Relu"]);
+    assert_eq!(simple("norm_before_padded_convolution"), ["Input", "Affine", "Conv"]);
+    assert_eq!(simple("norm_before_unpadded_grouped_convolution"), ["Input", "Conv"]);
+    assert_eq!(simple("norms_around_gemm"), ["Input", "Linear"]);
+    assert_eq!(
+        simple("convolution_shared_by_two_norms"),
+        ["Input", "Conv", "Affine", "Affine", "Relu", "Relu", "Add"]
+    );
+    assert_eq!(simple("pad_before_convolution"), ["Input", "Conv"]);
+    assert_eq!(simple("pad_before_maximum"), ["Input", "Relu", "MaxPool"]);
+    assert_eq!(simple("pad_before_maximum_of_signed_values"), ["Input", "Pad", "MaxPool"]);
+}
+
+#[test]
+fn a_final_decision_is_dropped_with_a_note() {
+    let (mut file, _) = cases();
+    for name in ["softmax", "logsoftmax", "argmax"] {
+        let import = onnx::import(bytes(&mut file, &format!("last_{name}_dropped")), None).unwrap();
+        assert_eq!(kinds(&import.ann), ["Input", "Linear"]);
+        assert_eq!(import.notes.len(), 1, "{:?}", import.notes);
+        assert!(import.notes[0].to_lowercase().contains(name), "{:?}", import.notes);
+    }
+}

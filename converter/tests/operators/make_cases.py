@@ -1,0 +1,481 @@
+"""Makes cases.npz: small ONNX files, inputs, and what onnxruntime yields for them.
+
+For a net that is to be converted: NAME.onnx (bytes), NAME.x, NAME.y (what the converted net is to yield).
+For one that is to be refused: NAME.onnx and NAME.refused (the names that the list of reasons must have, in order).
+
+    pip install onnx onnxruntime numpy; python make_cases.py
+"""
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+rng = np.random.default_rng(7)
+cases = {}
+
+
+def numbers(*shape):
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+class Net:
+    """Nodes are added one behind the other; `x` is the input, `self.last` the tensor made last."""
+
+    def __init__(self, *shape, opset=17, batch="N"):
+        self.shape, self.opset, self.batch = shape, opset, batch
+        self.nodes, self.constants, self.last = [], [], "x"
+
+    def const(self, value, name=None):
+        value = np.asarray(value)
+        if value.dtype == np.float64:
+            value = value.astype(np.float32)
+        name = name or f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def add(self, op, *inputs, name=None, outputs=1, domain="", **attributes):
+        inputs = [i if isinstance(i, str) else self.const(i) for i in inputs]
+        made = [f"t{len(self.nodes)}" + "abc"[i] for i in range(outputs)]
+        self.nodes.append(
+            helper.make_node(op, inputs, made, name or f"{op}{len(self.nodes)}", domain=domain, **attributes)
+        )
+        self.last = made[0]
+        return made[0]
+
+    def then(self, op, *inputs, **attributes):
+        return self.add(op, self.last, *inputs, **attributes)
+
+    def bytes(self, outputs=None, inputs=()):
+        outputs = outputs or [self.last]
+        graph = helper.make_graph(
+            self.nodes,
+            "case",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, *self.shape]), *inputs],
+            [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
+            self.constants,
+        )
+        imports = [helper.make_opsetid("", self.opset)]
+        imports += [helper.make_opsetid("else.where", 1)] if any(n.domain for n in self.nodes) else []
+        model = helper.make_model(graph, opset_imports=imports, ir_version=min(10, 4 + self.opset // 3))
+        return model.SerializeToString()
+
+    def convert(self, name, until=None, samples=3):
+        """A case to be converted; `until` is the tensor that the converted net yields, if not the output."""
+        x = rng.uniform(-2, 2, (samples if self.batch == "N" else self.batch, *self.shape)).astype(np.float32)
+        whole = self.bytes()
+        judge = self.bytes([until]) if until else whole
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(judge, options, providers=["CPUExecutionProvider"])
+        y = session.run(None, {"x": x})[0]
+        cases[f"{name}.onnx"] = np.frombuffer(whole, np.uint8)
+        cases[f"{name}.x"] = x.reshape(len(x), -1)
+        cases[f"{name}.y"] = y.reshape(len(x), -1).astype(np.float32)
+
+    def refuse(self, name, names, **arguments):
+        cases[f"{name}.onnx"] = np.frombuffer(self.bytes(**arguments), np.uint8)
+        cases[f"{name}.refused"] = np.array(names)
+
+
+def convolutions():
+    for name, shape, kernel, attributes in [
+        ("plain", (3, 7, 6), (4, 3, 3, 3), {}),
+        ("strides_and_pads", (3, 7, 6), (4, 3, 3, 2), dict(strides=[2, 1], pads=[1, 0, 2, 1])),
+        ("dilated", (2, 9, 8), (3, 2, 3, 2), dict(dilations=[2, 3], pads=[1, 2, 0, 1])),
+        ("groups", (4, 6, 6), (6, 2, 3, 3), dict(group=2, pads=[1, 1, 1, 1])),
+        ("depthwise", (5, 6, 5), (10, 1, 3, 3), dict(group=5, strides=[1, 2])),
+        ("same_upper", (2, 7, 8), (3, 2, 4, 3), dict(auto_pad="SAME_UPPER", strides=[2, 3])),
+        ("same_lower", (2, 7, 8), (3, 2, 4, 3), dict(auto_pad="SAME_LOWER", strides=[2, 3])),
+        ("valid", (2, 7, 8), (3, 2, 4, 3), dict(auto_pad="VALID")),
+        ("one_dimensional", (3, 11), (4, 3, 3), dict(strides=[2], pads=[2, 1], dilations=[2])),
+        ("pointwise", (6, 4, 4), (3, 6, 1, 1), {}),
+    ]:
+        net = Net(*shape, opset=11 if "pads" in name else 17)
+        net.then("Conv", numbers(*kernel), numbers(kernel[0]), kernel_shape=kernel[2:], **attributes)
+        net.convert(f"conv_{name}")
+    net = Net(3, 5, 5, batch=1)
+    net.then("Conv", numbers(2, 3, 3, 3))
+    net.then("Relu")
+    net.convert("conv_without_bias_and_batch_of_one")
+
+
+def linear():
+    net = Net(6)
+    net.then("Gemm", numbers(6, 4), numbers(4))
+    net.convert("gemm_plain")
+    net = Net(6, opset=9)
+    net.then("Gemm", numbers(4, 6), numbers(1, 4), transB=1, alpha=0.5, beta=-2.0)
+    net.convert("gemm_scaled")
+    net = Net(6, opset=21)
+    net.then("Gemm", numbers(4, 6), np.float32(0.25), transB=1)
+    net.then("Relu")
+    net.then("Gemm", numbers(4, 3))
+    net.convert("gemm_scalar_bias_and_none")
+    net = Net(6)
+    net.then("MatMul", numbers(6, 4))
+    net.add("Add", numbers(4), net.last)
+    net.then("Relu")
+    net.convert("matmul_and_bias")
+    net = Net(5, 6)
+    net.then("MatMul", numbers(6, 4))
+    net.then("Relu")
+    net.convert("matmul_along_the_last_axis")
+    net = Net(6)
+    net.then("MatMul", net.add("Transpose", net.const(numbers(4, 6)), perm=[1, 0]))
+    net.nodes[-1].input[0] = "x"
+    net.convert("matmul_with_transposed_weights")
+
+
+def norm(net, channels, **attributes):
+    return net.then(
+        "BatchNormalization",
+        rng.uniform(-1, 1.5, channels).astype(np.float32),
+        numbers(channels),
+        numbers(channels),
+        rng.uniform(0.1, 2, channels).astype(np.float32),
+        **attributes,
+    )
+
+
+def normalisations():
+    net = Net(3, 6, 6, opset=9)
+    net.then("Conv", numbers(4, 3, 3, 3), pads=[1, 1, 1, 1])
+    norm(net, 4, epsilon=0.01)
+    net.then("Relu")
+    net.convert("norm_behind_convolution")
+    net = Net(3, 6, 6)
+    norm(net, 3)
+    net.then("Conv", numbers(4, 3, 3, 3), numbers(4), pads=[1, 1, 1, 1])
+    net.convert("norm_before_padded_convolution")
+    net = Net(4, 6, 6)
+    norm(net, 4)
+    net.then("Conv", numbers(6, 2, 3, 3), numbers(6), group=2)
+    net.convert("norm_before_unpadded_grouped_convolution")
+    net = Net(5)
+    norm(net, 5)
+    net.then("Gemm", numbers(5, 4), numbers(4))
+    norm(net, 4)
+    norm(net, 4)
+    net.convert("norms_around_gemm")
+    net = Net(2, 5, 5)
+    a = net.then("Conv", numbers(3, 2, 3, 3))
+    b = norm(net, 3)
+    net.last = a
+    c = norm(net, 3)
+    net.add("Add", net.add("Relu", b), net.add("Relu", c))
+    net.convert("convolution_shared_by_two_norms")
+
+
+def pools():
+    average = [
+        ("plain", (2, 6, 6), dict(kernel_shape=[2, 2], strides=[2, 2])),
+        ("pads_counted", (2, 5, 6), dict(kernel_shape=[3, 3], pads=[1, 0, 1, 2], count_include_pad=1)),
+        ("pads_not_counted", (2, 5, 6), dict(kernel_shape=[3, 3], pads=[1, 0, 1, 2])),
+        ("ceil", (2, 5, 6), dict(kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)),
+        ("ceil_and_pads", (2, 7, 6), dict(kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, pads=[1, 1, 1, 1])),
+        ("one_dimensional", (3, 9), dict(kernel_shape=[4], strides=[3], pads=[1, 2])),
+        ("same", (2, 5, 6), dict(kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_UPPER")),
+        ("dilated", (2, 8, 7), dict(kernel_shape=[3, 2], dilations=[2, 3], pads=[1, 1, 1, 1], count_include_pad=1)),
+    ]
+    for name, shape, attributes in average:
+        net = Net(*shape, opset=19)
+        net.then("AveragePool", **attributes)
+        net.convert(f"average_{name}")
+    maximum = [
+        ("plain", (2, 6, 6), dict(kernel_shape=[2, 2], strides=[2, 2])),
+        ("pads", (2, 5, 6), dict(kernel_shape=[3, 3], pads=[1, 0, 1, 2])),
+        ("ceil", (2, 5, 6), dict(kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)),
+        ("one_dimensional", (3, 9), dict(kernel_shape=[4], strides=[3], pads=[1, 2])),
+        ("dilated", (2, 8, 7), dict(kernel_shape=[3, 2], dilations=[2, 3], pads=[1, 1, 1, 1])),
+        ("same", (2, 5, 6), dict(kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_LOWER")),
+    ]
+    for name, shape, attributes in maximum:
+        net = Net(*shape)
+        net.then("MaxPool", **attributes)
+        net.convert(f"maximum_{name}")
+    net = Net(1, 8, 8)
+    net.then("Conv", numbers(3, 1, 3, 3), numbers(3))
+    net.then("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    net.then("Dropout")
+    net.then("Relu")
+    net.convert("maximum_before_relu")
+    net = Net(1, 8, 8)
+    net.then("Conv", numbers(3, 1, 3, 3), numbers(3))
+    net.then("MaxPool", kernel_shape=[2, 2], strides=[1, 1])
+    net.then("BatchNormalization", np.array([0.5, 2, 1]), numbers(3), numbers(3), np.array([1.0, 2, 0.5]))
+    net.then("Relu")
+    net.convert("maximum_before_increasing_norm_and_relu")
+    net = Net(1, 8, 8)
+    net.then("Conv", numbers(3, 1, 3, 3), numbers(3))
+    net.then("MaxPool", kernel_shape=[2, 2], strides=[1, 1])
+    net.then("BatchNormalization", np.array([0.5, -2, 1]), numbers(3), numbers(3), np.array([1.0, 2, 0.5]))
+    net.then("Relu")
+    net.convert("maximum_before_decreasing_norm_and_relu")
+    net = Net(2, 6, 6)
+    a = net.then("Conv", numbers(3, 2, 3, 3))
+    pool = net.then("MaxPool", kernel_shape=[2, 2])
+    net.add("Add", net.add("Relu", pool), net.add("Clip", pool, np.float32(0), np.float32(0.5)))
+    net.convert("maximum_before_two_activations")
+    for name, op, opset, attributes, axes in [
+        ("mean_axes_attribute", "ReduceMean", 13, dict(axes=[2, 3], keepdims=0), None),
+        ("mean_axes_input", "ReduceMean", 18, dict(keepdims=1), [-1, -2]),
+        ("max_axes_attribute", "ReduceMax", 12, dict(axes=[-1, 2]), None),
+        ("max_axes_input", "ReduceMax", 20, dict(keepdims=0), [2, 3]),
+        ("mean_of_width", "ReduceMean", 18, dict(keepdims=1), [3]),
+        ("max_of_height", "ReduceMax", 18, dict(keepdims=0), [2]),
+        ("mean_of_channels", "ReduceMean", 18, dict(keepdims=1), [1]),
+    ]:
+        net = Net(3, 4, 5, opset=opset)
+        net.then(op, *([] if axes is None else [np.array(axes)]), **attributes)
+        net.convert(f"global_{name}")
+    net = Net(3, 4, 5)
+    net.then("GlobalAveragePool")
+    net.then("Flatten")
+    net.convert("global_average")
+    net = Net(3, 4)
+    net.then("GlobalMaxPool")
+    net.then("Relu")
+    net.convert("global_max_one_dimensional")
+    net = Net(3, 4, 5)
+    net.then("Transpose", perm=[0, 2, 3, 1])
+    net.then("ReduceMax", np.array([1, 2]), keepdims=0)
+    net.opset = 18
+    net.then("Relu")
+    net.convert("global_max_channels_last")
+
+
+def branches():
+    net = Net(2, 5, 5)
+    a = net.then("Conv", numbers(2, 2, 3, 3), pads=[1, 1, 1, 1])
+    net.add("Add", a, "x")
+    net.then("Relu")
+    b = net.last
+    net.add("Sum", b, a, "x")
+    net.add("Sub", net.last, b)
+    net.convert("sums_of_branches")
+    net = Net(2, 5, 5)
+    a = net.then("Conv", numbers(3, 2, 1, 1))
+    net.add("Concat", "x", a, "x", axis=1)
+    net.then("Concat", net.last, axis=-1)
+    net.convert("concatenations")
+    net = Net(3)
+    net.add("Add", "x", "x")
+    net.convert("a_branch_twice")
+
+
+def constants():
+    net = Net(3, 4, 5)
+    net.then("Sub", np.float32(0.5))
+    net.then("Div", np.array([2.0, 3.0, 4.0]).reshape(1, 3, 1, 1))
+    net.add("Mul", numbers(3, 1, 1), net.last)
+    net.then("Add", numbers(4, 5))
+    net.then("Mul", numbers(1, 1, 1, 5))
+    net.add("Sub", np.float32(1.0), net.last)
+    net.then("Neg")
+    net.then("Add", numbers(1))
+    net.convert("arithmetic_with_constants")
+    net = Net(3, 4, 5)
+    net.add("Sub", numbers(3, 4, 5), "x")
+    net.then("Sum", np.float32(1), numbers(5))
+    net.convert("arithmetic_per_element")
+    net = Net(4)
+    scale = net.add("Constant", value_floats=[1.0, 2.0, 3.0, 4.0])
+    net.add("Mul", "x", net.add("Sqrt", scale))
+    net.add("Mul", net.last, net.add("Constant", value_float=3.0))
+    net.convert("constants_from_nodes")
+    net = Net(4)
+    half = net.const(np.array([1, 0.5, -0.25, 3], np.float16))
+    net.add("Add", "x", net.add("Cast", half, to=1))
+    double = net.const(np.array([[1, 2], [3, 4]], np.int64))
+    flat = net.add("Cast", net.add("Reshape", double, np.array([-1])), to=1)
+    net.add("Mul", net.nodes[1].output[0], flat)
+    net.convert("constants_of_other_types")
+
+
+def activations():
+    net = Net(5, opset=9)
+    net.then("Clip", min=0.0, max=1.5)
+    net.convert("clip_by_attributes")
+    net = Net(5)
+    net.then("Clip", np.float32(0), np.float32(0.75))
+    net.convert("clip_by_inputs")
+    net = Net(5)
+    net.then("Clip", np.float32(0))
+    net.convert("clip_from_below_only")
+    net = Net(5)
+    net.then("Max", np.float32(0))
+    net.add("Min", np.array([1.0]), net.last)
+    net.convert("clip_by_max_and_min")
+    net = Net(5)
+    net.then("Relu")
+    net.then("Clip", np.float32(-1), np.float32(1))
+    net.convert("clip_behind_relu")
+
+
+def staircases():
+    theta, levels = np.float32(1.637692), 8
+    x = (6, 40)
+    net = Net(*x)
+    net.then("Mul", np.float32(levels)), net.then("Div", theta), net.then("Add", np.float32(0.5)), net.then("Floor")
+    net.then("Clip", np.float32(0), np.float32(levels)), net.then("Mul", theta), net.then("Div", np.float32(levels))
+    net.convert("qcfs_as_exported")
+    net = Net(*x)
+    net.then("Div", theta), net.then("Clip", np.float32(0), np.float32(1)), net.then("Mul", np.float32(levels))
+    net.then("Add", np.float32(0.5)), net.then("Floor"), net.then("Div", np.float32(levels)), net.then("Mul", theta)
+    net.convert("qcfs_clipped_first")
+    net = Net(*x)
+    net.add("Mul", np.float32(levels / theta), "x"), net.add("Add", np.float32(0.5), net.last), net.then("Floor")
+    net.then("Relu"), net.then("Min", np.float32(levels)), net.add("Mul", np.float32(theta / levels), net.last)
+    net.convert("qcfs_with_relu_and_min")
+    net = Net(*x)
+    net.then("Div", theta), net.then("Mul", np.float32(levels)), net.then("Add", np.float32(0.5)), net.then("Floor")
+    net.then("Div", np.float32(levels)), net.then("Clip", np.float32(0), np.float32(1)), net.then("Mul", theta)
+    net.convert("qcfs_clipped_last")
+    net = Net(*x)
+    net.then("Relu"), net.then("Mul", np.float32(levels)), net.then("Div", theta), net.then("Sub", np.float32(-0.5))
+    net.then("Floor"), net.then("Min", np.float32(levels)), net.then("Mul", theta), net.then("Div", np.float32(levels))
+    net.convert("qcfs_behind_relu")
+    net = Net(*x)
+    net.then("Mul", np.float32(3.0)), net.then("Floor"), net.then("Clip", np.float32(-2), np.float32(2))
+    net.then("Add", np.float32(2))
+    net.convert("qcfs_shifted_staircase")
+    net = Net(2, 3, 40)
+    scale = np.array([1.5, 0.7]).reshape(2, 1, 1)
+    net.then("Div", scale), net.then("Mul", np.float32(10)), net.then("Add", np.float32(0.5)), net.then("Floor")
+    net.then("Clip", np.float32(0), np.float32(10)), net.then("Div", np.float32(10)), net.then("Mul", scale)
+    net.convert("qcfs_per_channel")
+
+
+def shapes():
+    net = Net(2, 3, 4)
+    shape = net.add("Shape", "x")
+    batch = net.add("Gather", shape, np.array(0), axis=0)
+    batch = net.add("Unsqueeze", batch, np.array([0]))
+    target = net.add("Concat", batch, np.array([-1]), axis=0)
+    net.add("Reshape", "x", target)
+    net.then("Gemm", numbers(24, 3))
+    net.convert("reshape_by_shape_arithmetic")
+    net = Net(2, 3, 4, opset=9)
+    net.then("Reshape", np.array([0, -1, 4]))
+    net.then("Unsqueeze", axes=[1, 4])
+    net.then("Squeeze", axes=[1])
+    net.then("Transpose", perm=[0, 2, 1, 3])
+    net.then("Flatten", axis=1)
+    net.convert("views_by_attributes")
+    net = Net(2, 3, 4, batch=2)
+    net.then("Reshape", np.array([2, 4, 6]))
+    net.then("Unsqueeze", np.array([-1]))
+    net.then("Transpose", perm=[0, 3, 2, 1])
+    net.then("Squeeze", np.array([1]))
+    net.then("Identity")
+    net.then("Dropout")
+    net.then("Cast", to=1)
+    net.convert("views_by_inputs_and_batch_of_two")
+    net = Net(2, 3, 4, opset=9)
+    net.then("Pad", pads=[0, 0, 1, 2, 0, 1, 0, 1])
+    net.convert("pad_by_attribute")
+    net = Net(2, 5, 5)
+    net.then("Pad", np.array([0, 0, 1, 2, 0, 0, 0, 1]))
+    net.then("Conv", numbers(3, 2, 3, 3), numbers(3), pads=[1, 0, 0, 0])
+    net.convert("pad_before_convolution")
+    net = Net(2, 5, 5, opset=18)
+    net.then("Relu")
+    net.then("Pad", np.array([1, 2, 0, 1]), np.float32(0), np.array([2, 3]))
+    net.then("MaxPool", kernel_shape=[3, 3], strides=[2, 2])
+    net.convert("pad_before_maximum")
+    net = Net(2, 5, 5)
+    net.then("Pad", np.array([0, 0, 1, 1, 0, 0, 1, 1]))
+    net.then("MaxPool", kernel_shape=[3, 3], strides=[2, 2])
+    net.convert("pad_before_maximum_of_signed_values")
+
+
+def decisions():
+    for op, attributes in [("Softmax", dict(axis=1)), ("LogSoftmax", dict(axis=-1)), ("ArgMax", dict(axis=1))]:
+        net = Net(5)
+        logits = net.then("Gemm", numbers(5, 4), numbers(4))
+        net.then(op, **attributes)
+        net.then("Identity")
+        net.convert(f"last_{op.lower()}_dropped", until=logits)
+
+
+def refusals():
+    net = Net(2, 4, 4)
+    net.then("Conv", numbers(3, 2, 3, 3), name="first")
+    net.then("LeakyRelu", name="leaky")
+    gate = net.then("Sigmoid", name="gate")
+    net.add("Mul", net.nodes[0].output[0], gate, name="product")
+    net.then("GlobalAveragePool", name="mean")
+    net.then("Flatten", name="flat")
+    net.then("Softmax", name="inside", axis=1)
+    net.then("Gemm", numbers(3, 2), name="last")
+    net.then("Clip", np.float32(-1), np.float32(1), name="hard_tanh")
+    net.refuse("several_reasons", ["leaky", "gate", "product", "inside", "hard_tanh"])
+    net = Net(4)
+    net.then("Floor", name="floor")
+    net.refuse("floor_alone", ["floor"])
+    net = Net(4)
+    net.then("Mul", np.float32(8)), net.then("Floor", name="floor")
+    net.then("Clip", np.float32(0.5), np.float32(8), name="clip")
+    net.refuse("staircase_cut_between_steps", ["floor", "clip"])
+    net = Net(4)
+    net.then("Min", np.float32(1), name="from_above")
+    net.refuse("clip_from_above_only", ["from_above"])
+    net = Net(4)
+    net.add("MatMul", "x", "x", name="outer")
+    net.refuse("product_of_activations", ["outer"])
+    net = Net(3, 4)
+    net.then("Reshape", np.array([-1, 4]), name="mixes")
+    net.refuse("reshape_mixing_samples", ["mixes"])
+    net = Net(3, 4)
+    net.then("Transpose", perm=[1, 0, 2], name="turned")
+    net.refuse("transposed_batch", ["turned"])
+    net = Net(3, 4)
+    net.then("Pad", np.array([0, 0, 1, 0, 0, 1]), mode="reflect", name="reflect")
+    net.add("Pad", "x", np.array([0, 0, 1, 0, 0, 1]), np.float32(1), name="ones")
+    net.add("Pad", "x", np.array([1, 0, 0, 0, 0, 0]), name="batch")
+    net.add("Pad", "x", np.array([0, 0, -1, 0, 0, 0]), name="cut")
+    net.refuse("pads_of_other_kinds", ["reflect", "ones", "batch", "cut"])
+    net = Net(3, 4, 5)
+    net.then("Conv", numbers(3, 4, 3, 3), name="channels")
+    net.refuse("wrong_channels", ["channels"])
+    net = Net(3, 4, 5, 6)
+    net.then("Conv", numbers(3, 3, 3, 3, 3), name="solid")
+    net.refuse("three_dimensions", ["solid"])
+    net = Net(4)
+    net.then("BatchNormalization", *[np.ones(4)] * 4, training_mode=1, name="training", outputs=3)
+    net.refuse("training_mode", ["training"])
+    net = Net(4)
+    net.then("Strange", domain="else.where", name="strange")
+    net.refuse("other_domain", ["strange"])
+    net = Net("width")
+    net.then("Relu"), net.then("Tanh", name="tanh")
+    net.refuse("symbolic_width", ["x", "tanh"])
+    net = Net(4)
+    other = helper.make_tensor_value_info("other", TensorProto.FLOAT, ["N", 4])
+    net.add("Add", "x", "other"), net.then("Elu", name="elu")
+    net.refuse("two_inputs", ["x", "other", "elu"], inputs=[other])
+    net = Net(4)
+    a = net.then("Relu")
+    b = net.add("Tanh", a, name="tanh")
+    net.refuse("two_outputs", ["tanh", a, b], outputs=[a, b])
+    net = Net(4)
+    net.add("Add", "x", "nowhere", name="dangling")
+    net.refuse("missing_tensor", ["dangling"])
+    net = Net(2, 3)
+    net.add("Add", "x", numbers(3, 2, 3), name="broadcast")
+    net.add("Concat", "x", np.ones((1, 2, 3), np.float32), axis=1, name="joined")
+    net.add("Concat", "x", "x", axis=0, name="batches")
+    net.refuse("constants_that_do_not_fit", ["broadcast", "joined", "batches"])
+    net = Net(4)
+    net.then("LSTM", numbers(1, 8, 4), numbers(1, 8, 2), hidden_size=2, name="")
+    net.nodes[-1].name = ""
+    net.refuse("nameless_node", ["LSTM_0"])
+
+
+for make in [convolutions, linear, normalisations, pools, branches, constants, activations, staircases, shapes]:
+    make()
+decisions()
+refusals()
+np.savez_compressed("cases.npz", **cases)
+print(len([name for name in cases if name.endswith(".onnx")]), "cases")

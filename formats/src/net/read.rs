@@ -1,0 +1,141 @@
+//! From the entries and sections of a file to parts of a network.
+
+use std::sync::Arc;
+
+use snn_engine::{
+    Accumulator, Buffer, Connectivity, Conv2d, Conv2dGeometry, DenseRows, IntegrateFire, MaxPool,
+    NetworkError, Neuron, OneToOne, PerNeuron, Reset, Rows, SparseRows, Targets,
+};
+
+use super::entry::{
+    ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry,
+};
+use super::{Description, LONGEST_PROVENANCE, MOST_DELAYS, MOST_NEURONS};
+use crate::container::{Container, Dtype, SectionElement};
+use crate::error::FormatError;
+
+/// Turns entries of the head into parts of a network.
+pub(super) struct Reader<'a> {
+    pub(super) container: &'a Container,
+}
+
+impl Reader<'_> {
+    pub(super) fn error(&self, what: impl Into<String>) -> FormatError {
+        self.container.origin().error(what)
+    }
+
+    fn wrap<T>(&self, at: &str, result: Result<T, NetworkError>) -> Result<T, FormatError> {
+        result.map_err(|error| self.error(error.within(at).to_string()))
+    }
+
+    /// Refuses a head that asks for far more memory in a run than its file is long.
+    pub(super) fn check_demands(&self, entry: &NetEntry) -> Result<(), FormatError> {
+        let length = self.container.file_length() as u64;
+        let neurons = entry.populations.iter().fold(0u64, |sum, population| {
+            let lengths = population.shape.0.shape();
+            let size = lengths.iter().fold(1u64, |n, &length| n.saturating_mul(length as u64));
+            sum.saturating_add(size)
+        });
+        let allowed = MOST_NEURONS.max(length.saturating_mul(64));
+        if neurons > allowed {
+            return Err(self.error(format!(
+                "{neurons} neurons are declared in a file of {length} bytes; allowed are {allowed}"
+            )));
+        }
+        let longest = entry.projections.iter().map(|projection| projection.delay).max().unwrap_or(0);
+        let kept = u64::from(longest).saturating_mul(entry.populations.len() as u64);
+        let allowed = MOST_DELAYS.max(length);
+        if kept > allowed {
+            return Err(self.error(format!(
+                "a delay of {longest} steps in a net of {} populations is declared; their product may be {allowed}",
+                entry.populations.len()
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn description(&self, entry: &DescriptionEntry) -> Result<Description, FormatError> {
+        let text = entry.provenance.get();
+        if text.len() > LONGEST_PROVENANCE {
+            return Err(self.error(format!(
+                "a provenance of {} bytes was found; at most {LONGEST_PROVENANCE} are allowed",
+                text.len()
+            )));
+        }
+        let provenance = serde_json::from_str(text)
+            .map_err(|reason| self.error(format!("its provenance is no JSON object: {reason}")))?;
+        Ok(Description { provenance })
+    }
+
+    /// The numbers of a section, in place.
+    fn buffer<T: SectionElement>(&self, name: &str) -> Result<Buffer<T>, FormatError> {
+        Ok(Buffer::shared(Arc::new(self.container.section::<T>(name)?)))
+    }
+
+    fn per_neuron(&self, at: &str, part: &str, section: &str) -> Result<PerNeuron, FormatError> {
+        self.wrap(&format!("{at}: {part}"), PerNeuron::repeating(self.buffer(section)?))
+    }
+
+    pub(super) fn neuron(&self, population: &str, entry: &NeuronEntry) -> Result<Neuron, FormatError> {
+        let at = format!("population `{population}`");
+        Ok(match entry {
+            NeuronEntry::Source => Neuron::Source,
+            NeuronEntry::IntegrateFire { threshold, bias, start, reset } => {
+                Neuron::IntegrateFire(IntegrateFire {
+                    threshold: self.per_neuron(&at, "threshold", threshold)?,
+                    bias: self.per_neuron(&at, "bias", bias)?,
+                    start: self.per_neuron(&at, "start", start)?,
+                    reset: match reset {
+                        ResetEntry::Subtract => Reset::Subtract,
+                        ResetEntry::Zero => Reset::Zero,
+                    },
+                })
+            }
+            NeuronEntry::Accumulator { bias } => {
+                Neuron::Accumulator(Accumulator { bias: self.per_neuron(&at, "bias", bias)? })
+            }
+            NeuronEntry::MaxPool => Neuron::MaxPool(MaxPool),
+        })
+    }
+
+    pub(super) fn connectivity(
+        &self,
+        at: &str,
+        entry: &ConnectivityEntry,
+        sources: usize,
+        targets: usize,
+    ) -> Result<Connectivity, FormatError> {
+        Ok(match entry {
+            ConnectivityEntry::Rows(rows) => Connectivity::Rows(self.rows(at, rows, targets)?),
+            ConnectivityEntry::Conv2d { geometry, rows } => {
+                let rows = self.rows(at, rows, geometry.target[2] as usize)?;
+                let &GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups } =
+                    geometry;
+                let geometry =
+                    Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups };
+                Connectivity::Conv2d(self.wrap(at, Conv2d::new(geometry, rows))?)
+            }
+            ConnectivityEntry::OneToOne { weights } => {
+                let weights = self.per_neuron(at, "weights", weights)?;
+                Connectivity::OneToOne(self.wrap(at, OneToOne::new(sources, weights))?)
+            }
+        })
+    }
+
+    fn rows(&self, at: &str, entry: &RowsEntry, width: usize) -> Result<Rows, FormatError> {
+        Ok(match entry {
+            RowsEntry::Sparse { row_starts, targets, weights } => {
+                let targets = match self.container.entry(targets)?.dtype {
+                    Dtype::U16 => Targets::U16(self.buffer(targets)?),
+                    // Any other type is an error that names it.
+                    _ => Targets::U32(self.buffer(targets)?),
+                };
+                let (row_starts, weights) = (self.buffer(row_starts)?, self.buffer(weights)?);
+                Rows::Sparse(self.wrap(at, SparseRows::new(width, row_starts, targets, weights))?)
+            }
+            RowsEntry::Dense { weights } => {
+                Rows::Dense(self.wrap(at, DenseRows::new(width, self.buffer(weights)?))?)
+            }
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! From a network to the entries and sections of its file.
+
+use std::path::Path;
+
+use snn_engine::{Connectivity, Conv2dGeometry, MaxPool, Network, Neuron, Reset, Rows, Targets};
+
+use super::entry::{
+    ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
+    ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry,
+};
+use super::{Description, KIND, LONGEST_PROVENANCE};
+use crate::container::{ContainerWriter, SectionElement};
+use crate::error::{FormatError, Origin};
+
+/// Writes a network to `path`, complete or not at all. The same network and description give the same bytes.
+///
+/// # Errors
+/// If the file cannot be written, or the provenance is longer than [`LONGEST_PROVENANCE`].
+pub fn write_net(
+    path: impl AsRef<Path>,
+    network: &Network,
+    description: &Description,
+) -> Result<(), FormatError> {
+    let provenance = serde_json::value::to_raw_value(&description.provenance)
+        .unwrap_or_else(|reason| panic!("a JSON object is no JSON: {reason}"));
+    let length = provenance.get().len();
+    if length > LONGEST_PROVENANCE {
+        return Err(Origin::file(path).error(format!(
+            "cannot be written: its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"
+        )));
+    }
+    let mut writer = ContainerWriter::new();
+    let populations = network
+        .populations()
+        .iter()
+        .map(|population| PopulationEntry {
+            name: population.name().to_owned(),
+            shape: ShapeEntry(population.layout()),
+            neuron: write_neuron(&mut writer, population.name(), population.neuron()),
+        })
+        .collect();
+    let name = |id| network.population(id).name().to_owned();
+    let projections = network
+        .projections()
+        .iter()
+        .enumerate()
+        .map(|(index, projection)| ProjectionEntry {
+            source: name(projection.source()),
+            target: name(projection.target()),
+            delay: projection.delay(),
+            connectivity: write_connectivity(
+                &mut writer,
+                &format!("projection{index}"),
+                projection.connectivity(),
+            ),
+        })
+        .collect();
+    let content = NetEntry { populations, projections, description: DescriptionEntry { provenance } };
+    writer.write(path, KIND, &content)
+}
+
+/// Adds a section called `owner.part`; returns its name.
+fn add<'a, T: SectionElement>(
+    writer: &mut ContainerWriter<'a>,
+    owner: &str,
+    part: &str,
+    numbers: &'a [T],
+) -> String {
+    let name = format!("{owner}.{part}");
+    writer.section(name.clone(), numbers);
+    name
+}
+
+fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a Neuron) -> NeuronEntry {
+    match neuron {
+        Neuron::Source => NeuronEntry::Source,
+        Neuron::IntegrateFire(neuron) => NeuronEntry::IntegrateFire {
+            threshold: add(writer, owner, "threshold", neuron.threshold.values()),
+            bias: add(writer, owner, "bias", neuron.bias.values()),
+            start: add(writer, owner, "start", neuron.start.values()),
+            reset: match neuron.reset {
+                Reset::Subtract => ResetEntry::Subtract,
+                Reset::Zero => ResetEntry::Zero,
+            },
+        },
+        Neuron::Accumulator(neuron) => {
+            NeuronEntry::Accumulator { bias: add(writer, owner, "bias", neuron.bias.values()) }
+        }
+        Neuron::MaxPool(MaxPool) => NeuronEntry::MaxPool,
+    }
+}
+
+fn write_connectivity<'a>(
+    writer: &mut ContainerWriter<'a>,
+    owner: &str,
+    connectivity: &'a Connectivity,
+) -> ConnectivityEntry {
+    match connectivity {
+        Connectivity::Rows(rows) => ConnectivityEntry::Rows(write_rows(writer, owner, rows)),
+        Connectivity::Conv2d(conv) => {
+            let &Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups } =
+                conv.geometry();
+            ConnectivityEntry::Conv2d {
+                geometry: GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups },
+                rows: write_rows(writer, owner, conv.rows()),
+            }
+        }
+        Connectivity::OneToOne(one) => {
+            ConnectivityEntry::OneToOne { weights: add(writer, owner, "weights", one.weights().values()) }
+        }
+    }
+}
+
+fn write_rows<'a>(writer: &mut ContainerWriter<'a>, owner: &str, rows: &'a Rows) -> RowsEntry {
+    match rows {
+        Rows::Sparse(rows) => RowsEntry::Sparse {
+            row_starts: add(writer, owner, "row_starts", rows.row_starts()),
+            targets: match rows.targets() {
+                Targets::U16(ids) => add(writer, owner, "targets", ids),
+                Targets::U32(ids) => add(writer, owner, "targets", ids),
+            },
+            weights: add(writer, owner, "weights", rows.weights()),
+        },
+        Rows::Dense(rows) => RowsEntry::Dense { weights: add(writer, owner, "weights", rows.weights()) },
+    }
+}

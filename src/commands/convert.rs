@@ -1,0 +1,262 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+use snn_converter::calibrate::Zeros;
+use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
+use snn_converter::normalise::{Normalise, ScalePer, Start};
+use snn_converter::report::LayerReport;
+use snn_formats::Description;
+
+use crate::commands::Usage;
+use crate::models::{self, Model};
+use crate::output;
+use crate::samples::read_labels;
+
+/// Make a spiking network of a trained net.
+///
+/// The scales of the activations are chosen from calibration samples; a few hundred training samples do.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
+  snn-event convert --model weights.npz --normalise none --out net.bin")]
+pub struct Convert {
+    /// The trained net: .onnx, or .npz with W0, b0, W1, b1, …
+    #[arg(long, value_name = "MODEL")]
+    model: PathBuf,
+
+    /// Calibration samples, .npy of shape (N, …)
+    #[arg(long, value_name = "X.NPY")]
+    calib: Option<PathBuf>,
+
+    /// Where the network goes
+    #[arg(long, value_name = "NET.BIN")]
+    out: PathBuf,
+
+    /// How scales are chosen [default: mse; none for .npz nets with a theta]
+    #[arg(long, value_enum)]
+    normalise: Option<NormaliseName>,
+
+    /// The percentile of `--normalise percentile`, in per cent [default: 99.9]
+    #[arg(long, value_name = "PER CENT")]
+    percentile: Option<f64>,
+
+    /// The number of steps that the network is made for (mse)
+    #[arg(long = "T", value_name = "STEPS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+
+    /// How far one scale reaches [default: channel for images, layer for vectors]
+    #[arg(long, value_enum)]
+    scale_per: Option<ScalePerName>,
+
+    /// Whether activations that are zero count in percentiles
+    #[arg(long, value_enum, default_value = "in")]
+    zeros: ZerosName,
+
+    /// Potential before the first step, in thresholds [default: half for mse and qcfs, else 0]
+    #[arg(long, value_enum)]
+    v0: Option<V0>,
+
+    /// What the result is read from
+    #[arg(long, value_enum, default_value = "potential")]
+    readout: ReadoutName,
+
+    /// Write convolutions as plain sparse rows; larger, with the same results
+    #[arg(long)]
+    unroll: bool,
+
+    /// Subtracted from the input: one number, or one per channel
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    input_mean: Vec<f32>,
+
+    /// What the input is divided by after that: one number, or one per channel
+    #[arg(long, value_delimiter = ',')]
+    input_std: Vec<f32>,
+
+    /// Classes of the calibration samples: the accuracy is told
+    #[arg(long, value_name = "Y.NPY", requires = "calib")]
+    labels: Option<PathBuf>,
+
+    /// Write a report as JSON; `-` writes it to standard output, and nothing else
+    #[arg(long, visible_alias = "json", value_name = "REPORT.JSON")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum NormaliseName {
+    /// The largest activation (Diehl et al. 2015)
+    Max,
+    /// A high percentile of the activations (Rueckauer et al. 2017)
+    Percentile,
+    /// Least squared error of rounding to the rates of T steps (Li et al. 2021)
+    Mse,
+    /// Trained thresholds (Bu et al. 2022)
+    Qcfs,
+    /// Weights as they are
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScalePerName {
+    Layer,
+    Channel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ZerosName {
+    In,
+    Out,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum V0 {
+    #[value(name = "0")]
+    Zero,
+    Half,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReadoutName {
+    /// Potentials of a last population that never fires
+    Potential,
+    /// Spike counts of a last population that fires like the others
+    Spikes,
+}
+
+impl Convert {
+    pub fn run(self) -> Result<ExitCode> {
+        let model = models::read(&self.model)?;
+        let calibration = self.calib.as_deref().map(|path| calibration(path, &model)).transpose()?;
+        let samples = match (&calibration, &self.labels) {
+            (Some(values), labels) => {
+                let count = values.len() / model.ann.input_shape().elements();
+                Some((values, labels.as_deref().map(|path| read_labels(path, count)).transpose()?))
+            }
+            (None, _) => None,
+        };
+        let samples = samples.as_ref().map(|(values, labels)| Samples { values, labels: labels.as_deref() });
+        let conversion = convert(&model.ann, samples.as_ref(), &self.options()?)
+            .with_context(|| self.model.display().to_string())?;
+        let description = Description { provenance: self.provenance()? };
+        snn_formats::write_net(&self.out, &conversion.network, &description)?;
+        if let Some(path) = &self.report {
+            output::write_json(path, &conversion.report)?;
+        }
+        if !output::wants_only_json(self.report.as_deref()) {
+            output::print(&self.text(&model, &conversion)?)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn options(&self) -> Result<Options> {
+        let percentile = self.percentile.unwrap_or(99.9);
+        let normalise = match (self.normalise, self.percentile) {
+            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Normalise::Percentile(percentile),
+            (Some(_), Some(_)) => {
+                return Err(Usage("--percentile goes with --normalise percentile only".into()).into());
+            }
+            (Some(NormaliseName::Max), None) => Normalise::Max,
+            (Some(NormaliseName::Mse) | None, None) => Normalise::LeastError,
+            (Some(NormaliseName::Qcfs), None) => Normalise::Trained,
+            (Some(NormaliseName::None), None) => Normalise::None,
+        };
+        Ok(Options {
+            normalise,
+            scale_per: self.scale_per.map(|per| match per {
+                ScalePerName::Layer => ScalePer::Layer,
+                ScalePerName::Channel => ScalePer::Channel,
+            }),
+            zeros: match self.zeros {
+                ZerosName::In => Zeros::Included,
+                ZerosName::Out => Zeros::Excluded,
+            },
+            start: self.v0.map(|start| match start {
+                V0::Zero => Start::Zero,
+                V0::Half => Start::Half,
+            }),
+            steps: self.steps,
+            readout: match self.readout {
+                ReadoutName::Potential => Readout::Potential,
+                ReadoutName::Spikes => Readout::Spikes,
+            },
+            unroll: self.unroll,
+            input_mean: self.input_mean.clone(),
+            input_std: self.input_std.clone(),
+        })
+    }
+
+    /// Where the network came from, without dates or folders, so that the same command gives the same file.
+    fn provenance(&self) -> Result<Map<String, Value>> {
+        let file = |path: &Path| -> Result<Value> {
+            let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
+        };
+        let mut provenance = Map::new();
+        provenance.insert("tool".into(), json!(concat!("snn-event ", env!("CARGO_PKG_VERSION"))));
+        provenance.insert("model".into(), file(&self.model)?);
+        if let Some(path) = &self.calib {
+            provenance.insert("calibration".into(), file(path)?);
+        }
+        provenance.insert("options".into(), json!(format!("{:?}", self.options()?)));
+        Ok(provenance)
+    }
+
+    fn text(&self, model: &Model, conversion: &Conversion) -> Result<String> {
+        let mut text = String::new();
+        for note in model.notes.iter().chain(&conversion.notes) {
+            text += &format!("note: {note}\n");
+        }
+        let number = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());
+        let rows = conversion.report.layers.iter().map(|layer: &LayerReport| {
+            vec![
+                layer.name.clone(),
+                layer.kind.clone(),
+                format!("{:?}", layer.shape),
+                output::count(layer.weights),
+                output::count(layer.nonzeros),
+                if layer.weights == 0 { "–".into() } else { output::percent(layer.density) },
+                layer.scale.as_ref().map_or("–".into(), |scale| {
+                    if scale.min == scale.max {
+                        format!("{:.4}", scale.median)
+                    } else {
+                        format!("{:.4} ({:.4} … {:.4})", scale.median, scale.min, scale.max)
+                    }
+                }),
+                number(layer.dead),
+                number(layer.saturated),
+            ]
+        });
+        let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
+        text += &output::table(&head, rows).to_string();
+        let size = std::fs::metadata(&self.out).map(|metadata| metadata.len())?;
+        text += &format!("\n\n{}: {}\n", self.out.display(), output::bytes(size));
+        Ok(text)
+    }
+}
+
+/// The calibration samples of a net.
+fn calibration(path: &Path, model: &Model) -> Result<Vec<f32>> {
+    let array = snn_formats::npy::read(path)?;
+    let (shape, wanted) = (array.shape.clone(), model.ann.input_shape().elements());
+    let samples = shape.first().copied().unwrap_or(0);
+    if shape.iter().skip(1).product::<usize>() != wanted || samples == 0 {
+        bail!(
+            "{}: calibration samples of shape {shape:?}; allowed is (N, …) with {wanted} numbers each: the net's input is {}",
+            path.display(),
+            model.ann.input_shape()
+        );
+    }
+    if shape[1..] != *model.ann.input_shape().extents() {
+        eprintln!(
+            "note: calibration samples of shape {:?} are read as the net's input, {}",
+            &shape[1..],
+            model.ann.input_shape()
+        );
+    }
+    Ok(array.into_f32()?)
+}
