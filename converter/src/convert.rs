@@ -3,6 +3,7 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched, Zeros};
+use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
 use crate::lower::{Kind, Plan, Scaling, lower, needed};
@@ -36,6 +37,8 @@ pub struct Options {
     pub start: Option<Start>,
     /// The number of steps of the runs that the network is made for; at least 1. Default: 32.
     pub steps: u32,
+    /// Whether scales, starts and biases are fitted to the spikes of runs of `steps` steps ([`crate::fit`]).
+    pub fit: bool,
     /// What is read from the network. Default: potentials.
     pub readout: Readout,
     /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
@@ -54,6 +57,7 @@ impl Default for Options {
             zeros: Zeros::default(),
             start: None,
             steps: 32,
+            fit: false,
             readout: Readout::default(),
             unroll: false,
             input_mean: Vec::new(),
@@ -135,6 +139,7 @@ pub fn convert(
         input_scale,
         input_shift,
         unroll: options.unroll,
+        output_ramp: None,
         check_only: true,
     };
     let mut refusals = lower(ann, &plan).err().unwrap_or_default();
@@ -147,6 +152,11 @@ pub fn convert(
     let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
+    if options.fit
+        && let (Some(samples), Some(prepared)) = (samples, &prepared)
+    {
+        fit(ann, &mut plan, samples.values, prepared, options.steps)?;
+    }
     let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
@@ -174,7 +184,7 @@ fn activations(ann: &Ann, options: &Options) -> Vec<NodeId> {
 }
 
 fn unit_scaling(ann: &Ann, node: NodeId) -> Scaling {
-    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), 1.0), start: 0.0 }
+    Scaling::new(Runs::same(ann.node(node).shape.elements(), 1.0), 0.0)
 }
 
 /// The activations without a trained threshold, if that is what is asked for.
@@ -308,10 +318,7 @@ fn choose_scales(
             let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
             let scales = floored(scales.next().expect("one list of scales for each chosen activation"));
             let scales = scales.into_iter().map(|scale| scale.min(bound)).collect();
-            Scaling {
-                lambda: Runs::new(ann.node(node).shape.elements(), scales),
-                start: start(ann, node, options),
-            }
+            Scaling::new(Runs::new(ann.node(node).shape.elements(), scales), start(ann, node, options))
         } else {
             fixed_scaling(ann, node, options)
         };
@@ -366,7 +373,7 @@ fn fixed_scaling(ann: &Ann, node: NodeId, options: &Options) -> Scaling {
         .normalise
         .fixed(&ann.node(node).op)
         .expect("an activation that needs no samples has a fixed scale");
-    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), lambda), start: start(ann, node, options) }
+    Scaling::new(Runs::same(ann.node(node).shape.elements(), lambda), start(ann, node, options))
 }
 
 /// The groups that share a scale: of a population whose spikes are the result, all of it, so that its classes compare.

@@ -6,6 +6,7 @@ mod affine;
 pub mod ann;
 pub mod calibrate;
 pub mod convert;
+mod fit;
 pub mod forward;
 pub mod import;
 mod lower;
