@@ -3,6 +3,7 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched, Zeros};
+use crate::compare::compare;
 use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
@@ -37,8 +38,13 @@ pub struct Options {
     pub start: Option<Start>,
     /// The number of steps of the runs that the network is made for; at least 1. Default: 32.
     pub steps: u32,
-    /// Whether scales, starts and biases are fitted to the spikes of runs of `steps` steps ([`crate::fit`]).
+    /// Whether scales, starts and biases are then fitted, layer by layer, to the spikes that really arrive in runs of
+    /// `steps` steps with constant input. The network is much more accurate in short runs of this length, and less in runs of
+    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: no.
     pub fit: bool,
+    /// Whether the report compares spike rates with activations, and accuracies if labels are given, on at most 256 of the
+    /// samples in runs of `steps` steps. Default: no.
+    pub compare: bool,
     /// What is read from the network. Default: potentials.
     pub readout: Readout,
     /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
@@ -58,6 +64,7 @@ impl Default for Options {
             start: None,
             steps: 32,
             fit: false,
+            compare: false,
             readout: Readout::default(),
             unroll: false,
             input_mean: Vec::new(),
@@ -152,10 +159,17 @@ pub fn convert(
     let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
-    if options.fit
-        && let (Some(samples), Some(prepared)) = (samples, &prepared)
-    {
-        fit(ann, &mut plan, samples.values, prepared, options.steps)?;
+    let given = samples.zip(prepared.as_deref());
+    if options.fit {
+        let Some((samples, prepared)) = given else {
+            return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
+        };
+        let groups_of = |node| groups(ann, node, options).groups;
+        fit(ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
+        notes.push(format!(
+            "fitted to runs of {} steps with constant input; convert again for other run lengths",
+            options.steps
+        ));
     }
     let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
     let network = lowered.network()?;
@@ -167,7 +181,23 @@ pub fn convert(
             _ => None,
         })
         .collect();
-    let report = Report { layers: layers(&lowered, &network, &units) };
+    let mut report = Report {
+        steps: options.steps,
+        fitted: options.fit,
+        layers: layers(&lowered, &network, &units),
+        ..Report::default()
+    };
+    if options.compare
+        && let Some((samples, prepared)) = given
+    {
+        let values = [samples.values, prepared];
+        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps)?;
+        report.compared = Some(found.samples);
+        report.accuracy = found.accuracy;
+        for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
+            layer.loss = loss;
+        }
+    }
     Ok(Conversion { network, report, notes })
 }
 

@@ -12,11 +12,10 @@
 //! - the ramp, an addition to the bias, which makes up for the start over the run, and for errors of the mean.
 
 use crate::affine::Runs;
-use crate::ann::{Ann, NodeId};
+use crate::ann::{Ann, NodeId, Op};
 use crate::convert::ConvertError;
 use crate::forward::forward;
 use crate::lower::{Kind, Lowered, Plan, lower};
-use crate::normalise::upper_bound;
 use rayon::prelude::*;
 use snn_engine::{
     Drive, EventSimulator, Layout, Network, NetworkError, PopulationId, Simulator, Stimulus, default_threads,
@@ -33,21 +32,30 @@ const TRACES: usize = 2048;
 /// The room for the currents of one population, in numbers.
 const ROOM: usize = 1 << 25;
 
-/// What one neuron gets and should give in one sample.
-struct Trace {
-    /// The activation of the trained net.
-    target: f32,
-    /// Currents summed up to each step, in the activation's unit, `[steps]`.
+/// What some neurons of a group get and should give, each in one sample.
+struct Traces {
+    /// The activations of the trained net, `[traces]`.
+    targets: Vec<f32>,
+    /// Currents summed up to each step, in the activation's unit, `[steps][traces]`.
     currents: Vec<f32>,
 }
 
-/// Fits the scalings of a plan, and the bias of its read-out, to runs of `steps` steps with constant input.
+impl Traces {
+    /// The currents of whole runs.
+    fn ends(&self) -> &[f32] {
+        &self.currents[self.currents.len() - self.targets.len()..]
+    }
+}
+
+/// Fits the scalings of a plan, and the bias of its read-out, to runs of `steps` steps with constant input; `groups_of` an
+/// activation share their numbers.
 pub(crate) fn fit(
     ann: &Ann,
     plan: &mut Plan,
     raw: &[f32],
     prepared: &[f32],
     steps: u32,
+    groups_of: impl Fn(NodeId) -> usize,
 ) -> Result<(), ConvertError> {
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n);
@@ -62,16 +70,20 @@ pub(crate) fn fit(
         match part.kind {
             Kind::Source | Kind::Maximum => continue,
             Kind::Fires { .. } => {
-                let groups = plan.scalings[&node].lambda.values().len();
+                let groups = groups_of(node).max(plan.scalings[&node].lambda.values().len());
                 let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
-                let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
+                let bound = match ann.node(node).op {
+                    Op::Clip { max } => f64::from(max),
+                    _ => f64::INFINITY,
+                };
                 let old = &plan.scalings[&node];
+                let length = old.lambda.elements() / groups;
                 let fitted: Vec<Fitted> = traces
                     .par_iter()
                     .enumerate()
                     .map(|(group, traces)| {
                         let start =
-                            Fitted { lambda: old.lambda.values()[group], start: old.start, ramp: 0.0 };
+                            Fitted { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
                         improve(start, traces, steps, bound)
                     })
                     .collect();
@@ -88,14 +100,12 @@ pub(crate) fn fit(
                 let groups = ann.node(node).shape.elements();
                 let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
                 let errors = traces.iter().map(|traces| {
-                    let sum: f64 = traces
+                    let off = traces
+                        .targets
                         .iter()
-                        .map(|trace| {
-                            let end = trace.currents.last().copied().unwrap_or(0.0);
-                            f64::from(trace.target) - f64::from(end) / f64::from(steps)
-                        })
-                        .sum();
-                    sum / traces.len().max(1) as f64
+                        .zip(traces.ends())
+                        .map(|(&target, &end)| f64::from(target) - f64::from(end) / f64::from(steps));
+                    off.sum::<f64>() / traces.targets.len() as f64
                 });
                 plan.output_ramp = Some(Runs::new(groups, errors.collect()));
             }
@@ -106,7 +116,7 @@ pub(crate) fn fit(
 }
 
 /// Some samples, whatever the order in which all are given: those whose bits have the smallest hashes.
-fn choose(values: &[f32], n: usize) -> Vec<usize> {
+pub(crate) fn choose(values: &[f32], n: usize) -> Vec<usize> {
     let mut hashes: Vec<(u64, usize)> =
         values.chunks_exact(n).enumerate().map(|(place, sample)| (hash(sample), place)).collect();
     hashes.sort_unstable();
@@ -129,7 +139,7 @@ fn traces(
     groups: usize,
     [raw, prepared]: [&[f32]; 2],
     steps: u32,
-) -> Result<Vec<Vec<Trace>>, ConvertError> {
+) -> Result<Vec<Traces>, ConvertError> {
     let part = &lowered.parts[place];
     let node = part.node;
     let elements = ann.node(node).shape.elements();
@@ -171,18 +181,26 @@ fn traces(
         }
         Ok::<_, NetworkError>(currents)
     })?;
-    let mut traces: Vec<Vec<Trace>> = (0..groups).map(|_| Vec::with_capacity(samples * each)).collect();
-    for (sample, currents) in currents.iter().enumerate() {
-        for (at, element) in elements_of(sample).enumerate() {
-            let lambda = part.lambda.get(element);
-            let in_unit = |step: usize| (f64::from(currents[step * groups * each + at]) * lambda) as f32;
-            traces[at / each].push(Trace {
-                target: targets[sample * groups * each + at],
-                currents: (0..steps as usize).map(in_unit).collect(),
-            });
+    let count = samples * each;
+    let collect = |group: usize| {
+        let own = group * each..(group + 1) * each;
+        let mut traces = Traces {
+            targets: Vec::with_capacity(count),
+            currents: Vec::with_capacity(count * steps as usize),
+        };
+        for sample in 0..samples {
+            traces.targets.extend_from_slice(&targets[sample * groups * each..][own.clone()]);
         }
-    }
-    Ok(traces)
+        let lambda = part.lambda.get(group * length);
+        for step in 0..steps as usize {
+            for currents in &currents {
+                let seen = &currents[step * groups * each..][own.clone()];
+                traces.currents.extend(seen.iter().map(|&v| (f64::from(v) * lambda) as f32));
+            }
+        }
+        traces
+    };
+    Ok((0..groups).into_par_iter().map(collect).collect())
 }
 
 /// The constant input of one sample, given in the user's order.
@@ -203,33 +221,40 @@ struct Fitted {
 }
 
 impl Fitted {
-    /// The mean squared difference between what neurons with these numbers give and what they should give.
-    fn error(&self, traces: &[Trace], steps: u32) -> f64 {
+    /// The sum of squared differences between what neurons with these numbers give and what they should give.
+    fn error(&self, traces: &Traces, steps: u32) -> f64 {
+        const LANES: usize = 16;
+        let count = traces.targets.len();
         let unit = 1.0 / self.lambda as f32;
         let (start, slope) = (self.start as f32, (self.ramp / f64::from(steps)) as f32);
         let level = self.lambda / f64::from(steps);
-        let error = |trace: &Trace| {
-            let mut spikes = 0.0_f32;
-            let mut bias = start;
-            for &current in &trace.currents {
-                bias += slope;
-                if current * unit + bias - spikes >= 1.0 {
-                    spikes += 1.0;
+        let mut error = 0.0;
+        for first in (0..count).step_by(LANES) {
+            let lanes = LANES.min(count - first);
+            let mut spikes = [0.0_f32; LANES];
+            for (step, currents) in traces.currents.chunks_exact(count).enumerate() {
+                let bias = start + slope * (step + 1) as f32;
+                let mut seen = [0.0_f32; LANES];
+                seen[..lanes].copy_from_slice(&currents[first..first + lanes]);
+                for (spikes, current) in spikes.iter_mut().zip(seen) {
+                    *spikes += if current * unit + bias - *spikes >= 1.0 { 1.0 } else { 0.0 };
                 }
             }
-            let off = f64::from(spikes) * level - f64::from(trace.target);
-            off * off
-        };
-        traces.iter().map(error).sum::<f64>() / traces.len() as f64
+            for (spikes, target) in spikes.iter().zip(&traces.targets[first..first + lanes]) {
+                let off = f64::from(*spikes) * level - f64::from(*target);
+                error += off * off;
+            }
+        }
+        error
     }
 }
 
 /// The best numbers that a few rounds of searching along one number at a time find, from `from` on.
-fn improve(from: Fitted, traces: &[Trace], steps: u32, bound: f64) -> Fitted {
-    if traces.iter().all(|trace| trace.target <= 0.0) {
+fn improve(from: Fitted, traces: &Traces, steps: u32, bound: f64) -> Fitted {
+    let mut best = (from.error(traces, steps), from);
+    if best.0 == 0.0 {
         return from;
     }
-    let mut best = (from.error(traces, steps), from);
     let mut consider = |candidate: Fitted| {
         let error = candidate.error(traces, steps);
         if error < best.0 {

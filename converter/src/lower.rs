@@ -64,8 +64,6 @@ pub(crate) struct Part {
     pub layout: Layout,
     /// The value of the node that a rate of 1, or a potential of 1 per step, stands for, per element.
     pub lambda: Runs,
-    /// What is added to it, per element.
-    pub offset: Runs,
     pub kind: Kind,
 }
 
@@ -281,15 +279,15 @@ impl Lowering<'_> {
     }
 
     /// Adds a population; its place.
-    fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, offset: Runs, kind: Kind) -> usize {
-        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, offset, kind };
+    fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, kind: Kind) -> usize {
+        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, kind };
         self.lowered.parts.push(part);
         self.lowered.parts.len() - 1
     }
 
     fn input(&mut self, node: NodeId) -> AffineForm {
         let (scale, shift) = (self.plan.input_scale.clone(), self.plan.input_shift.clone());
-        let population = self.add(node, "input", scale.clone(), shift.clone(), Kind::Source);
+        let population = self.add(node, "input", scale.clone(), Kind::Source);
         AffineForm::of_population(population, &self.ann.node(node).shape, scale, shift)
     }
 
@@ -309,8 +307,7 @@ impl Lowering<'_> {
         let bias = input.shift.zip(&lambda, |a, b| a / b).zip(&scaling.ramp, |a, b| a + b);
         let bias = in_neuron_order(&bias, layout);
         let start = in_neuron_order(&scaling.starts, layout);
-        let none = Runs::same(input.shape.elements(), 0.0);
-        let place = self.add(node, name, lambda.clone(), none, Kind::Fires { bias, start });
+        let place = self.add(node, name, lambda.clone(), Kind::Fires { bias, start });
         self.project(place, input);
         lambda
     }
@@ -370,7 +367,7 @@ impl Lowering<'_> {
             };
         let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
         let name = &ann.node(node).name;
-        let place = self.add(node, name, lambda.clone(), offset.clone(), Kind::Maximum);
+        let place = self.add(node, name, lambda.clone(), Kind::Maximum);
         let layout = self.lowered.parts[place].layout;
         for (population, placed) in &maxima.terms {
             if self.plan.check_only {
@@ -401,7 +398,7 @@ impl Lowering<'_> {
         };
         let bias = in_neuron_order(&shift, self.layout(node));
         let name = self.read_out_name();
-        let place = self.add(node, &name, Runs::same(n, 1.0), Runs::same(n, 0.0), Kind::Integrates { bias });
+        let place = self.add(node, &name, Runs::same(n, 1.0), Kind::Integrates { bias });
         self.project(place, output);
     }
 
