@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the README's commands, their outputs, and bad input of every kind.
 
 mod bad_input;
+mod conversion;
 mod example;
 mod outputs;
 mod shared;
