@@ -33,7 +33,8 @@ def raster(images: np.ndarray, calibration: np.ndarray) -> None:
     )
     for axis, name, spikes in zip(axes, NAMES, run.spikes.values(), strict=False):
         neurons, steps = spikes.sample(0)
-        axis.plot(steps, neurons, "|", color="black", markersize=2 if spikes.shape[0] > 20 else 6, markeredgewidth=0.6)
+        few = spikes.shape[0] <= 20
+        axis.plot(steps, neurons, "|" if few else ".", color="black", markersize=6 if few else 1.2, markeredgewidth=0.7)
         axis.set_ylabel(f"{name}\n({spikes.shape[0]})", rotation=0, ha="right", va="center")
         axis.set_ylim(-0.5, spikes.shape[0] - 0.5)
         axis.set_yticks([])
@@ -47,7 +48,7 @@ def raster(images: np.ndarray, calibration: np.ndarray) -> None:
     winner = int(run.classes())
     lines[winner].set(color="tab:red", linewidth=2, label=f"class {winner}", zorder=3)
     axes[-1].set_ylabel("integrated\ninput", rotation=0, ha="right", va="center")
-    axes[-1].legend(loc="upper left", frameon=False)
+    axes[-1].legend(loc="lower left", frameon=False)
     axes[-1].set_xlabel("step")
     axes[-1].set_xlim(-0.5, T - 0.5)
     save(figure, "python-raster.png")
@@ -83,7 +84,7 @@ def accuracy(images: np.ndarray, labels: np.ndarray, calibration: np.ndarray) ->
     axis.set_xticks(steps, [str(T) for T in steps])
     axis.set_xlabel("steps T")
     axis.set_ylabel("accuracy in %")
-    axis.set_ylim(min(60, axis.get_ylim()[0]), 100.5)
+    axis.set_ylim(75, 100.2)
     axis.legend(frameon=False)
     save(figure, "python-accuracy.png")
 

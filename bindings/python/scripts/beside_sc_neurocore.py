@@ -1,6 +1,6 @@
 """The numbers of docs/sc-neurocore.md: the real sc-neurocore beside this package. Needs torch and sc-neurocore.
 
-    python bindings/python/scripts/sc_neurocore.py [images.npy labels.npy]
+    python bindings/python/scripts/beside_sc_neurocore.py [images.npy labels.npy]
 
 Without images of one's own the 200 of the shipped MNIST example are taken.
 """
