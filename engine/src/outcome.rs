@@ -2,12 +2,14 @@ use std::sync::Arc;
 
 use crate::{
     DenseSimulator, EventSimulator, Input, Layout, Network, NetworkError, Neuron, Observer, PopulationId,
-    Raster, Simulator, Statistics,
+    Raster, Simulator, Statistics, WindowSimulator,
 };
 
 /// Which simulator runs a network. The results are the same, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// [`WindowSimulator`]: the fastest for whole runs.
+    Auto,
     /// [`EventSimulator`]
     Event,
     /// [`DenseSimulator`]
@@ -17,6 +19,8 @@ pub enum Mode {
 /// A simulator of any mode, to be cloned for every thread.
 #[derive(Clone)]
 pub enum AnySimulator {
+    /// [`WindowSimulator`]
+    Window(WindowSimulator),
     /// [`EventSimulator`]
     Event(EventSimulator),
     /// [`DenseSimulator`]
@@ -28,6 +32,7 @@ impl AnySimulator {
     #[must_use]
     pub fn new(mode: Mode, network: Arc<Network>) -> Self {
         match mode {
+            Mode::Auto => Self::Window(WindowSimulator::new(network)),
             Mode::Event => Self::Event(EventSimulator::new(network)),
             Mode::Dense => Self::Dense(DenseSimulator::new(network)),
         }
@@ -36,6 +41,7 @@ impl AnySimulator {
     /// The simulator itself.
     pub fn get(&mut self) -> &mut dyn Simulator {
         match self {
+            Self::Window(simulator) => simulator,
             Self::Event(simulator) => simulator,
             Self::Dense(simulator) => simulator,
         }
