@@ -9,6 +9,8 @@ mod columns;
 mod lanes;
 mod line;
 mod octets;
+#[cfg(test)]
+mod tests;
 mod windowed;
 #[cfg(target_arch = "x86_64")]
 mod x86;
