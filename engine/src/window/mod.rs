@@ -2,6 +2,7 @@ mod arranged;
 mod cost;
 mod laid;
 mod layer;
+mod slices;
 mod tiles;
 mod train;
 
