@@ -76,7 +76,6 @@ fn agree(network: &Arc<Network>, sample: &Sample, steps: u64, what: &str) {
     }
 }
 
-/// The last case has more weights than fit a cache, so that its targets are run slice by slice.
 #[test]
 fn layers_of_several_blocks_of_rows_and_words_of_targets_agree_at_every_density_and_rate() {
     for (seed, (n_in, n_out, density, rate)) in [

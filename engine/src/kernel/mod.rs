@@ -76,7 +76,7 @@ impl Windowed<'_> {
 }
 
 type AddRows =
-    fn(rows: &[u32], bounds: [&[u64]; 2], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]);
+    fn(rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]);
 
 type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
 
@@ -95,7 +95,7 @@ pub struct Kernels {
     pub integrate:
         fn(&mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated,
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
-    /// places `bounds[0][r]..bounds[1][r]` of `targets`, distinct in each row, and `weights`.
+    /// places `starts[r]..starts[r + 1]` of `targets`, distinct in each row, and `weights`.
     pub add_rows: AddRows,
     /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
     /// Returns the number of neurons that a weight reached or that fired.
@@ -132,9 +132,9 @@ macro_rules! kernels {
                     bodies::integrate(m, blocks, crossings, fired)
                 }
                 fn add_rows(
-                    rows: &[u32], bounds: [&[u64]; 2], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
+                    rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
                 ) {
-                    windowed::add_rows(rows, bounds, targets, weights, currents)
+                    windowed::add_rows(rows, starts, targets, weights, currents)
                 }
                 fn integrate_step(m: &mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64 {
                     // SAFETY: this function is compiled for the instructions of these lanes.

@@ -12,7 +12,7 @@ pub(super) const WORD: usize = 4;
 #[inline(always)]
 pub(super) fn add_rows(
     rows: &[u32],
-    [starts, ends]: [&[u64]; 2],
+    starts: &[u64],
     targets: &[u16],
     weights: &[f32],
     currents: &mut [f32; 1 << 16],
@@ -27,7 +27,7 @@ pub(super) fn add_rows(
             prefetch(weights.as_ptr().wrapping_add(start));
             prefetch(weights.as_ptr().wrapping_add(start + 16));
         }
-        let (start, end) = (starts[row as usize] as usize, ends[row as usize] as usize);
+        let (start, end) = (starts[row as usize] as usize, starts[row as usize + 1] as usize);
         let (fours, last) = targets[start..end].as_chunks::<4>();
         let (four_weights, last_weights) = weights[start..end].as_chunks::<4>();
         for (four, weights) in fours.iter().zip(four_weights) {

@@ -2,7 +2,6 @@ use super::Delivery;
 use super::arranged::{Arranged, Tiled};
 use super::cost::{self, Work};
 use super::laid::Laid;
-use super::slices::{self, Slices};
 use super::tiles::blocks;
 use super::train::{Arriving, Train};
 use crate::kernel::{BLOCK, Kernels, Line, SpikeMasks, Windowed, flat, flat_mut};
@@ -56,7 +55,6 @@ pub(super) struct Workspace {
     fired: Vec<u64>,
     arranged: Vec<Arranged>,
     masks: SpikeMasks,
-    slices: Slices,
 }
 
 impl Layer {
@@ -204,35 +202,11 @@ impl Layer {
     fn by_rows(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
         let Window { kernels, steps, k, .. } = window;
         let lines = self.potentials.len();
-        let Workspace { currents, fired, slices, .. } = workspace;
+        let Workspace { currents, fired, .. } = workspace;
         if currents.len() < lines + COMPACT / BLOCK {
             currents.resize(lines + COMPACT / BLOCK, Line::of(-0.0));
         }
         let mut updates = 0;
-        if let [Incoming { connectivity: Connectivity::Rows(Rows::Sparse(rows)), arriving, .. }] = incoming {
-            let count = slices::worth(rows, arriving.all().len());
-            if count > 1 {
-                // A slice of the targets at a time: its weights stay in a cache for all steps of the window.
-                let words = (lines / WORD).div_ceil(count);
-                slices.begin(rows);
-                for first in (0..lines / WORD).step_by(words) {
-                    let end = (first + words).min(lines / WORD);
-                    slices.next(rows, end * WORD * BLOCK, (lines / WORD - first).div_ceil(words));
-                    for (step, k) in (0..steps).zip(k..) {
-                        slices.deliver(kernels, rows, arriving.of(step), flat_mut(currents));
-                        let (mut neurons, row) =
-                            (self.windowed(first * WORD..end * WORD, k), step * lines / WORD);
-                        let currents = &mut currents[first * WORD..end * WORD];
-                        updates += (kernels.integrate_step)(
-                            &mut neurons,
-                            currents,
-                            &mut fired[row + first..row + end],
-                        );
-                    }
-                }
-                return updates;
-            }
-        }
         let rows = fired.chunks_exact_mut(lines / WORD).take(steps);
         for ((step, k), fired) in (0..).zip(k..).zip(rows) {
             for one in incoming {
@@ -308,9 +282,7 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
             let weights: &[f32] = rows.weights();
             let starts: &[u64] = rows.row_starts();
             match rows.targets() {
-                Targets::U16(ids) => {
-                    (kernels.add_rows)(spikes, [starts, &starts[1..]], ids, weights, compact(currents, 0))
-                }
+                Targets::U16(ids) => (kernels.add_rows)(spikes, starts, ids, weights, compact(currents, 0)),
                 Targets::U32(ids) => {
                     let ids: &[u32] = ids;
                     for &source in spikes {
@@ -334,15 +306,8 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
                         Rows::Sparse(rows) => match rows.targets() {
                             Targets::U16(ids) => {
                                 // A table has fewer than 2³² rows.
-                                let (row, currents) = (&[row as u32], compact(currents, first));
-                                let starts: &[u64] = rows.row_starts();
-                                (kernels.add_rows)(
-                                    row,
-                                    [starts, &starts[1..]],
-                                    ids,
-                                    rows.weights(),
-                                    currents,
-                                );
+                                let (taps, currents) = (&[row as u32], compact(currents, first));
+                                (kernels.add_rows)(taps, rows.row_starts(), ids, rows.weights(), currents);
                             }
                             Targets::U32(ids) => {
                                 let range = rows.range(row);
@@ -368,7 +333,7 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
 }
 
 /// The currents from `first` on that a compact row may name.
-pub(super) fn compact(currents: &mut [f32], first: usize) -> &mut [f32; COMPACT] {
+fn compact(currents: &mut [f32], first: usize) -> &mut [f32; COMPACT] {
     let behind = currents.len() - first;
     match currents[first..].first_chunk_mut() {
         Some(chunk) => chunk,

@@ -2,7 +2,6 @@ mod arranged;
 mod cost;
 mod laid;
 mod layer;
-mod slices;
 mod tiles;
 mod train;
 
