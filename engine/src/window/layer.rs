@@ -2,7 +2,7 @@ use super::Delivery;
 use super::arranged::{Arranged, Tiled};
 use super::cost::{self, Work};
 use super::laid::Laid;
-use super::tiles::blocks;
+use super::tiles::{blocks, table};
 use super::train::{Arriving, Train};
 use crate::kernel::{BLOCK, Kernels, Line, SpikeMasks, Windowed, flat, flat_mut};
 use crate::{Connectivity, Network, Neuron, PopulationId, REBASE, Reset, Rows, Targets};
@@ -163,19 +163,14 @@ impl Layer {
                     (taps, across, (g.target[2] as usize).div_ceil(BLOCK))
                 }
             };
-            let dense = match one.connectivity {
-                Connectivity::Rows(rows) => matches!(rows, Rows::Dense(_)),
-                Connectivity::Conv2d(conv) => matches!(conv.rows(), Rows::Dense(_)),
-                Connectivity::OneToOne(_) => false,
-            };
             match one.connectivity {
                 Connectivity::Conv2d(_) => work.tap_rows += count * rows,
                 Connectivity::Rows(_) | Connectivity::OneToOne(_) => work.rows += count,
             }
-            if dense {
-                work.vectors += count * rows * tiles as f64;
-            } else {
-                work.weights += one.operations as f64;
+            match table(one.connectivity) {
+                Some(Rows::Dense(_)) => work.vectors += count * rows * tiles as f64,
+                Some(table @ Rows::Sparse(_)) => work.add_weights(one.operations, table.synapses()),
+                None => work.weights += one.operations as f64,
             }
             // Fewer than eight steps leave places empty.
             work.tile_rows += count * rows * tiles as f64 * (octets * 8.0 / steps as f64);
