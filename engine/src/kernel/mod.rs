@@ -66,12 +66,16 @@ pub struct Windowed<'a> {
     pub k: u32,
     /// What firing does.
     pub reset: Reset,
+    /// A flag per word of 64: whether none of its neurons can fire unless something arrives. Kept by
+    /// [`Kernels::integrate_step`], and false at first.
+    pub calm: &'a mut [bool],
 }
 
 impl Windowed<'_> {
     fn check(&self, words: usize) {
         let lines = [self.potentials.len(), self.biases.len(), self.thresholds.len()];
         assert_eq!(lines, [words * windowed::WORD; 3], "lines of {words} words of 64 neurons");
+        assert_eq!(self.calm.len(), words, "flags of {words} words of 64 neurons");
     }
 }
 
@@ -97,6 +101,8 @@ pub struct Kernels {
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
     /// places `starts[r]..starts[r + 1]` of `targets`, distinct in each row, and `weights`.
     pub add_rows: AddRows,
+    /// Appends the places of the bits that are set, ascending.
+    pub list: fn(bits: &[u64], ids: &mut Vec<u32>),
     /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
     /// Returns the number of neurons that a weight reached or that fired.
     pub integrate_step: fn(&mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64,
@@ -135,6 +141,9 @@ macro_rules! kernels {
                     rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
                 ) {
                     windowed::add_rows(rows, starts, targets, weights, currents)
+                }
+                fn list(bits: &[u64], ids: &mut Vec<u32>) {
+                    windowed::list(bits, ids)
                 }
                 fn integrate_step(m: &mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64 {
                     // SAFETY: this function is compiled for the instructions of these lanes.

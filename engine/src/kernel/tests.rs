@@ -145,8 +145,17 @@ fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
         let start = lines(&mut rng, 4, 0.0);
         let mut biases = lines(&mut rng, 4, 0.0);
         flat_mut(&mut biases).iter_mut().for_each(|bias| *bias *= [0.0, 0.01, 1.0][seed as usize % 3]);
+        if seed % 8 == 0 {
+            flat_mut(&mut biases).iter_mut().for_each(|bias| *bias = -bias.abs());
+        }
         let thresholds = vec![Line::of(1.0); 4];
-        let currents = lines(&mut rng, 4 * steps, 0.7);
+        let mut currents = lines(&mut rng, 4 * steps, 0.7);
+        // In some steps nothing arrives anywhere.
+        for step in 0..steps {
+            if seed % 4 == 0 && rng.random_bool(0.6) {
+                (0..4).for_each(|line| currents[line * steps + step] = Line::of(-0.0));
+            }
+        }
         // By the definition of the neuron, one neuron after the other.
         let (mut u, mut fired, mut updates) = (start.clone(), vec![0_u64; steps], 0);
         for neuron in 0..4 * BLOCK {
@@ -164,14 +173,20 @@ fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
         for kernels in available() {
             let what = format!("{}, seed {seed}", kernels.name);
             let (mut potentials, mut found) = (start.clone(), vec![0_u64; 2 * steps]);
-            let mut neurons =
-                Windowed { potentials: &mut potentials, biases: &biases, thresholds: &thresholds, k, reset };
+            let mut neurons = Windowed {
+                potentials: &mut potentials,
+                biases: &biases,
+                thresholds: &thresholds,
+                k,
+                reset,
+                calm: &mut [false],
+            };
             let counted = (kernels.integrate_window)(&mut neurons, &currents, steps, &mut found[1..], 2);
             assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
             let words = found.chunks_exact(2);
             assert!(words.zip(&fired).all(|(pair, word)| pair == [0, *word]), "{what}");
             // The same step by step.
-            let (mut potentials, mut counted) = (start.clone(), 0);
+            let (mut potentials, mut counted, mut calm) = (start.clone(), 0, [false]);
             for step in 0..steps {
                 let mut of_step: Vec<Line> = (0..4).map(|line| currents[line * steps + step]).collect();
                 let mut word = [0];
@@ -181,6 +196,7 @@ fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
                     thresholds: &thresholds,
                     k: k + step as u32,
                     reset,
+                    calm: &mut calm,
                 };
                 counted += (kernels.integrate_step)(&mut neurons, &mut of_step, &mut word);
                 assert_eq!(word[0], fired[step], "{what}, step {step}");

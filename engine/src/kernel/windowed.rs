@@ -64,6 +64,27 @@ fn unpack(four: [u16; 4]) -> [usize; 4] {
     [0, 16, 32, 48].map(|shift| usize::from((four >> shift) as u16))
 }
 
+/// See [`Kernels::list`](super::Kernels::list).
+#[inline(always)]
+pub(super) fn list(bits: &[u64], ids: &mut Vec<u32>) {
+    let count: usize = bits.iter().map(|word| word.count_ones() as usize).sum();
+    let mut end = ids.len();
+    // Four at a time, without asking how many a word has: most have fewer.
+    ids.resize(end + count + 4, 0);
+    for (first, &word) in (0_u32..).step_by(64).zip(bits).filter(|(_, word)| **word != 0) {
+        let (mut bits, mut at) = (word, end);
+        while bits != 0 {
+            for id in &mut ids[at..at + 4] {
+                *id = first + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+            at += 4;
+        }
+        end += word.count_ones() as usize;
+    }
+    ids.truncate(end);
+}
+
 /// Potentials after a step, who fires, and who was written.
 #[inline(always)]
 unsafe fn step<L: Lanes>(u: L, current: L, ramp: L, threshold: L, reset: Reset) -> (L, u16, u16) {
@@ -104,21 +125,32 @@ pub(super) unsafe fn integrate_step<L: Lanes>(
     // SAFETY: the caller's promise.
     unsafe {
         let k = L::splat(m.k as f32);
-        for ((fired, currents), ((potentials, biases), thresholds)) in
-            fired.iter_mut().zip(currents).zip(neurons)
+        let outcome = fired.iter_mut().zip(&mut *m.calm);
+        for (((fired, calm), currents), ((potentials, biases), thresholds)) in
+            outcome.zip(currents).zip(neurons)
         {
+            if *calm && (0..WORD).all(|q| L::bits(L::load(&currents[q].0).arrived()) == 0) {
+                *fired = 0;
+                continue;
+            }
+            let mut stirring = 0;
             let (mut fires, mut written) = (0, 0);
             for q in 0..WORD {
                 let ramp = L::load(&biases[q].0).mul(k);
                 let current = L::load(&currents[q].0);
                 L::splat(-0.0).store(&mut currents[q].0);
                 let u = L::load(&potentials[q].0);
-                let (u, f, w) = step(u, current, ramp, L::load(&thresholds[q].0), m.reset);
+                let threshold = L::load(&thresholds[q].0);
+                let (u, f, w) = step(u, current, ramp, threshold, m.reset);
                 u.store(&mut potentials[q].0);
+                // With a bias that is not positive the ramp falls: who is below the threshold stays there.
+                let falls = L::splat(0.0).at_least(L::load(&biases[q].0));
+                stirring |= L::bits(u.add(ramp).at_least(threshold)) | !L::bits(falls);
                 fires |= u64::from(f) << (BLOCK * q);
                 written |= u64::from(w) << (BLOCK * q);
             }
             *fired = fires;
+            *calm = stirring == 0;
             updates += u64::from(written.count_ones());
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Layer {
     /// Infinite for neurons that never fire.
     thresholds: Vec<Line>,
     reset: Reset,
+    /// `[words]`: see [`Windowed::calm`].
+    calm: Vec<bool>,
 }
 
 /// The steps that are run at once, and how.
@@ -74,7 +76,14 @@ impl Layer {
             Neuron::Source | Neuron::MaxPool(_) => return None,
         };
         let zero = vec![Line::of(0.0); thresholds.len()];
-        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset })
+        Some(Self {
+            n,
+            potentials: zero.clone(),
+            biases: zero,
+            calm: vec![false; thresholds.len() / WORD],
+            thresholds,
+            reset,
+        })
     }
 
     pub(super) fn potentials(&self) -> &[f32] {
@@ -115,6 +124,8 @@ impl Layer {
             (0..steps).for_each(|_| train.push(&[]));
             return 0;
         }
+        // Potentials, biases and the ramp may have changed since the last window.
+        self.calm.fill(false);
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
         let updates = match self.choose(forced, incoming, steps) {
@@ -122,7 +133,7 @@ impl Layer {
             Delivery::Tiles => self.by_tiles(window, incoming, workspace),
             Delivery::TimeLanes => self.by_time_lanes(window, incoming, workspace),
         };
-        train.push_bits(&workspace.fired, words);
+        train.push_bits(window.kernels, &workspace.fired, words);
         updates
     }
 
@@ -184,13 +195,16 @@ impl Layer {
         work
     }
 
-    fn windowed(&mut self, lines: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
+    /// Some words of 64 neurons.
+    fn windowed(&mut self, words: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
+        let lines = words.start * WORD..words.end * WORD;
         Windowed {
             potentials: &mut self.potentials[lines.clone()],
             biases: &self.biases[lines.clone()],
             thresholds: &self.thresholds[lines],
             k,
             reset: self.reset,
+            calm: &mut self.calm[words],
         }
     }
 
@@ -207,7 +221,7 @@ impl Layer {
             for one in incoming {
                 deliver(kernels, one.connectivity, one.arriving.of(step), self.n, flat_mut(currents));
             }
-            let mut neurons = self.windowed(0..lines, k);
+            let mut neurons = self.windowed(0..lines / WORD, k);
             updates += (kernels.integrate_step)(&mut neurons, &mut currents[..lines], fired);
         }
         updates
@@ -239,7 +253,7 @@ impl Layer {
                     currents.fill(Line::of(-0.0));
                 }
             }
-            let mut neurons = self.windowed(word * WORD..(word + 1) * WORD, k);
+            let mut neurons = self.windowed(word..word + 1, k);
             updates += (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
         }
         updates
@@ -262,7 +276,7 @@ impl Layer {
             for (tile, currents) in (word * WORD..).zip(currents.chunks_exact_mut(padded)) {
                 (kernels.time_lanes)(columns, tile * BLOCK, masks, steps, currents);
             }
-            let mut neurons = self.windowed(word * WORD..(word + 1) * WORD, k);
+            let mut neurons = self.windowed(word..word + 1, k);
             updates += (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
         }
         updates
