@@ -132,7 +132,6 @@ impl Rival {
             thresholds: &self.thresholds,
             k: step as u32 + 1,
             reset: Reset::Subtract,
-            calm: &mut vec![false; self.thresholds.len() / 4],
         };
         let currents = &mut buffers.currents[first..][..self.thresholds.len()];
         (kernel::best().integrate_step)(&mut neurons, currents, &mut buffers.fired);

@@ -66,16 +66,12 @@ pub struct Windowed<'a> {
     pub k: u32,
     /// What firing does.
     pub reset: Reset,
-    /// A flag per word of 64: whether none of its neurons can fire unless something arrives. Kept by
-    /// [`Kernels::integrate_step`], and false at first.
-    pub calm: &'a mut [bool],
 }
 
 impl Windowed<'_> {
     fn check(&self, words: usize) {
         let lines = [self.potentials.len(), self.biases.len(), self.thresholds.len()];
         assert_eq!(lines, [words * windowed::WORD; 3], "lines of {words} words of 64 neurons");
-        assert_eq!(self.calm.len(), words, "flags of {words} words of 64 neurons");
     }
 }
 

@@ -173,20 +173,14 @@ fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
         for kernels in available() {
             let what = format!("{}, seed {seed}", kernels.name);
             let (mut potentials, mut found) = (start.clone(), vec![0_u64; 2 * steps]);
-            let mut neurons = Windowed {
-                potentials: &mut potentials,
-                biases: &biases,
-                thresholds: &thresholds,
-                k,
-                reset,
-                calm: &mut [false],
-            };
+            let mut neurons =
+                Windowed { potentials: &mut potentials, biases: &biases, thresholds: &thresholds, k, reset };
             let counted = (kernels.integrate_window)(&mut neurons, &currents, steps, &mut found[1..], 2);
             assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
             let words = found.chunks_exact(2);
             assert!(words.zip(&fired).all(|(pair, word)| pair == [0, *word]), "{what}");
             // The same step by step.
-            let (mut potentials, mut counted, mut calm) = (start.clone(), 0, [false]);
+            let (mut potentials, mut counted) = (start.clone(), 0);
             for step in 0..steps {
                 let mut of_step: Vec<Line> = (0..4).map(|line| currents[line * steps + step]).collect();
                 let mut word = [0];
@@ -196,7 +190,6 @@ fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
                     thresholds: &thresholds,
                     k: k + step as u32,
                     reset,
-                    calm: &mut calm,
                 };
                 counted += (kernels.integrate_step)(&mut neurons, &mut of_step, &mut word);
                 assert_eq!(word[0], fired[step], "{what}, step {step}");

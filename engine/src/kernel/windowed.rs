@@ -125,32 +125,21 @@ pub(super) unsafe fn integrate_step<L: Lanes>(
     // SAFETY: the caller's promise.
     unsafe {
         let k = L::splat(m.k as f32);
-        let outcome = fired.iter_mut().zip(&mut *m.calm);
-        for (((fired, calm), currents), ((potentials, biases), thresholds)) in
-            outcome.zip(currents).zip(neurons)
+        for ((fired, currents), ((potentials, biases), thresholds)) in
+            fired.iter_mut().zip(currents).zip(neurons)
         {
-            if *calm && (0..WORD).all(|q| L::bits(L::load(&currents[q].0).arrived()) == 0) {
-                *fired = 0;
-                continue;
-            }
-            let mut stirring = 0;
             let (mut fires, mut written) = (0, 0);
             for q in 0..WORD {
                 let ramp = L::load(&biases[q].0).mul(k);
                 let current = L::load(&currents[q].0);
                 L::splat(-0.0).store(&mut currents[q].0);
                 let u = L::load(&potentials[q].0);
-                let threshold = L::load(&thresholds[q].0);
-                let (u, f, w) = step(u, current, ramp, threshold, m.reset);
+                let (u, f, w) = step(u, current, ramp, L::load(&thresholds[q].0), m.reset);
                 u.store(&mut potentials[q].0);
-                // With a bias that is not positive the ramp falls: who is below the threshold stays there.
-                let falls = L::splat(0.0).at_least(L::load(&biases[q].0));
-                stirring |= L::bits(u.add(ramp).at_least(threshold)) | !L::bits(falls);
                 fires |= u64::from(f) << (BLOCK * q);
                 written |= u64::from(w) << (BLOCK * q);
             }
             *fired = fires;
-            *calm = stirring == 0;
             updates += u64::from(written.count_ones());
         }
     }

@@ -22,8 +22,6 @@ pub(super) struct Layer {
     /// Infinite for neurons that never fire.
     thresholds: Vec<Line>,
     reset: Reset,
-    /// `[words]`: see [`Windowed::calm`].
-    calm: Vec<bool>,
 }
 
 /// The steps that are run at once, and how.
@@ -76,14 +74,7 @@ impl Layer {
             Neuron::Source | Neuron::MaxPool(_) => return None,
         };
         let zero = vec![Line::of(0.0); thresholds.len()];
-        Some(Self {
-            n,
-            potentials: zero.clone(),
-            biases: zero,
-            calm: vec![false; thresholds.len() / WORD],
-            thresholds,
-            reset,
-        })
+        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset })
     }
 
     pub(super) fn potentials(&self) -> &[f32] {
@@ -124,8 +115,6 @@ impl Layer {
             (0..steps).for_each(|_| train.push(&[]));
             return 0;
         }
-        // Potentials, biases and the ramp may have changed since the last window.
-        self.calm.fill(false);
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
         let updates = match self.choose(forced, incoming, steps) {
@@ -204,7 +193,6 @@ impl Layer {
             thresholds: &self.thresholds[lines],
             k,
             reset: self.reset,
-            calm: &mut self.calm[words],
         }
     }
 
