@@ -2,13 +2,17 @@
 //!
 //! All tables give equal bits: they differ in the width of the registers, never in the order in which the
 //! numbers of one sum are added, and no multiplication is fused with an addition. The bodies are written
-//! once, in portable Rust, and compiled for each instruction set.
+//! once, in portable Rust or over sixteen lanes, and compiled for each instruction set.
 
 mod bodies;
 mod columns;
 mod lanes;
 mod line;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod octets;
+#[cfg(test)]
+mod tests;
 mod windowed;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -178,6 +182,10 @@ kernels!(avx2, "avx2", super::x86::Avx2, "avx2,bmi1,bmi2,popcnt");
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, "avx512", super::x86::Avx512, "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt");
 
+// Every 64-bit ARM has NEON.
+#[cfg(target_arch = "aarch64")]
+kernels!(arm, "neon", super::neon::Neon);
+
 #[cfg(target_arch = "x86_64")]
 fn has_bits() -> bool {
     is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt")
@@ -188,6 +196,8 @@ fn has_bits() -> bool {
 pub fn available() -> Vec<&'static Kernels> {
     #[allow(unused_mut, reason = "only some architectures have more than the portable kernels")]
     let mut kernels = vec![&portable::KERNELS];
+    #[cfg(target_arch = "aarch64")]
+    kernels.push(&arm::KERNELS);
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx2") && has_bits() {

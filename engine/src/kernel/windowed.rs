@@ -38,8 +38,8 @@ pub(super) fn add_rows(
                 currents[at] = sum;
             }
         }
-        // What is left of the row is done as four, too, without a branch on how many there are: those of the
-        // next row get −0.0, which changes nothing, one after the other because they need not be distinct.
+        // What is left of the row is done as four, too, without a branch on how many there are: what is
+        // behind the row gets −0.0, which changes nothing, one after the other because they need not be distinct.
         let rest = end - last.len();
         match (targets[rest..].first_chunk::<4>(), weights[rest..].first_chunk::<4>()) {
             (Some(four), Some(weights)) => {

@@ -2,7 +2,7 @@ use super::Delivery;
 use super::arranged::{Arranged, Tiled};
 use super::cost::{self, Work};
 use super::laid::Laid;
-use super::tiles::blocks;
+use super::tiles::{blocks, table};
 use super::train::{Arriving, Train};
 use crate::kernel::{BLOCK, Kernels, Line, SpikeMasks, Windowed, flat, flat_mut};
 use crate::{Connectivity, Network, Neuron, PopulationId, REBASE, Reset, Rows, Targets};
@@ -163,19 +163,14 @@ impl Layer {
                     (taps, across, (g.target[2] as usize).div_ceil(BLOCK))
                 }
             };
-            let dense = match one.connectivity {
-                Connectivity::Rows(rows) => matches!(rows, Rows::Dense(_)),
-                Connectivity::Conv2d(conv) => matches!(conv.rows(), Rows::Dense(_)),
-                Connectivity::OneToOne(_) => false,
-            };
             match one.connectivity {
                 Connectivity::Conv2d(_) => work.tap_rows += count * rows,
                 Connectivity::Rows(_) | Connectivity::OneToOne(_) => work.rows += count,
             }
-            if dense {
-                work.vectors += count * rows * tiles as f64;
-            } else {
-                work.weights += one.operations as f64;
+            match table(one.connectivity) {
+                Some(Rows::Dense(_)) => work.vectors += count * rows * tiles as f64,
+                Some(table @ Rows::Sparse(_)) => work.add_weights(one.operations, table.synapses()),
+                None => work.weights += one.operations as f64,
             }
             // Fewer than eight steps leave places empty.
             work.tile_rows += count * rows * tiles as f64 * (octets * 8.0 / steps as f64);
@@ -202,12 +197,12 @@ impl Layer {
     fn by_rows(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
         let Window { kernels, steps, k, .. } = window;
         let lines = self.potentials.len();
-        let currents = &mut workspace.currents;
+        let Workspace { currents, fired, .. } = workspace;
         if currents.len() < lines + COMPACT / BLOCK {
             currents.resize(lines + COMPACT / BLOCK, Line::of(-0.0));
         }
         let mut updates = 0;
-        let rows = workspace.fired.chunks_exact_mut(lines / WORD).take(steps);
+        let rows = fired.chunks_exact_mut(lines / WORD).take(steps);
         for ((step, k), fired) in (0..).zip(k..).zip(rows) {
             for one in incoming {
                 deliver(kernels, one.connectivity, one.arriving.of(step), self.n, flat_mut(currents));
@@ -306,8 +301,8 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
                         Rows::Sparse(rows) => match rows.targets() {
                             Targets::U16(ids) => {
                                 // A table has fewer than 2³² rows.
-                                let (row, currents) = (&[row as u32], compact(currents, first));
-                                (kernels.add_rows)(row, rows.row_starts(), ids, rows.weights(), currents);
+                                let (taps, currents) = (&[row as u32], compact(currents, first));
+                                (kernels.add_rows)(taps, rows.row_starts(), ids, rows.weights(), currents);
                             }
                             Targets::U32(ids) => {
                                 let range = rows.range(row);
