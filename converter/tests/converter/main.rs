@@ -1,0 +1,7 @@
+//! The converter's tests: operators, real nets, files of every kind.
+
+mod files;
+mod operators;
+mod oracle;
+mod rewriting;
+mod shared;
