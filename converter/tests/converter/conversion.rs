@@ -1,7 +1,5 @@
 //! Laws of the conversion, options, and the real nets beside the repository.
 
-mod shared;
-
 use proptest::prelude::*;
 use snn_converter::ann::{Affine, Ann, Conv, Linear, MaxPool, Op, Shape, Window};
 use snn_converter::calibrate::{Calibration, Watched, Zeros};
@@ -457,8 +455,8 @@ fn arrays_that_make_no_net_are_refused_by_name() {
 
 #[test]
 fn every_real_net_converts_and_keeps_its_convolutions_shared() {
-    let Some(folder) = shared::folder("nets") else { return };
-    for (name, bytes) in shared::nets(&folder) {
+    let Some(folder) = crate::shared::folder("nets") else { return };
+    for (name, bytes) in crate::shared::nets(&folder) {
         let ann = simplify(&onnx::import(bytes, None).unwrap().ann).unwrap();
         let n = ann.input_shape().elements();
         let x: Vec<f32> = inputs(1, n * 2);
