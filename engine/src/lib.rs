@@ -93,6 +93,7 @@ mod per_neuron;
 mod simulator;
 mod spikes;
 mod state;
+mod state_bytes;
 mod statistics;
 mod stimulus;
 mod wake;
