@@ -89,6 +89,7 @@ mod network;
 mod neuron;
 mod outcome;
 mod per_neuron;
+pub mod random;
 mod simulator;
 mod spikes;
 mod state;
