@@ -32,6 +32,7 @@ enum Command {
     Run(commands::run::Run),
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
+    Prune(commands::prune::Prune),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Prune(prune) => prune.run(),
     };
     match done {
         Ok(code) => code,

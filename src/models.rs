@@ -5,23 +5,60 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
 use snn_converter::import::onnx;
+use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
+use snn_engine::Network;
+use snn_formats::{Array, NpzReader, Values};
 
-/// A trained net with what its import noted.
-pub struct Model {
-    pub ann: Ann,
-    pub notes: Vec<String>,
+/// A net from a file.
+pub enum Model {
+    /// A trained net, to be converted.
+    Trained(Ann),
+    /// A spiking network as it is.
+    Spiking(Box<Network>),
 }
 
-/// Reads a trained net.
-pub fn read(path: &Path) -> Result<Model> {
+/// Reads a net; the sentences are what its import noted.
+pub fn read(path: &Path) -> Result<(Model, Vec<String>)> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    match ending {
+    let at = || path.display().to_string();
+    let (model, notes) = match ending {
         "onnx" => {
-            let import = onnx::read(path).with_context(|| path.display().to_string())?;
-            let ann = simplify(&import.ann).with_context(|| path.display().to_string())?;
-            Ok(Model { ann, notes: import.notes })
+            let import = onnx::read(path).with_context(at)?;
+            (Model::Trained(import.ann), import.notes)
+        }
+        "npz" => {
+            let (net, notes) = numpy_net(arrays(path)?).with_context(at)?;
+            match net {
+                NumpyNet::Trained(ann) => (Model::Trained(ann), notes),
+                NumpyNet::Spiking(network) => (Model::Spiking(network), notes),
+            }
         }
         _ => bail!("{}: unknown kind of model; allowed are files named .onnx and .npz", path.display()),
+    };
+    Ok(match model {
+        Model::Trained(ann) => (Model::Trained(simplify(&ann).with_context(at)?), notes),
+        spiking => (spiking, notes),
+    })
+}
+
+fn arrays(path: &Path) -> Result<Vec<NamedArray>> {
+    let mut npz = NpzReader::open(path)?;
+    let names: Vec<String> = npz.names().map(str::to_owned).collect();
+    let mut arrays = vec![];
+    for name in names {
+        let array = npz.read(&name)?;
+        let shape = array.shape.clone();
+        arrays.push(NamedArray { name, shape, values: values(array)? });
     }
+    Ok(arrays)
+}
+
+fn values(array: Array) -> Result<ArrayValues> {
+    Ok(match &array.values {
+        Values::Text(_) => ArrayValues::Text(array.into_text()?),
+        Values::F32(_) | Values::F64(_) => ArrayValues::Numbers(array.into_f32()?),
+        Values::Bool(_) => ArrayValues::Numbers(array.into_f32()?),
+        _ => ArrayValues::Whole(array.into_labels()?),
+    })
 }

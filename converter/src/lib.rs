@@ -10,6 +10,7 @@ pub mod forward;
 pub mod import;
 mod lower;
 pub mod normalise;
+pub mod numpy_net;
 pub mod prune;
 pub mod report;
 pub mod simplify;

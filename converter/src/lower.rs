@@ -6,7 +6,8 @@ mod maxima;
 use crate::affine::{AffineForm, MOST_NUMBERS, Runs, planes_of};
 use crate::ann::{Ann, NodeId, Op, Shape};
 use crate::import::Refusal;
-use connect::{Receiver, connect, in_neuron_order, rounded, unrolled};
+pub(crate) use connect::{Receiver, scatter};
+use connect::{connect, in_neuron_order, rounded, unrolled};
 use maxima::Maxima;
 use snn_engine::{
     Accumulator, Connectivity, IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, NetworkError, Neuron,

@@ -183,13 +183,11 @@ impl Stored {
             return Err(refuse(format!("have {length} bytes for the shape {shape:?}")));
         }
         let tensor = Stored { name, shape, segments };
-        match tensor.places().find(|&at| magnitude(file, at) >= 0x7f80_0000) {
-            Some(_) => {
-                let reason = "hold a number that is not finite".into();
-                Err(PruneError::Weights { tensor: tensor.name, reason })
-            }
-            None => Ok(Some(tensor)),
+        if tensor.places().any(|at| magnitude(file, at) >= 0x7f80_0000) {
+            let reason = "hold a number that is not finite".into();
+            return Err(PruneError::Weights { tensor: tensor.name, reason });
         }
+        Ok(Some(tensor))
     }
 }
 

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
+use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::LayerReport;
-use snn_formats::Description;
+use snn_engine::Network;
+use snn_formats::{Description, Source};
 
-use crate::commands::Usage;
+use crate::commands::{Usage, inspect};
 use crate::models::{self, Model};
 use crate::output;
 use crate::samples::read_labels;
@@ -61,9 +63,9 @@ pub struct Convert {
     #[arg(long, value_enum)]
     v0: Option<V0>,
 
-    /// What the result is read from
-    #[arg(long, value_enum, default_value = "potential")]
-    readout: ReadoutName,
+    /// What the result is read from [default: potential]
+    #[arg(long, value_enum)]
+    readout: Option<ReadoutName>,
 
     /// Write convolutions as plain sparse rows; larger, with the same results
     #[arg(long)]
@@ -129,17 +131,21 @@ enum ReadoutName {
 
 impl Convert {
     pub fn run(self) -> Result<ExitCode> {
-        let model = models::read(&self.model)?;
-        let calibration = self.calib.as_deref().map(|path| calibration(path, &model)).transpose()?;
+        let (model, notes) = models::read(&self.model)?;
+        let ann = match model {
+            Model::Trained(ann) => ann,
+            Model::Spiking(network) => return self.write_spiking(&network, &notes),
+        };
+        let calibration = self.calib.as_deref().map(|path| calibration(path, &ann)).transpose()?;
         let samples = match (&calibration, &self.labels) {
             (Some(values), labels) => {
-                let count = values.len() / model.ann.input_shape().elements();
+                let count = values.len() / ann.input_shape().elements();
                 Some((values, labels.as_deref().map(|path| read_labels(path, count)).transpose()?))
             }
             (None, _) => None,
         };
         let samples = samples.as_ref().map(|(values, labels)| Samples { values, labels: labels.as_deref() });
-        let conversion = convert(&model.ann, samples.as_ref(), &self.options()?)
+        let conversion = convert(&ann, samples.as_ref(), &self.options()?)
             .with_context(|| self.model.display().to_string())?;
         let description = Description { provenance: self.provenance()? };
         snn_formats::write_net(&self.out, &conversion.network, &description)?;
@@ -147,8 +153,36 @@ impl Convert {
             output::write_json(path, &conversion.report)?;
         }
         if !output::wants_only_json(self.report.as_deref()) {
-            output::print(&self.text(&model, &conversion)?)?;
+            output::print(&self.text(&notes, &conversion)?)?;
         }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A net that is a spiking one already goes into the file as it is.
+    fn write_spiking(&self, network: &Network, notes: &[String]) -> Result<ExitCode> {
+        let conversion_only = [
+            ("--calib", self.calib.is_some()),
+            ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
+            ("--percentile", self.percentile.is_some()),
+            ("--scale-per", self.scale_per.is_some()),
+            ("--v0", self.v0.is_some()),
+            ("--readout", self.readout.is_some()),
+            ("--input-mean", !self.input_mean.is_empty()),
+            ("--input-std", !self.input_std.is_empty()),
+        ];
+        if let Some((flag, _)) = conversion_only.iter().find(|(_, given)| *given) {
+            return Err(Usage(format!(
+                "{flag}: {} has a theta, so it is a spiking net already and nothing is converted; leave the flag out, \
+                 or take the theta out of the file",
+                self.model.display()
+            ))
+            .into());
+        }
+        let description = Description { provenance: self.provenance()? };
+        snn_formats::write_net(&self.out, network, &description)?;
+        let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
+        let report = inspect::Report::of(&self.out, Source::Mapped)?;
+        report.write(self.report.as_deref(), &notes)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -180,8 +214,8 @@ impl Convert {
             }),
             steps: self.steps,
             readout: match self.readout {
-                ReadoutName::Potential => Readout::Potential,
-                ReadoutName::Spikes => Readout::Spikes,
+                Some(ReadoutName::Potential) | None => Readout::Potential,
+                Some(ReadoutName::Spikes) => Readout::Spikes,
             },
             unroll: self.unroll,
             input_mean: self.input_mean.clone(),
@@ -202,13 +236,34 @@ impl Convert {
         if let Some(path) = &self.calib {
             provenance.insert("calibration".into(), file(path)?);
         }
-        provenance.insert("options".into(), json!(format!("{:?}", self.options()?)));
+        provenance.insert("options".into(), self.flags());
         Ok(provenance)
     }
 
-    fn text(&self, model: &Model, conversion: &Conversion) -> Result<String> {
+    /// The flags that were given and decide what the network is.
+    fn flags(&self) -> Value {
+        fn name<T: ValueEnum>(value: Option<T>) -> Option<Value> {
+            value.and_then(|value| Some(json!(value.to_possible_value()?.get_name())))
+        }
+        let numbers = |numbers: &[f32]| (!numbers.is_empty()).then(|| json!(numbers));
+        let flags = [
+            ("normalise", name(self.normalise)),
+            ("percentile", self.percentile.map(|percentile| json!(percentile))),
+            ("T", Some(json!(self.steps))),
+            ("scale-per", name(self.scale_per)),
+            ("zeros", name(Some(self.zeros))),
+            ("v0", name(self.v0)),
+            ("readout", name(self.readout)),
+            ("unroll", self.unroll.then_some(json!(true))),
+            ("input-mean", numbers(&self.input_mean)),
+            ("input-std", numbers(&self.input_std)),
+        ];
+        flags.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect()
+    }
+
+    fn text(&self, notes: &[String], conversion: &Conversion) -> Result<String> {
         let mut text = String::new();
-        for note in model.notes.iter().chain(&conversion.notes) {
+        for note in notes.iter().chain(&conversion.notes) {
             text += &format!("note: {note}\n");
         }
         let number = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());
@@ -240,22 +295,22 @@ impl Convert {
 }
 
 /// The calibration samples of a net.
-fn calibration(path: &Path, model: &Model) -> Result<Vec<f32>> {
+fn calibration(path: &Path, ann: &Ann) -> Result<Vec<f32>> {
     let array = snn_formats::npy::read(path)?;
-    let (shape, wanted) = (array.shape.clone(), model.ann.input_shape().elements());
+    let (shape, wanted) = (array.shape.clone(), ann.input_shape().elements());
     let samples = shape.first().copied().unwrap_or(0);
     if shape.iter().skip(1).product::<usize>() != wanted || samples == 0 {
         bail!(
             "{}: calibration samples of shape {shape:?}; allowed is (N, …) with {wanted} numbers each: the net's input is {}",
             path.display(),
-            model.ann.input_shape()
+            ann.input_shape()
         );
     }
-    if shape[1..] != *model.ann.input_shape().extents() {
+    if shape[1..] != *ann.input_shape().extents() {
         eprintln!(
             "note: calibration samples of shape {:?} are read as the net's input, {}",
             &shape[1..],
-            model.ann.input_shape()
+            ann.input_shape()
         );
     }
     Ok(array.into_f32()?)

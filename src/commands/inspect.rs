@@ -1,11 +1,11 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use snn_engine::{Connectivity, Neuron, PerNeuron, Reset, Rows};
-use snn_formats::NetFile;
+use snn_formats::{NetFile, Source};
 
 use crate::output;
 use crate::samples::NetArgs;
@@ -23,8 +23,9 @@ pub struct Inspect {
     json: Option<PathBuf>,
 }
 
+/// What is in a `net.bin`.
 #[derive(Serialize)]
-struct Report {
+pub struct Report {
     net: String,
     bytes: u64,
     neurons: u64,
@@ -83,7 +84,15 @@ fn kind(connectivity: &Connectivity) -> String {
 
 impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
-        let file = NetFile::open(&self.net.net, self.net.source())?;
+        Report::of(&self.net.net, self.net.source())?.write(self.json.as_deref(), "")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Report {
+    /// What is in a file.
+    pub fn of(path: &Path, source: Source) -> Result<Self> {
+        let file = NetFile::open(path, source)?;
         let network = &file.network;
         let populations = network.populations().iter().map(|population| {
             let (threshold, start, reset) = match population.neuron() {
@@ -121,8 +130,8 @@ impl Inspect {
             }
         });
         let projections: Vec<ProjectionReport> = projections.collect();
-        let report = Report {
-            net: self.net.net.display().to_string(),
+        Ok(Report {
+            net: path.display().to_string(),
             bytes: file.length as u64,
             neurons: network.populations().iter().map(|population| population.size() as u64).sum(),
             synapses: projections.iter().map(|projection| projection.synapses).sum(),
@@ -130,14 +139,18 @@ impl Inspect {
             populations: populations.collect(),
             projections,
             provenance: file.description.provenance.clone(),
-        };
-        if let Some(path) = &self.json {
-            output::write_json(path, &report)?;
+        })
+    }
+
+    /// Writes the report where it is wanted, for programs or for people.
+    pub fn write(&self, json: Option<&Path>, notes: &str) -> Result<()> {
+        if let Some(path) = json {
+            output::write_json(path, self)?;
         }
-        if !output::wants_only_json(self.json.as_deref()) {
-            output::print(&report.text())?;
+        if !output::wants_only_json(json) {
+            output::print(&format!("{notes}{}", self.text()))?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod convert;
 pub mod inspect;
+pub mod prune;
 pub mod run;
 
 /// Flags that do not go together: exit status 2, as for flags that do not parse.

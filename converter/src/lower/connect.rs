@@ -10,7 +10,7 @@ use snn_engine::{
 pub(super) const MOST_SYNAPSES: usize = 1 << 28;
 
 /// The receiving side of a projection.
-pub(super) struct Receiver<'a> {
+pub(crate) struct Receiver<'a> {
     pub layout: Layout,
     /// λ of every element: what the trained net's values are divided by.
     pub scale: &'a Runs,
@@ -264,7 +264,7 @@ fn geometry_size(size: usize) -> Result<u32, NetworkError> {
 /// A map written out by source neurons.
 ///
 /// Two passes over the map: the first counts, so that the second can put every weight at its place, targets ascending.
-pub(super) fn scatter(
+pub(crate) fn scatter(
     source: Layout,
     target: &Receiver<'_>,
     row: impl Fn(usize, &mut dyn FnMut(usize, f64)),

@@ -1,0 +1,356 @@
+//! The spiking network against the affine maps of the trained net, synapse by synapse.
+//!
+//! With λ = 1 a one-hot input spike goes through a ReLU population unchanged and within its step, so after one step the
+//! read-out holds one column of the affine map behind that population, plus the bias. Weights are small integers, so that
+//! sums are exact wherever no mean over a number of elements that is not a power of two occurs.
+
+use snn_converter::ann::{Affine, Ann, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Shape, Window};
+use snn_converter::forward::logits;
+use snn_converter::{Normalise, Options, convert};
+use snn_engine::{
+    Connectivity, DenseSimulator, EventSimulator, Layout, Network, PopulationId, Simulator, Stimulus,
+};
+use std::sync::Arc;
+
+/// A stream of numbers from a seed (splitmix64).
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// −2 … 2, more often 0.
+    fn weight(&mut self) -> f32 {
+        [0.0, 0.0, 1.0, -1.0, 2.0, -2.0][self.below(6)]
+    }
+
+    fn weights(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.weight()).collect()
+    }
+}
+
+fn shape(extents: &[usize]) -> Shape {
+    Shape::new(extents).unwrap()
+}
+
+fn plain(unroll: bool) -> Options {
+    Options { normalise: Normalise::None, unroll, ..Options::default() }
+}
+
+fn network(ann: &Ann, unroll: bool) -> Arc<Network> {
+    let conversion = convert(ann, None, &plain(unroll)).unwrap_or_else(|error| panic!("{error}\n{ann}"));
+    Arc::new(conversion.network)
+}
+
+/// A random affine operator that takes the given tensors' last one, or several.
+fn push_random(ann: &mut Ann, draw: &mut Draw, from: NodeId, earlier: &[NodeId], name: String) -> NodeId {
+    let input = ann.node(from).shape.clone();
+    let choice = draw.below(13);
+    let op = match choice {
+        0 | 1 if input.rank() >= 2 => {
+            let groups = if input.channels().is_multiple_of(2) { 1 + draw.below(2) } else { 1 };
+            let out_channels = groups * (1 + draw.below(3));
+            let window = random_window(draw, &input, true);
+            let per_group = input.channels() / groups;
+            let count = out_channels * per_group * window.kernel[0] * window.kernel[1];
+            Op::Conv(Conv {
+                weights: draw.weights(count).into(),
+                bias: (draw.below(2) == 0).then(|| draw.weights(out_channels).into()),
+                in_channels: input.channels(),
+                out_channels,
+                groups,
+                window,
+            })
+        }
+        2 => {
+            let sizes = [1, input.channels(), input.elements()];
+            let (a, b) = (sizes[draw.below(3)], sizes[draw.below(3)]);
+            Op::Affine(Affine { scale: draw.weights(a).into(), shift: draw.weights(b).into() })
+        }
+        3 if input.rank() >= 2 => {
+            let window = random_window(draw, &input, false);
+            Op::AveragePool(AveragePool {
+                window,
+                ceil_mode: draw.below(2) == 0,
+                count_include_pad: draw.below(2) == 0,
+            })
+        }
+        4 if input.rank() >= 2 => {
+            let [_, h, w] = input.planes().unwrap();
+            let kernel = if h >= 2 && input.rank() == 3 { [2, 2] } else { [1, w.min(2)] };
+            Op::AveragePool(AveragePool {
+                window: Window { stride: kernel, ..Window::of(kernel) },
+                ceil_mode: false,
+                count_include_pad: false,
+            })
+        }
+        5 if input.rank() >= 2 && draw.below(3) == 0 => Op::GlobalAverage,
+        6 if input.rank() >= 2 => {
+            let pads = |draw: &mut Draw| (0..input.rank()).map(|_| draw.below(2)).collect();
+            Op::Pad { before: pads(draw), after: pads(draw) }
+        }
+        7 | 8 => {
+            let same: Vec<NodeId> =
+                earlier.iter().copied().filter(|id| ann.node(*id).shape == input).collect();
+            if same.is_empty() {
+                return from;
+            }
+            let other = same[draw.below(same.len())];
+            return ann.push(name, Op::Add, &[from, other]).unwrap();
+        }
+        9 => {
+            let axis = draw.below(input.rank().max(1));
+            let other = earlier[draw.below(earlier.len())];
+            return ann.push(name, Op::Concat { axis }, &[from, other]).unwrap_or(from);
+        }
+        10 if input.rank() == 3 && draw.below(2) == 0 => {
+            let perms = [[0, 2, 1], [1, 0, 2], [2, 1, 0], [1, 2, 0]];
+            Op::Transpose { perm: perms[draw.below(4)].to_vec() }
+        }
+        11 => {
+            let n = input.elements();
+            let views = [
+                vec![n],
+                vec![1, n],
+                vec![1, 1, n],
+                if n.is_multiple_of(4) { vec![n / 4, 2, 2] } else { vec![n, 1] },
+            ];
+            Op::View(shape(&views[draw.below(4)]))
+        }
+        12 if input.rank() == 1 => {
+            let outputs = 1 + draw.below(6);
+            Op::Linear(Linear {
+                weights: draw.weights(outputs * input.elements()).into(),
+                bias: (draw.below(2) == 0).then(|| draw.weights(outputs).into()),
+                inputs: input.elements(),
+                outputs,
+            })
+        }
+        _ => return from,
+    };
+    ann.push(name, op, &[from]).unwrap_or(from)
+}
+
+fn random_window(draw: &mut Draw, input: &Shape, dilated: bool) -> Window {
+    let mut window = Window::of([1 + draw.below(3), 1 + draw.below(3)]);
+    for axis in 0..2 {
+        window.stride[axis] = 1 + draw.below(2);
+        window.dilation[axis] = if dilated { 1 + draw.below(2) } else { 1 };
+        window.before[axis] = draw.below(2);
+        window.after[axis] = draw.below(2);
+    }
+    if input.rank() == 2 {
+        window.kernel[0] = 1;
+        window.before[0] = 0;
+        window.after[0] = 0;
+        window.stride[0] = 1;
+    }
+    window
+}
+
+/// A net of two ReLU populations and random affine operators behind them.
+fn random_net(seed: u64) -> Ann {
+    let mut draw = Draw(seed);
+    let shapes = [vec![2, 4, 4], vec![3, 5, 4], vec![1, 6, 6], vec![4, 6], vec![12], vec![4, 1, 1]];
+    let input = shape(&shapes[draw.below(shapes.len())]);
+    let mut ann = Ann::new("x", input).unwrap();
+    let first = ann.push("relu", Op::Relu, &[ann.input()]).unwrap();
+    let second = ann.push("relu again", Op::Relu, &[first]).unwrap();
+    let mut earlier = vec![first, second];
+    let mut last = second;
+    for place in 0..2 + draw.below(5) {
+        last = push_random(&mut ann, &mut draw, last, &earlier, format!("op{place}"));
+        if ann.node(last).shape.elements() > 400 {
+            break;
+        }
+        earlier.push(last);
+    }
+    ann.set_output(last);
+    ann
+}
+
+fn one_hot(layout: Layout, neuron: usize, n: usize) -> Vec<f32> {
+    let mut x = vec![0.0; n];
+    x[layout.user_index(neuron)] = 1.0;
+    x
+}
+
+/// Potentials of the read-out after one step in which some input neurons fire, in the user's order.
+fn after_one_step(network: &Arc<Network>, neurons: &[u32]) -> Vec<f32> {
+    let mut simulator = EventSimulator::new(Arc::clone(network));
+    let input = network.find("input").unwrap();
+    simulator.step(&Stimulus::new(network, &[(input, neurons)]).unwrap());
+    in_user_order(network, network.output(), &simulator.potentials(network.output()))
+}
+
+fn in_user_order(network: &Network, population: PopulationId, values: &[f32]) -> Vec<f32> {
+    let layout = network.population(population).layout();
+    (0..values.len()).map(|index| values[layout.neuron_at(index)]).collect()
+}
+
+#[test]
+fn every_column_of_a_random_affine_net_is_that_of_the_trained_net() {
+    let (mut exact, mut shared) = (0, 0);
+    for seed in 0..1500 {
+        let ann = random_net(seed);
+        let network = network(&ann, false);
+        let input = network.find("input").unwrap();
+        let (n, layout) = (network.population(input).size(), network.population(input).layout());
+        let inexact =
+            ann.nodes().iter().any(|node| matches!(node.op, Op::AveragePool(_) | Op::GlobalAverage));
+        for neuron in 0..n.min(40) {
+            let found = after_one_step(&network, &[neuron as u32]);
+            let expected = logits(&ann, &one_hot(layout, neuron, n)).unwrap();
+            let largest = expected.iter().fold(1.0_f32, |a, b| a.max(b.abs()));
+            for (place, (a, b)) in found.iter().zip(&expected).enumerate() {
+                let limit = if inexact { 1e-4 * largest } else { 0.0 };
+                assert!(
+                    (a - b).abs() <= limit,
+                    "seed {seed}, neuron {neuron}, output {place}: {a} instead of {b}\n{ann}"
+                );
+            }
+        }
+        exact += usize::from(!inexact);
+        shared += network
+            .projections()
+            .iter()
+            .filter(|p| matches!(p.connectivity(), Connectivity::Conv2d(_)))
+            .count();
+    }
+    assert!(exact > 300, "{exact} nets compared exactly");
+    assert!(shared > 300, "{shared} convolutions kept shared");
+}
+
+#[test]
+fn an_unrolled_network_has_the_same_states_by_bits() {
+    for seed in 0..300 {
+        let ann = random_net(seed);
+        let (shared, unrolled) = (network(&ann, false), network(&ann, true));
+        for projection in unrolled.projections() {
+            assert!(matches!(projection.connectivity(), Connectivity::Rows(_)), "seed {seed}");
+        }
+        let mut draw = Draw(seed);
+        let n = shared.population(shared.find("input").unwrap()).size();
+        let mut event = EventSimulator::new(Arc::clone(&shared));
+        let mut event_unrolled = EventSimulator::new(Arc::clone(&unrolled));
+        let mut dense = DenseSimulator::new(Arc::clone(&unrolled));
+        for step in 0..8 {
+            let neurons: Vec<u32> = (0..n as u32).filter(|_| draw.below(3) == 0).collect();
+            let lists = [(shared.find("input").unwrap(), neurons.as_slice())];
+            let stimulus = Stimulus::new(&shared, &lists).unwrap();
+            event.step(&stimulus);
+            event_unrolled.step(&stimulus);
+            dense.step(&stimulus);
+            assert_eq!(event.state(), event_unrolled.state(), "seed {seed}, step {step}\n{ann}");
+            assert_eq!(event.state(), dense.state(), "seed {seed}, step {step}\n{ann}");
+        }
+        assert_eq!(event.statistics(), event_unrolled.statistics(), "seed {seed}");
+    }
+}
+
+#[test]
+fn pooling_before_a_linear_map_is_one_shared_projection() {
+    let mut ann = Ann::new("x", shape(&[2, 4, 4])).unwrap();
+    let relu = ann.push("relu", Op::Relu, &[ann.input()]).unwrap();
+    let pool = AveragePool {
+        window: Window { stride: [2, 2], ..Window::of([2, 2]) },
+        ceil_mode: false,
+        count_include_pad: true,
+    };
+    let pool = ann.push("pool", Op::AveragePool(pool), &[relu]).unwrap();
+    let flat = ann.push("flat", Op::View(shape(&[8])), &[pool]).unwrap();
+    let linear = Linear { weights: (1..=24).map(|w| w as f32).collect(), bias: None, inputs: 8, outputs: 3 };
+    ann.push("fc", Op::Linear(linear), &[flat]).unwrap();
+    let network = network(&ann, false);
+    assert_eq!(network.populations().len(), 3);
+    let Connectivity::Conv2d(conv) = network.projections()[1].connectivity() else {
+        panic!("{:?}", network.projections()[1].connectivity());
+    };
+    assert_eq!((conv.geometry().pool, conv.geometry().kernel), ([2, 2], [2, 2]));
+    assert_eq!(conv.rows().synapses(), 24);
+    // Channel 1, row 3, column 0 lies in element 6 of the pooled vector.
+    let neuron = (3 * 4) * 2 + 1;
+    let expected = [7.0 / 4.0, 15.0 / 4.0, 23.0 / 4.0];
+    assert_eq!(after_one_step(&network, &[neuron]), expected);
+}
+
+#[test]
+fn a_shift_before_a_padded_convolution_becomes_a_bias_per_position() {
+    // One channel of 3 × 3, all ones as kernel, shifted by 1: corners see 4 shifted positions, edges 6, the middle 9.
+    let mut ann = Ann::new("x", shape(&[1, 3, 3])).unwrap();
+    let relu = ann.push("relu", Op::Relu, &[ann.input()]).unwrap();
+    let affine = Affine { scale: [2.0].into(), shift: [1.0].into() };
+    let shifted = ann.push("bn", Op::Affine(affine), &[relu]).unwrap();
+    let window = Window { before: [1, 1], after: [1, 1], ..Window::of([3, 3]) };
+    let conv = Conv {
+        weights: [1.0; 9].into(),
+        bias: Some([10.0].into()),
+        in_channels: 1,
+        out_channels: 1,
+        groups: 1,
+        window,
+    };
+    ann.push("conv", Op::Conv(conv), &[shifted]).unwrap();
+    let network = network(&ann, false);
+    let bias = network.population(network.output()).neuron().bias().unwrap();
+    assert_eq!(bias.values(), [14.0, 16.0, 14.0, 16.0, 19.0, 16.0, 14.0, 16.0, 14.0]);
+    assert!(matches!(network.projections()[1].connectivity(), Connectivity::Conv2d(_)));
+}
+
+#[test]
+fn branches_of_a_residual_sum_become_projections_into_one_population() {
+    let mut ann = Ann::new("x", shape(&[2, 3, 3])).unwrap();
+    let relu = ann.push("relu", Op::Relu, &[ann.input()]).unwrap();
+    let conv = Conv {
+        weights: vec![1.0; 36].into(),
+        bias: None,
+        in_channels: 2,
+        out_channels: 2,
+        groups: 1,
+        window: Window { before: [1, 1], after: [1, 1], ..Window::of([3, 3]) },
+    };
+    let branch = ann.push("conv", Op::Conv(conv), &[relu]).unwrap();
+    let sum = ann.push("add", Op::Add, &[branch, relu]).unwrap();
+    ann.push("out", Op::Relu, &[sum]).unwrap();
+    let network = network(&ann, false);
+    let out = network.find("out").unwrap();
+    let kinds: Vec<_> = network.incoming(out).map(|p| p.connectivity()).collect();
+    assert!(matches!(kinds[..], [Connectivity::Conv2d(_), Connectivity::OneToOne(_)]), "{kinds:?}");
+    assert_eq!(network.population(network.output()).name(), "out.readout");
+}
+
+#[test]
+fn max_pooling_with_a_negative_factor_or_without_activation_is_refused_with_all_others() {
+    let mut ann = Ann::new("x", shape(&[2, 4, 4])).unwrap();
+    let pool =
+        || Op::MaxPool(MaxPool { window: Window { stride: [2, 2], ..Window::of([2, 2]) }, ceil_mode: false });
+    let relu = ann.push("relu", Op::Relu, &[ann.input()]).unwrap();
+    let negative = Affine { scale: [1.0, -0.5].into(), shift: [0.0].into() };
+    let negative = ann.push("bn", Op::Affine(negative), &[relu]).unwrap();
+    let first = ann.push("minimum", pool(), &[negative]).unwrap();
+    let conv = Conv {
+        weights: [1.0, 2.0, 3.0, 4.0].into(),
+        bias: None,
+        in_channels: 2,
+        out_channels: 2,
+        groups: 1,
+        window: Window::of([1, 1]),
+    };
+    let sum = ann.push("conv", Op::Conv(conv), &[relu]).unwrap();
+    let second = ann.push("of a sum", pool(), &[sum]).unwrap();
+    let third = ann.push("of the input", pool(), &[ann.input()]).unwrap();
+    ann.push("add", Op::Add, &[first, second, third]).unwrap();
+    let error = convert(&ann, None, &plain(false)).unwrap_err().to_string();
+    for part in ["3 nodes", "`minimum`", "-0.5", "`of a sum`", "node `conv`", "`of the input`"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
