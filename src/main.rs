@@ -32,6 +32,7 @@ enum Command {
     Run(commands::run::Run),
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
+    Generate(commands::generate::Generate),
     Prune(commands::prune::Prune),
 }
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Generate(generate) => generate.run(),
         Command::Prune(prune) => prune.run(),
     };
     match done {

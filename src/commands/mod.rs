@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod convert;
+pub mod generate;
 pub mod inspect;
 pub mod prune;
 pub mod run;
