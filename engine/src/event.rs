@@ -67,8 +67,9 @@ struct Potentials {
     wake: WakeQueue,
 }
 
+/// The counts of a max-pooling population.
 #[derive(Clone)]
-struct Maxima {
+pub(crate) struct Maxima {
     arrived: Vec<u32>,
     /// The largest count among the inputs of each unit.
     largest: Vec<u32>,
@@ -190,12 +191,7 @@ impl Running {
         let (thresholds, reset) = match population.neuron() {
             Neuron::Source => return Self::Source,
             Neuron::MaxPool(_) => {
-                return Self::MaxPool(Maxima {
-                    arrived: vec![0; inputs_counted(network, id)],
-                    largest: vec![0; n],
-                    grown: vec![0; words(n)],
-                    reached: vec![0; words(n)],
-                });
+                return Self::MaxPool(Maxima::new(network, id));
             }
             Neuron::IntegrateFire(model) => {
                 let thresholds: Vec<f32> = model.threshold.iter(n).collect();
@@ -243,7 +239,22 @@ impl Potentials {
 }
 
 impl Maxima {
-    fn take(&mut self, from: &PopulationState, network: &Network, id: PopulationId) {
+    pub(crate) fn new(network: &Network, id: PopulationId) -> Self {
+        let n = network.population(id).size();
+        Self {
+            arrived: vec![0; inputs_counted(network, id)],
+            largest: vec![0; n],
+            grown: vec![0; words(n)],
+            reached: vec![0; words(n)],
+        }
+    }
+
+    /// The spikes of every input so far.
+    pub(crate) fn arrived(&self) -> &[u32] {
+        &self.arrived
+    }
+
+    pub(crate) fn take(&mut self, from: &PopulationState, network: &Network, id: PopulationId) {
         self.arrived.copy_from_slice(&from.arrived);
         self.largest.fill(0);
         let mut first_input = 0;
@@ -415,7 +426,7 @@ impl Simulator for EventSimulator {
                 let (potentials, arrived) = match running {
                     Running::Source => (vec![], vec![]),
                     Running::Potentials(p) => (p.u.as_flattened()[..n].to_vec(), vec![]),
-                    Running::MaxPool(m) => (vec![], m.arrived.clone()),
+                    Running::MaxPool(m) => (vec![], m.arrived().to_vec()),
                 };
                 let ages = (1..=u64::from(self.network.delay_from(id))).rev();
                 let under_way = ages
@@ -476,7 +487,7 @@ impl Potentials {
 
 impl Maxima {
     /// Counts the spikes of one projection. Returns the number of synaptic operations.
-    fn arrive(&mut self, connectivity: &Connectivity, first_input: usize, spikes: &[u32]) -> u64 {
+    pub(crate) fn arrive(&mut self, connectivity: &Connectivity, first_input: usize, spikes: &[u32]) -> u64 {
         let mut operations = 0;
         for &source in spikes {
             let arrived = &mut self.arrived[first_input + source as usize];
@@ -494,7 +505,7 @@ impl Maxima {
     }
 
     /// Lists the units whose largest count grew. Returns the number of units reached.
-    fn update(&mut self, fired: &mut Vec<u32>) -> u64 {
+    pub(crate) fn update(&mut self, fired: &mut Vec<u32>) -> u64 {
         each_bit(&self.grown, |unit| fired.push(unit as u32));
         let reached = self.reached.iter().map(|word| u64::from(word.count_ones())).sum();
         self.grown.fill(0);

@@ -2,7 +2,8 @@
 //!
 //! A [`Network`] holds populations of neurons and the projections between them; it is immutable, checked by
 //! its [`NetworkBuilder`], and shared by any number of simulators. A [`Simulator`] holds where a run stands,
-//! a [`State`]. [`EventSimulator`] is the one to use; [`DenseSimulator`] is the reference that it must equal.
+//! a [`State`]. [`WindowSimulator`] is the fastest for whole runs and [`EventSimulator`] for single steps;
+//! [`DenseSimulator`] is the reference that both must equal.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -96,6 +97,7 @@ mod state;
 mod statistics;
 mod stimulus;
 mod wake;
+mod window;
 
 pub use batch::{default_threads, run_samples};
 pub use buffer::Buffer;
@@ -118,6 +120,7 @@ pub use state::{Difference, PopulationState, State};
 pub use statistics::{PopulationStatistics, Statistics};
 pub use stimulus::{Drive, Sample, Stimulus};
 pub use wake::WakeQueue;
+pub use window::{Delivery, WindowSimulator};
 
 /// The number of steps after which the bias ramp of every potential is folded into it.
 pub const REBASE: u32 = 256;

@@ -214,7 +214,12 @@ impl Network {
     /// population over many steps.
     #[must_use]
     pub fn is_feed_forward(&self) -> bool {
-        crate::builder::topological_order(self.populations.len(), &self.projections, |_| true).is_ok()
+        self.feed_forward_order().is_some()
+    }
+
+    /// Every population after all that reach it, through whatever delays; `None` if one reaches itself.
+    pub(crate) fn feed_forward_order(&self) -> Option<Vec<PopulationId>> {
+        crate::builder::topological_order(self.populations.len(), &self.projections, |_| true).ok()
     }
 
     /// The population to read results from: the last one declared.

@@ -20,7 +20,7 @@ impl<'a> Stimulus<'a> {
     pub fn new(network: &Network, lists: &[(PopulationId, &'a [u32])]) -> Result<Self, NetworkError> {
         for (place, &(id, neurons)) in lists.iter().enumerate() {
             if lists[..place].iter().any(|(earlier, _)| *earlier == id) {
-                return Err(NetworkError::new(format!("stimulus of population {id}"), "is given twice"));
+                return Err(given_twice(id));
             }
             check_source(network, id, neurons)?;
         }
@@ -32,6 +32,10 @@ impl<'a> Stimulus<'a> {
     pub fn of(&self, population: PopulationId) -> &'a [u32] {
         self.lists.iter().find(|(id, _)| *id == population).map_or(&[], |(_, neurons)| neurons)
     }
+}
+
+fn given_twice(id: PopulationId) -> NetworkError {
+    NetworkError::new(format!("stimulus of population {id}"), "is given twice")
 }
 
 fn check_source(network: &Network, id: PopulationId, neurons: &[u32]) -> Result<(), NetworkError> {
@@ -77,6 +81,22 @@ impl Sample {
     pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
         let lists: Vec<_> = self.spikes.iter().map(|(id, raster)| (*id, raster.step(step))).collect();
         Stimulus::new(network, &lists)
+    }
+
+    /// Checks the spikes of one step as [`stimulus`](Self::stimulus) does.
+    pub(crate) fn check_step(&self, network: &Network, step: usize) -> Result<(), NetworkError> {
+        for (place, (id, raster)) in self.spikes.iter().enumerate() {
+            if self.spikes[..place].iter().any(|(earlier, _)| earlier == id) {
+                return Err(given_twice(*id));
+            }
+            check_source(network, *id, raster.step(step))?;
+        }
+        Ok(())
+    }
+
+    /// The spikes that one source is given in one step.
+    pub(crate) fn of(&self, id: PopulationId, step: usize) -> &[u32] {
+        self.spikes.iter().find(|(given, _)| *given == id).map_or(&[], |(_, raster)| raster.step(step))
     }
 
     /// Checks the spikes of all steps.

@@ -16,7 +16,12 @@ pub fn simulators(network: &Arc<Network>) -> Vec<(String, Box<dyn Simulator>)> {
     for kernels in kernel::available() {
         let event = EventSimulator::with_kernels(Arc::clone(network), kernels);
         all.push((format!("event/{}", kernels.name), Box::new(event)));
+        for delivery in Delivery::ALL {
+            let windows = WindowSimulator::with_kernels(Arc::clone(network), kernels, Some(delivery));
+            all.push((format!("window/{}/{delivery:?}", kernels.name), Box::new(windows)));
+        }
     }
+    all.push(("window".into(), Box::new(WindowSimulator::new(Arc::clone(network)))));
     all
 }
 

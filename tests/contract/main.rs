@@ -6,3 +6,4 @@ mod impostors;
 mod laws;
 mod random;
 mod wake;
+mod windows;

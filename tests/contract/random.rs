@@ -134,7 +134,8 @@ impl Draw {
     fn convolution(&mut self, source: [u32; 3], ones: bool) -> Option<Connectivity> {
         let mut geometry = Conv2dGeometry {
             source,
-            target: [0, 0, self.between(1, 5)],
+            // Whole vectors of channels have delivery code of their own.
+            target: [0, 0, if self.chance(0.3) { 16 * self.between(1, 2) } else { self.between(1, 5) }],
             pool: [self.between(1, 2), self.between(1, 2)],
             kernel: [self.between(1, 3), self.between(1, 3)],
             stride: [self.between(1, 2), self.between(1, 2)],

@@ -112,8 +112,15 @@ impl Conv2dGeometry {
     pub fn target_position(&self, axis: usize, at: u32, tap: u32) -> Option<u32> {
         let shifted =
             i64::from(at) + i64::from(self.padding[axis]) - i64::from(tap) * i64::from(self.dilation[axis]);
+        if shifted < 0 {
+            return None;
+        }
+        // Divisions are slow, and most strides are 1.
+        if self.stride[axis] == 1 {
+            return (shifted < i64::from(self.target[axis])).then_some(shifted as u32);
+        }
         let stride = i64::from(self.stride[axis]);
-        if shifted < 0 || shifted % stride != 0 {
+        if shifted % stride != 0 {
             return None;
         }
         u32::try_from(shifted / stride).ok().filter(|&position| position < self.target[axis])

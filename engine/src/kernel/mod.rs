@@ -5,6 +5,17 @@
 //! once, in portable Rust, and compiled for each instruction set.
 
 mod bodies;
+mod columns;
+mod lanes;
+mod line;
+mod octets;
+mod windowed;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use columns::{Columns, SpikeMasks};
+pub use line::{Line, flat, flat_mut};
+pub use octets::{MOST_ROWS, MOST_STEPS, Octets};
 
 use crate::{REBASE, Reset};
 
@@ -38,6 +49,31 @@ pub struct Updated {
     pub touched: u64,
 }
 
+/// Neurons as the window kernels see them, in whole words of 64; those that fill up the last word have an
+/// infinite threshold and never fire.
+pub struct Windowed<'a> {
+    /// `u` of each neuron.
+    pub potentials: &'a mut [Line],
+    /// Bias plus constant current.
+    pub biases: &'a [Line],
+    /// Thresholds.
+    pub thresholds: &'a [Line],
+    /// Steps since the last re-base, the first step of the window included.
+    pub k: u32,
+    /// What firing does.
+    pub reset: Reset,
+}
+
+impl Windowed<'_> {
+    fn check(&self, words: usize) {
+        let lines = [self.potentials.len(), self.biases.len(), self.thresholds.len()];
+        assert_eq!(lines, [words * windowed::WORD; 3], "lines of {words} words of 64 neurons");
+    }
+}
+
+type AddRows =
+    fn(rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]);
+
 type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
 
 /// The inner loops compiled for one instruction set.
@@ -54,61 +90,97 @@ pub struct Kernels {
     /// `crossings[block]` the first later `k` at which a neuron of the block crosses by itself, 0 for never.
     pub integrate:
         fn(&mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated,
+    /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
+    /// places `starts[r]..starts[r + 1]` of `targets`, distinct in each row, and `weights`.
+    pub add_rows: AddRows,
+    /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
+    /// Returns the number of neurons that a weight reached or that fired.
+    pub integrate_step: fn(&mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64,
+    /// A window of 64 neurons: `currents` `[4][at least steps][16]`, −0.0 where nothing arrived; the word of
+    /// step `t` goes to `fired[t · stride]`. Returns the number of pairs of neuron and step in which a weight
+    /// reached the neuron or it fired.
+    pub integrate_window:
+        fn(&mut Windowed<'_>, currents: &[Line], steps: usize, fired: &mut [u64], stride: usize) -> u64,
+    /// Adds the weights `rows` `[1 + sources][16]` of the spikes in `octets` to `currents` `[padded steps][16]`,
+    /// which start at −0.0 if `fresh`. `next` is fetched into the cache meanwhile.
+    pub deliver_tile: fn(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool),
+    /// The currents `[steps][16]` of 16 targets from `first` on, summed over time: per target the steps stand
+    /// side by side, and a source adds its weight in those in which it fires.
+    pub time_lanes: fn(&Columns, first: usize, masks: &SpikeMasks, steps: usize, currents: &mut [Line]),
 }
 
 macro_rules! kernels {
-    ($module:ident, $name:literal $(, $feature:literal)?) => {
+    ($module:ident, $name:literal, $lanes:ty $(, $feature:literal)?) => {
         mod $module {
-            use super::{Kernels, Membrane, Updated, bodies};
+            use super::{Columns, Kernels, Line, Membrane, Octets, SpikeMasks, Updated, Windowed, bodies, windowed};
 
-            $(#[target_feature(enable = $feature)])?
-            fn scatter_u16(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
-                bodies::scatter(targets, weights, currents, |&target| usize::from(target));
+            kernels! { @functions $name, [$($feature)?],
+                fn scatter_u16(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
+                    bodies::scatter(targets, weights, currents, |&target| usize::from(target))
+                }
+                fn scatter_u32(targets: &[u32], weights: &[f32], currents: &mut [f32]) {
+                    bodies::scatter(targets, weights, currents, |&target| target as usize)
+                }
+                fn add_row(row: &[f32], currents: &mut [f32]) {
+                    bodies::add_row(row, currents)
+                }
+                fn integrate(m: &mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated {
+                    bodies::integrate(m, blocks, crossings, fired)
+                }
+                fn add_rows(
+                    rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
+                ) {
+                    windowed::add_rows(rows, starts, targets, weights, currents)
+                }
+                fn integrate_step(m: &mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64 {
+                    // SAFETY: this function is compiled for the instructions of these lanes.
+                    unsafe { windowed::integrate_step::<$lanes>(m, currents, fired) }
+                }
+                fn integrate_window(
+                    m: &mut Windowed<'_>, currents: &[Line], steps: usize, fired: &mut [u64], stride: usize
+                ) -> u64 {
+                    // SAFETY: this function is compiled for the instructions of these lanes.
+                    unsafe { windowed::integrate_window::<$lanes>(m, currents, steps, fired, stride) }
+                }
+                fn deliver_tile(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool) {
+                    // SAFETY: this function is compiled for the instructions of these lanes.
+                    unsafe { windowed::deliver_tile::<$lanes>(rows, next, octets, currents, fresh) }
+                }
+                fn time_lanes(columns: &Columns, first: usize, masks: &SpikeMasks, steps: usize, currents: &mut [Line]) {
+                    // SAFETY: this function is compiled for the instructions of these lanes.
+                    unsafe { windowed::time_lanes::<$lanes>(columns, first, masks, steps, currents) }
+                }
             }
-
-            $(#[target_feature(enable = $feature)])?
-            fn scatter_u32(targets: &[u32], weights: &[f32], currents: &mut [f32]) {
-                bodies::scatter(targets, weights, currents, |&target| target as usize);
-            }
-
-            $(#[target_feature(enable = $feature)])?
-            fn add_row(row: &[f32], currents: &mut [f32]) {
-                bodies::add_row(row, currents);
-            }
-
-            $(#[target_feature(enable = $feature)])?
-            fn integrate(m: &mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated {
-                bodies::integrate(m, blocks, crossings, fired)
-            }
-
-            kernels!(@table $name $(, $feature)?);
         }
     };
-    (@table $name:literal) => {
-        pub(super) static KERNELS: Kernels =
-            Kernels { name: $name, scatter_u16, scatter_u32, add_row, integrate };
+    (@functions $name:literal, $features:tt,
+     $(fn $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {
+        $(kernels! { @function $features fn $function($($argument: $type),*) $(-> $result)? $body })*
+        pub(super) static KERNELS: Kernels = Kernels { name: $name, $($function),* };
     };
-    (@table $name:literal, $feature:literal) => {
-        // SAFETY (of every closure below): `available` hands the table out only if the processor has the feature.
-        pub(super) static KERNELS: Kernels = Kernels {
-            name: $name,
-            // SAFETY: see above.
-            scatter_u16: |targets, weights, currents| unsafe { scatter_u16(targets, weights, currents) },
-            // SAFETY: see above.
-            scatter_u32: |targets, weights, currents| unsafe { scatter_u32(targets, weights, currents) },
-            // SAFETY: see above.
-            add_row: |row, currents| unsafe { add_row(row, currents) },
-            // SAFETY: see above.
-            integrate: |m, blocks, crossings, fired| unsafe { integrate(m, blocks, crossings, fired) },
-        };
+    (@function [] fn $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
+        fn $function($($argument: $type),*) $(-> $result)? $body
+    };
+    (@function [$feature:literal] fn $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
+        fn $function($($argument: $type),*) $(-> $result)? {
+            #[target_feature(enable = $feature)]
+            fn compiled($($argument: $type),*) $(-> $result)? $body
+            // SAFETY: `available` hands the table out only if the processor has the features.
+            unsafe { compiled($($argument),*) }
+        }
     };
 }
 
-kernels!(portable, "portable");
+kernels!(portable, "portable", super::lanes::Portable);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, "avx2", "avx2");
+kernels!(avx2, "avx2", super::x86::Avx2, "avx2,bmi1,bmi2,popcnt");
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512, "avx512", "avx512f,avx512bw,avx512dq,avx512vl");
+kernels!(avx512, "avx512", super::x86::Avx512, "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt");
+
+#[cfg(target_arch = "x86_64")]
+fn has_bits() -> bool {
+    is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt")
+}
 
 /// The kernels that this machine can run, the best one last.
 #[must_use]
@@ -117,10 +189,11 @@ pub fn available() -> Vec<&'static Kernels> {
     let mut kernels = vec![&portable::KERNELS];
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx2") && has_bits() {
             kernels.push(&avx2::KERNELS);
         }
-        if is_x86_feature_detected!("avx512f")
+        if has_bits()
+            && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")

@@ -1,0 +1,116 @@
+/// The most weight rows that one arrangement of spikes can name, the resting row included.
+pub const MOST_ROWS: usize = 8191;
+
+/// The most steps of a window.
+pub const MOST_STEPS: usize = 256;
+
+/// The spikes of a window that arrive through one block of weight rows, arranged so that eight steps are summed
+/// side by side.
+///
+/// The sums of eight steps are independent, so the processor works on all of them at once. Steps with equally
+/// many spikes stand together; where one has fewer than its neighbours, the empty places name row 0, the
+/// *resting row*, whose weights are all −0.0 and change no sum. Spike `j` of the block names row `j + 1`.
+#[derive(Clone, Debug, Default)]
+pub struct Octets {
+    /// No place names a row from here on.
+    rows: usize,
+    /// Window steps in whole octets.
+    padded: usize,
+    /// Where the places of each octet start, and the end.
+    starts: Vec<u32>,
+    /// The steps of each octet: all of `0..padded`, each once.
+    steps: Vec<[u16; 8]>,
+    /// Rows, as the distance from row 0 in units of 8 bytes: eight steps side by side.
+    places: Vec<[u16; 8]>,
+    order: Vec<u16>,
+    counts: Vec<u32>,
+}
+
+impl Octets {
+    /// Arranges the spikes of `steps` steps; `list(step)` are the spikes of one, ascending, of which the first
+    /// row of the block has the id `first` (which may lie before any id).
+    ///
+    /// Cost: O(spikes + steps).
+    ///
+    /// # Panics
+    /// If there are more steps or rows than allowed, or a spike is not in `first..first + rows`.
+    pub fn arrange<'a>(&mut self, rows: usize, first: i64, steps: usize, list: impl Fn(usize) -> &'a [u32]) {
+        assert!(rows < MOST_ROWS && steps <= MOST_STEPS, "{rows} rows, {steps} steps");
+        // Until all is checked, no block has enough rows.
+        self.rows = usize::MAX;
+        self.padded = steps.next_multiple_of(8);
+        // Counting sort of the steps by their number of spikes.
+        let mut lengths = [0_u16; MOST_STEPS];
+        let mut longest = 0;
+        for (step, length) in lengths[..steps].iter_mut().enumerate() {
+            let spikes = list(step).len();
+            assert!(spikes <= rows, "{spikes} spikes of a step in a block of {rows} rows");
+            *length = spikes as u16;
+            longest = longest.max(usize::from(*length));
+        }
+        self.counts.clear();
+        self.counts.resize(longest + 2, 0);
+        for &length in &lengths[..self.padded] {
+            self.counts[usize::from(length) + 1] += 1;
+        }
+        for length in 0..=longest {
+            self.counts[length + 1] += self.counts[length];
+        }
+        self.order.clear();
+        self.order.resize(self.padded, 0);
+        for (step, &length) in lengths[..self.padded].iter().enumerate() {
+            let place = &mut self.counts[usize::from(length)];
+            self.order[*place as usize] = step as u16;
+            *place += 1;
+        }
+        self.starts.clear();
+        self.steps.clear();
+        self.places.clear();
+        // The distance between a spike's id and its row, modulo 2³².
+        let shift = 1_u32.wrapping_sub(first as u32);
+        let mut largest = 0;
+        for eight in self.order.as_chunks::<8>().0 {
+            let start = self.places.len();
+            self.starts.push(start as u32);
+            self.steps.push(*eight);
+            // The last of the eight has the most.
+            self.places.resize(start + usize::from(lengths[usize::from(eight[7])]), [0; 8]);
+            for (slot, &step) in eight.iter().enumerate().filter(|(_, step)| usize::from(**step) < steps) {
+                let spikes = list(usize::from(step));
+                for (place, &spike) in self.places[start..].iter_mut().zip(spikes) {
+                    let row = spike.wrapping_add(shift);
+                    largest = largest.max(row);
+                    place[slot] = row.wrapping_mul(8) as u16;
+                }
+            }
+        }
+        self.starts.push(self.places.len() as u32);
+        assert!(largest as usize <= rows, "row {largest} of a block of {rows}");
+        self.rows = rows + 1;
+    }
+
+    /// Window steps in whole octets.
+    #[must_use]
+    pub fn padded(&self) -> usize {
+        self.padded
+    }
+
+    /// Rows that the block must have, the resting row included.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether no spike arrives.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Each octet: its steps and the places in which their spikes stand.
+    #[inline(always)]
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u16; 8], &[[u16; 8]])> {
+        let ends = self.starts.windows(2).map(|ends| &self.places[ends[0] as usize..ends[1] as usize]);
+        self.steps.iter().zip(ends)
+    }
+}

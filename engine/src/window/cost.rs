@@ -1,0 +1,68 @@
+//! The cost rule: which delivery is the fastest for one population and window.
+//!
+//! Before a layer is run it is known exactly how many spikes arrive and how many weights they carry, so
+//! the cost of each delivery can be reckoned. The constants are processor cycles, fitted to the grid in
+//! `benches/record`; a wrong choice costs time, never a bit of the result.
+
+use super::Delivery;
+
+/// What is known of a population and a window before it is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Work {
+    /// Weight rows that arriving spikes bring, of fully connected projections.
+    pub(super) rows: f64,
+    /// Weight rows that arriving spikes bring through the taps of convolutions.
+    pub(super) tap_rows: f64,
+    /// Weights of those rows that are sparse.
+    pub(super) weights: f64,
+    /// Vectors of 16 weights of those rows that are dense.
+    pub(super) vectors: f64,
+    /// Words of 64 neurons.
+    pub(super) words: f64,
+    /// Steps.
+    pub(super) steps: f64,
+    /// With tiles: rows that are added, over all tiles.
+    pub(super) tile_rows: f64,
+    /// With tiles: groups of eight steps that are summed, over all tiles and blocks.
+    pub(super) tile_octets: f64,
+    /// With tiles: spikes that must be arranged.
+    pub(super) arranged: f64,
+    /// With time lanes: synapses of the population times groups of 16 steps.
+    pub(super) lane_adds: f64,
+}
+
+/// A row: its start is fetched, its end is mispredicted.
+const ROW: f64 = 24.0;
+/// The same behind a tap, which must be found.
+const TAP_ROW: f64 = 50.0;
+/// A weight scattered.
+const WEIGHT: f64 = 1.5;
+/// A vector of a dense row added to the currents.
+const VECTOR: f64 = 4.5;
+/// The membrane update of a word in a step.
+const WORD: f64 = 20.0;
+/// A row of 16 weights added in registers.
+const TILE_ROW: f64 = 1.6;
+/// An octet begun and ended.
+const OCTET: f64 = 60.0;
+/// A spike arranged.
+const ARRANGED: f64 = 7.0;
+/// Sixteen steps of a synapse, masked.
+const LANES: f64 = 1.1;
+/// A word of 64 neurons and 16 steps turned from time to neurons.
+const TURNED: f64 = 350.0;
+
+/// The cycles of a delivery.
+pub(super) fn cycles(work: &Work, delivery: Delivery) -> f64 {
+    let update = work.words * work.steps * WORD;
+    update
+        + match delivery {
+            Delivery::Rows => {
+                work.rows * ROW + work.tap_rows * TAP_ROW + work.weights * WEIGHT + work.vectors * VECTOR
+            }
+            Delivery::Tiles => {
+                work.tile_rows * TILE_ROW + work.tile_octets * OCTET + work.arranged * ARRANGED
+            }
+            Delivery::TimeLanes => work.lane_adds * LANES + work.words * (work.steps / 16.0).ceil() * TURNED,
+        }
+}

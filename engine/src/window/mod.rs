@@ -1,0 +1,368 @@
+mod arranged;
+mod cost;
+mod laid;
+mod layer;
+mod tiles;
+mod train;
+
+use std::sync::Arc;
+
+use laid::Laid;
+use layer::{Incoming, Layer, Window, Workspace};
+use train::Train;
+
+use crate::event::Maxima;
+use crate::kernel::{self, Kernels, MOST_STEPS};
+use crate::state::{PopulationState, effective_biases, ramp_steps};
+use crate::{
+    Drive, EventSimulator, Network, NetworkError, Neuron, Observer, PopulationId, REBASE, Sample, Simulator,
+    Spikes, State, Statistics, Stimulus,
+};
+
+/// How the spikes of a window are brought to the neurons of a population. All give equal bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Step by step, the weight row of every spike is added to the currents of its targets.
+    Rows,
+    /// Sixteen targets at a time: the currents of eight steps are summed in registers over dense weight rows.
+    Tiles,
+    /// Target by target: the currents of all steps are summed in registers, each weight added in the steps in
+    /// which its source fires. Of populations behind a single table of weight rows.
+    TimeLanes,
+}
+
+impl Delivery {
+    /// Every delivery.
+    pub const ALL: [Self; 3] = [Self::Rows, Self::Tiles, Self::TimeLanes];
+}
+
+/// The most words of spike bits that a window may have: 16 MB.
+const MOST_WORDS: usize = 1 << 21;
+
+/// The simulator for whole runs: a feed-forward network is run population by population over windows of up
+/// to [`REBASE`] steps, each population by whichever [`Delivery`] is the cheapest for the spikes that arrive.
+///
+/// A population's whole window is known before the next one is begun, so the weights of a layer are read
+/// once per window instead of once per step, and the sums of many steps are made side by side. A network in
+/// which some population reaches itself is stepped by an [`EventSimulator`] instead.
+///
+/// Cost of a window: that of the cheapest delivery, plus O(steps · neurons / 16). Memory: 16 bytes per
+/// neuron, a bit per step of a window and neuron of the largest population, the spikes of a window, and at
+/// most 96 MiB of rearranged weights that clones share.
+#[derive(Clone)]
+pub struct WindowSimulator {
+    network: Arc<Network>,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Steps(Box<EventSimulator>),
+    Windows(Box<Windows>),
+}
+
+#[derive(Clone)]
+struct Windows {
+    network: Arc<Network>,
+    kernels: &'static Kernels,
+    forced: Option<Delivery>,
+    laid: Arc<Vec<Laid>>,
+    /// Every population after all that reach it.
+    order: Arc<[PopulationId]>,
+    longest: usize,
+    step: u64,
+    drive: Drive,
+    populations: Vec<Running>,
+    trains: Vec<Train>,
+    /// The spikes of the last single step.
+    spikes: Spikes,
+    statistics: Statistics,
+    workspace: Workspace,
+}
+
+#[derive(Clone)]
+enum Running {
+    Source,
+    Layer(Layer),
+    MaxPool(Maxima),
+}
+
+impl WindowSimulator {
+    /// A simulator at step 0, without constant currents, with the best kernels of the machine.
+    #[must_use]
+    pub fn new(network: Arc<Network>) -> Self {
+        Self::with_kernels(network, kernel::best(), None)
+    }
+
+    /// The same with the given kernels, and with one delivery wherever that one is possible; the results do
+    /// not depend on either.
+    #[must_use]
+    pub fn with_kernels(
+        network: Arc<Network>,
+        kernels: &'static Kernels,
+        delivery: Option<Delivery>,
+    ) -> Self {
+        let way = match network.feed_forward_order() {
+            None => Way::Steps(Box::new(EventSimulator::with_kernels(Arc::clone(&network), kernels))),
+            Some(order) => {
+                Way::Windows(Box::new(Windows::new(Arc::clone(&network), kernels, delivery, order.into())))
+            }
+        };
+        Self { network, way }
+    }
+}
+
+impl Windows {
+    fn new(
+        network: Arc<Network>,
+        kernels: &'static Kernels,
+        forced: Option<Delivery>,
+        order: Arc<[PopulationId]>,
+    ) -> Self {
+        let populations: Vec<Running> = network
+            .ids()
+            .map(|id| match Layer::new(&network, id) {
+                Some(layer) => Running::Layer(layer),
+                None if matches!(network.population(id).neuron(), Neuron::MaxPool(_)) => {
+                    Running::MaxPool(Maxima::new(&network, id))
+                }
+                None => Running::Source,
+            })
+            .collect();
+        let largest = network.populations().iter().map(|population| population.size()).max().unwrap_or(0);
+        let mut windows = Self {
+            kernels,
+            forced,
+            laid: Arc::new(laid::lay(&network)),
+            order,
+            longest: (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS),
+            step: 0,
+            drive: Drive::none(),
+            trains: network.ids().map(|id| Train::new(network.delay_from(id) as usize)).collect(),
+            populations,
+            spikes: Spikes::none(network.populations().len()),
+            statistics: Statistics::zero(&network),
+            workspace: Workspace::default(),
+            network,
+        };
+        windows.start(&Drive::none());
+        windows
+    }
+
+    fn start(&mut self, drive: &Drive) {
+        self.drive = drive.clone();
+        for (id, running) in self.network.ids().zip(&mut self.populations) {
+            if let (Running::Layer(layer), Some(biases)) =
+                (running, effective_biases(&self.network, id, drive))
+            {
+                layer.set_biases(&biases);
+            }
+        }
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        self.take(&State::initial(&self.network));
+        self.statistics = Statistics::zero(&self.network);
+    }
+
+    fn take(&mut self, state: &State) {
+        self.step = state.step;
+        let running = self.populations.iter_mut().zip(&mut self.trains);
+        for ((id, (running, train)), from) in self.network.ids().zip(running).zip(&state.populations) {
+            train.take(&from.under_way);
+            match running {
+                Running::Source => {}
+                Running::Layer(layer) => layer.set_potentials(&from.potentials),
+                Running::MaxPool(maxima) => maxima.take(from, &self.network, id),
+            }
+        }
+    }
+
+    /// The number of steps, of `wanted`, that can be done in one window from the present step on.
+    fn window(&self, wanted: u64) -> usize {
+        let before_rebase = u64::from(REBASE) - self.step % u64::from(REBASE);
+        // At most the longest window, so it fits.
+        wanted.min(before_rebase).min(self.longest as u64) as usize
+    }
+
+    /// Runs a window of `steps` steps; `given(source, step)` are the spikes of a source in its steps.
+    fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> &'a [u32]) {
+        let network = Arc::clone(&self.network);
+        let rebase = self.step > 0 && self.step.is_multiple_of(u64::from(REBASE));
+        let k = ramp_steps(self.step + 1);
+        for &id in self.order.iter() {
+            // Taken out, so that the trains of others can be read while it is filled.
+            let mut train = std::mem::take(&mut self.trains[id.index()]);
+            train.advance();
+            let projections =
+                || network.incoming[id.index()].iter().map(|&at| (at, &network.projections()[at]));
+            let statistics = self.statistics.at(id);
+            match &mut self.populations[id.index()] {
+                Running::Source => (0..steps).for_each(|step| train.push(given(id, step))),
+                Running::Layer(layer) => {
+                    let incoming: Vec<Incoming<'_>> = projections()
+                        .map(|(at, projection)| {
+                            let (connectivity, laid) = (projection.connectivity(), &self.laid[at]);
+                            let source = &self.trains[projection.source().index()];
+                            let arriving = source.arriving(projection.delay(), steps);
+                            let operations = laid.operations(connectivity, arriving.all());
+                            Incoming { connectivity, laid, arriving, operations }
+                        })
+                        .collect();
+                    statistics.synaptic_operations += incoming.iter().map(|one| one.operations).sum::<u64>();
+                    if rebase {
+                        layer.rebase();
+                    }
+                    let window = Window { kernels: self.kernels, forced: self.forced, steps, k };
+                    statistics.updates += layer.run(window, &incoming, &mut self.workspace, &mut train);
+                }
+                Running::MaxPool(maxima) => {
+                    let mut fired = vec![];
+                    for step in 0..steps {
+                        let mut first_input = 0;
+                        for (_, projection) in projections() {
+                            let arriving =
+                                self.trains[projection.source().index()].arriving(projection.delay(), steps);
+                            statistics.synaptic_operations +=
+                                maxima.arrive(projection.connectivity(), first_input, arriving.of(step));
+                            first_input += projection.connectivity().sources();
+                        }
+                        fired.clear();
+                        statistics.updates += maxima.update(&mut fired);
+                        train.push(&fired);
+                    }
+                }
+            }
+            statistics.spikes += train.arriving(0, steps).all().len() as u64;
+            self.trains[id.index()] = train;
+        }
+        self.step += steps as u64;
+        self.statistics.steps += steps as u64;
+    }
+
+    fn state(&self) -> State {
+        let populations = self.network.ids().map(|id| {
+            let (potentials, arrived) = match &self.populations[id.index()] {
+                Running::Source => (vec![], vec![]),
+                Running::Layer(layer) => (layer.potentials().to_vec(), vec![]),
+                Running::MaxPool(maxima) => (vec![], maxima.arrived().to_vec()),
+            };
+            let ages = (1..=self.network.delay_from(id) as usize).rev();
+            let under_way = ages.map(|age| self.trains[id.index()].last(age).to_vec()).collect();
+            PopulationState { potentials, arrived, under_way }
+        });
+        State { step: self.step, populations: populations.collect() }
+    }
+}
+
+impl Simulator for WindowSimulator {
+    fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    fn start(&mut self, drive: &Drive) {
+        match &mut self.way {
+            Way::Steps(event) => event.start(drive),
+            Way::Windows(windows) => windows.start(drive),
+        }
+    }
+
+    fn reset(&mut self) {
+        match &mut self.way {
+            Way::Steps(event) => event.reset(),
+            Way::Windows(windows) => windows.reset(),
+        }
+    }
+
+    /// A window of one step: [`EventSimulator`] is faster where single steps are wanted.
+    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+        match &mut self.way {
+            Way::Steps(event) => event.step(stimulus),
+            Way::Windows(windows) => {
+                windows.run(1, |id, _| stimulus.of(id));
+                for (list, train) in windows.spikes.lists.iter_mut().zip(&windows.trains) {
+                    list.clear();
+                    list.extend_from_slice(train.last(1));
+                }
+                &windows.spikes
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        match &self.way {
+            Way::Steps(event) => event.state(),
+            Way::Windows(windows) => windows.state(),
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), NetworkError> {
+        match &mut self.way {
+            Way::Steps(event) => event.restore(state),
+            Way::Windows(windows) => {
+                state.check(&self.network)?;
+                windows.take(state);
+                Ok(())
+            }
+        }
+    }
+
+    fn statistics(&self) -> &Statistics {
+        match &self.way {
+            Way::Steps(event) => event.statistics(),
+            Way::Windows(windows) => &windows.statistics,
+        }
+    }
+
+    fn potentials(&self, population: PopulationId) -> Vec<f32> {
+        match &self.way {
+            Way::Steps(event) => event.potentials(population),
+            Way::Windows(windows) => match &windows.populations[population.index()] {
+                Running::Layer(layer) => {
+                    let k = ramp_steps(windows.step) as f32;
+                    let pairs = layer.potentials().iter().zip(layer.biases());
+                    pairs.map(|(u, bias)| u + bias * k).collect()
+                }
+                Running::Source | Running::MaxPool(_) => vec![],
+            },
+        }
+    }
+
+    fn run(&mut self, sample: &Sample, steps: u64, observer: &mut dyn Observer) -> Result<(), NetworkError> {
+        let windows = match &mut self.way {
+            Way::Steps(event) => return event.run(sample, steps, observer),
+            Way::Windows(windows) => windows,
+        };
+        let end = windows.step + steps;
+        while windows.step < end {
+            let first = windows.step;
+            let place = |step: usize| usize::try_from(first).map_or(usize::MAX - 2, |first| first + step);
+            let wanted = windows.window(end - first);
+            // The steps before a faulty one are done, as they are when they are done one by one.
+            let mut fault = None;
+            let mut sound = 0;
+            while sound < wanted && fault.is_none() {
+                match sample.check_step(&self.network, place(sound)) {
+                    Ok(()) => sound += 1,
+                    Err(error) => fault = Some(error.within(format!("step {}", first + sound as u64))),
+                }
+            }
+            if sound > 0 {
+                windows.run(sound, |id, step| sample.of(id, place(step)));
+            }
+            for id in self.network.ids() {
+                let fired = windows.trains[id.index()].arriving(0, sound);
+                for (step, of_window) in (first..).zip(0..sound) {
+                    if !fired.of(of_window).is_empty() {
+                        observer.spikes(id, step, fired.of(of_window));
+                    }
+                }
+            }
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+}
