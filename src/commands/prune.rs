@@ -95,7 +95,9 @@ impl Prune {
         let rows = report
             .tensors
             .iter()
-            .map(|tensor| row(&tensor.name, format!("{:?}", tensor.shape), tensor.weights, tensor.zeros_after))
+            .map(|tensor| {
+                row(&tensor.name, format!("{:?}", tensor.shape), tensor.weights, tensor.zeros_after)
+            })
             .chain([row("all", String::new(), report.weights, report.zeros)]);
         let table = output::table(&["weights", "shape", "number", "zeros", "sparsity"], rows);
         format!("{table}\n\n{}\n", self.out.display())

@@ -25,7 +25,7 @@ pub struct Run {
     input: InputArgs,
 
     /// Which simulator runs it; the results are the same, bit for bit
-    #[arg(long, value_enum, default_value = "event")]
+    #[arg(long, value_enum, default_value = "auto")]
     mode: ModeName,
 
     /// Threads to spread the samples over [default: one for each processor]
@@ -55,7 +55,9 @@ pub struct Run {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ModeName {
-    /// Event-driven: only what a spike reaches is computed
+    /// Event-driven, population by population over windows of steps, each by the cheapest kernel
+    Auto,
+    /// Event-driven, step by step: only what a spike reaches is computed
     Event,
     /// The dense reference: every synapse in every step; slow
     Dense,
@@ -64,6 +66,7 @@ pub enum ModeName {
 impl ModeName {
     pub fn mode(self) -> Mode {
         match self {
+            Self::Auto => Mode::Auto,
             Self::Event => Mode::Event,
             Self::Dense => Mode::Dense,
         }
@@ -71,6 +74,7 @@ impl ModeName {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Event => "event",
             Self::Dense => "dense",
         }

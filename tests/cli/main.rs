@@ -3,6 +3,7 @@
 mod bad_input;
 mod example;
 mod outputs;
+mod shared;
 
 use std::path::{Path, PathBuf};
 
