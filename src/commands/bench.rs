@@ -14,7 +14,7 @@ use crate::samples::{DEFAULT_STEPS, EncodingName, InputArgs, NetArgs};
 
 /// Time a network on this machine beside its rivals: dense products over all steps, and the plain scatter loop.
 ///
-/// All run the same samples on one thread, in turns; the best run of each sample counts. Before, their spikes are
+/// All run the same samples on one thread, in turns; the best run of each sample counts, in processor time. Before, their spikes are
 /// compared: those of the scatter loop must be equal, those of the dense products, which round differently, within 1 %.
 /// A ratio says how many times faster the network runs here than with the rival.
 #[derive(Args)]

@@ -10,6 +10,7 @@
 //! in the form they like best before the clock starts, and run layer by layer so that their weights stay in
 //! the cache.
 
+mod clock;
 mod dense;
 mod limit;
 mod membrane;
@@ -17,6 +18,7 @@ mod race;
 mod scatter;
 mod study;
 
+pub use clock::thread_seconds;
 pub use dense::Dense;
 pub use limit::scatter_limit;
 pub use membrane::Neurons;

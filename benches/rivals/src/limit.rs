@@ -1,7 +1,8 @@
 use std::hint::black_box;
-use std::time::Instant;
 
 use snn_engine::kernel;
+
+use crate::thread_seconds;
 
 /// How many weights a second this machine can add to distinct places, one store each, when everything stays in
 /// the first-level cache: the fastest of the machine's scatter kernels, best of many.
@@ -20,13 +21,13 @@ pub fn scatter_limit() -> f64 {
     for kernels in kernel::available() {
         let mut currents = vec![0.0_f32; ROWS * WIDTH];
         for _ in 0..50 {
-            let started = Instant::now();
+            let started = thread_seconds();
             for _ in 0..PASSES {
                 for (targets, weights) in targets.chunks_exact(WIDTH).zip(weights.chunks_exact(WIDTH)) {
                     (kernels.scatter_u16)(targets, weights, black_box(&mut currents));
                 }
             }
-            let seconds = started.elapsed().as_secs_f64();
+            let seconds = thread_seconds() - started;
             best = best.max((PASSES * ROWS * WIDTH) as f64 / seconds);
         }
         let expected = (50 * PASSES) as f32;

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use crate::thread_seconds;
+
 /// Something to be timed over several samples.
 pub trait Contender {
     /// Makes sample `sample` ready: not timed.
@@ -9,7 +11,7 @@ pub trait Contender {
     fn run(&mut self);
 }
 
-/// What a contender needed: seconds of every run of every sample.
+/// What a contender needed: seconds of processor time of every run of every sample.
 #[derive(Clone, Debug)]
 pub struct Times(Vec<Vec<f64>>);
 
@@ -44,7 +46,7 @@ const TURN: Duration = Duration::from_millis(10);
 const ROUNDS: usize = 3;
 
 /// Times contenders in turns, round after round, so that a disturbance of the machine hits all of them, for
-/// about the given time. Each runs every sample in each of its turns.
+/// about the given time. Their own time is that of the [thread](thread_seconds). Each runs every sample in each of its turns.
 ///
 /// # Panics
 /// If there are no samples.
@@ -60,9 +62,9 @@ pub fn race(contenders: &mut [&mut dyn Contender], samples: usize, time: Duratio
             loop {
                 for (sample, times) in times.iter_mut().enumerate() {
                     contender.prepare(sample);
-                    let run = Instant::now();
+                    let started = thread_seconds();
                     contender.run();
-                    times.push(run.elapsed().as_secs_f64());
+                    times.push(thread_seconds() - started);
                 }
                 if turn.elapsed() >= TURN {
                     break;

@@ -118,7 +118,7 @@ impl Scatter {
             neurons.step(step, &self.currents, &mut self.fired);
             self.spikes.clear();
             for (chunk, flags) in self.fired.chunks(16).enumerate() {
-                if flags.iter().sum::<f32>() > 0.0 {
+                if flags.iter().fold(0, |any, flag| any | flag.to_bits()) != 0 {
                     let fired = (0_u32..).zip(flags).filter(|(_, flag)| **flag > 0.0);
                     self.spikes.extend(fired.map(|(at, _)| chunk as u32 * 16 + at));
                 }
