@@ -277,7 +277,12 @@ impl Report {
         );
         let head = ["per sample", "best", "median", "times as long"];
         let own = |name: &str, best: f64, median: String| {
-            vec![name.to_owned(), output::duration(best), median, format!("{:.2}", best / self.seconds_per_sample)]
+            vec![
+                name.to_owned(),
+                output::duration(best),
+                median,
+                format!("{:.2}", best / self.seconds_per_sample),
+            ]
         };
         let rows = [
             own("simulation", self.seconds_per_sample, output::duration(self.median_seconds_per_sample)),

@@ -121,14 +121,17 @@ impl Generate {
         let plan = match self.conv[..] {
             [] => {
                 if self.sizes.len() < 2 {
-                    let sizes = format!("{:?}: allowed are two or more, for instance 784,1200,10", self.sizes);
+                    let sizes =
+                        format!("{:?}: allowed are two or more, for instance 784,1200,10", self.sizes);
                     return Err(Usage(format!("--sizes {sizes}")).into());
                 }
                 Plan::Layers(self.sizes.clone())
             }
             [from, height, width, channels, kernel] => {
                 if kernel % 2 == 0 {
-                    return Err(Usage(format!("--conv: kernel size {kernel}; allowed are odd numbers")).into());
+                    return Err(
+                        Usage(format!("--conv: kernel size {kernel}; allowed are odd numbers")).into()
+                    );
                 }
                 Plan::Convolution { source: [from, height, width], channels, kernel }
             }

@@ -128,9 +128,7 @@ fn product([m, k, n]: [usize; 3], a: &[f32], b: &[f32], c: &mut [f32], fresh: bo
     let (rows_a, rows_b) = (k as isize, n as isize);
     // SAFETY: the lengths were just compared with the shapes, all of which are row-major.
     unsafe {
-        sgemm(
-            m, k, n, 1.0, a.as_ptr(), rows_a, 1, b.as_ptr(), rows_b, 1, beta, c.as_mut_ptr(), rows_b, 1,
-        );
+        sgemm(m, k, n, 1.0, a.as_ptr(), rows_a, 1, b.as_ptr(), rows_b, 1, beta, c.as_mut_ptr(), rows_b, 1);
     }
 }
 
@@ -158,7 +156,9 @@ fn convolve(
         let mut patches = columns.chunks_exact_mut(patch);
         for image in spikes.chunks_exact(height * width * channels) {
             for (oy, ox) in (0..out_height).flat_map(|oy| (0..out_width).map(move |ox| (oy, ox))) {
-                let Some(patch) = patches.next() else { panic!("{steps} steps have {positions} patches each") };
+                let Some(patch) = patches.next() else {
+                    panic!("{steps} steps have {positions} patches each")
+                };
                 let mut taps = patch.chunks_exact_mut(channels);
                 for (ky, kx) in (0..g.kernel[0]).flat_map(|ky| (0..g.kernel[1]).map(move |kx| (ky, kx))) {
                     let at = |axis: usize, position: usize, tap: u32, length: usize| {

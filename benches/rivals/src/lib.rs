@@ -53,7 +53,10 @@ fn check(network: &Network) -> Result<(), Unsupported> {
     for id in network.ids() {
         let population = network.population(id);
         if let Neuron::MaxPool(_) = population.neuron() {
-            return Err(Unsupported(format!("population `{}` counts spikes (max pooling)", population.name())));
+            return Err(Unsupported(format!(
+                "population `{}` counts spikes (max pooling)",
+                population.name()
+            )));
         }
     }
     for projection in network.projections() {

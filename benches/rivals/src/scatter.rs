@@ -29,15 +29,17 @@ struct Table {
 
 impl Table {
     fn of(connectivity: &Connectivity) -> Self {
-        let (rows, fan_out): (usize, Box<dyn Fn(usize, &mut dyn FnMut(usize, f32)) + '_>) = match connectivity {
+        let (rows, fan_out): (usize, Box<dyn Fn(usize, &mut dyn FnMut(usize, f32)) + '_>) = match connectivity
+        {
             Connectivity::Rows(rows) => (rows.len(), Box::new(|row, each| rows.fan_out(row, each))),
             Connectivity::Conv2d(conv) => {
                 let rows: &Rows = conv.rows();
                 (rows.len(), Box::new(|row, each| rows.fan_out(row, each)))
             }
-            Connectivity::OneToOne(one) => {
-                (one.size(), Box::new(|row, each| one.weight(row, row).into_iter().for_each(|w| each(row, w))))
-            }
+            Connectivity::OneToOne(one) => (
+                one.size(),
+                Box::new(|row, each| one.weight(row, row).into_iter().for_each(|w| each(row, w))),
+            ),
         };
         let mut table = Self { starts: vec![0], targets: vec![], weights: vec![] };
         for row in 0..rows {

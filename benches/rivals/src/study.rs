@@ -3,8 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snn_engine::{
-    Accumulator, Delivery, Drive, Input, IntegrateFire, Network, NetworkBuilder, NetworkError, Neuron, Observer,
-    Outcome, PerNeuron, PopulationId, Raster, Sample, Simulator, Statistics, WindowSimulator, run_sample,
+    Accumulator, Delivery, Drive, Input, IntegrateFire, Network, NetworkBuilder, NetworkError, Neuron,
+    Observer, Outcome, PerNeuron, PopulationId, Raster, Sample, Simulator, Statistics, WindowSimulator,
+    run_sample,
 };
 
 use crate::{Contender, Counts, Dense, Rival, Scatter, Times, Unsupported, race, scatter_limit};

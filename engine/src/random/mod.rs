@@ -152,10 +152,12 @@ impl RandomNetwork {
                     return refuse("kernel", format!("is {kernel}; allowed are odd numbers up to 4095"));
                 }
                 let target = [*channels, source[1], source[2]];
-                let Some(neurons) =
-                    [*source, target].map(volume).into_iter().collect::<Option<Vec<u32>>>()
+                let Some(neurons) = [*source, target].map(volume).into_iter().collect::<Option<Vec<u32>>>()
                 else {
-                    return refuse("images", format!("{source:?} and {target:?} have more than 2^32 neurons"));
+                    return refuse(
+                        "images",
+                        format!("{source:?} and {target:?} have more than 2^32 neurons"),
+                    );
                 };
                 let taps = f64::from(*kernel) * f64::from(*kernel);
                 (neurons, taps * f64::from(source[0]) * f64::from(*channels))
@@ -171,7 +173,10 @@ impl RandomNetwork {
         if weights * self.density > MOST_SYNAPSES {
             return refuse(
                 "size",
-                format!("makes about {:.2e} weights; allowed are {MOST_SYNAPSES:.2e}", weights * self.density),
+                format!(
+                    "makes about {:.2e} weights; allowed are {MOST_SYNAPSES:.2e}",
+                    weights * self.density
+                ),
             );
         }
         Ok(())

@@ -23,7 +23,8 @@ fn the_density_is_what_was_asked_for_within_five_standard_errors() {
     for density in [0.003, 0.1, 0.5, 0.97] {
         let rows = random_rows(500, 700, density, 1.0, 3).unwrap();
         let places = 500.0 * 700.0;
-        let deviation = (rows.synapses() as f64 - places * density) / (places * density * (1.0 - density)).sqrt();
+        let deviation =
+            (rows.synapses() as f64 - places * density) / (places * density * (1.0 - density)).sqrt();
         assert!(deviation.abs() < 5.0, "density {density}: {deviation} standard errors off");
     }
 }
@@ -76,7 +77,10 @@ fn every_population_fires_at_about_the_rate_asked_for_with_spikes_that_were_not_
         }
         for at in 1..sizes.len() - 1 {
             let reached = spikes[at] as f64 / (f64::from(sizes[at]) * 8.0 * f64::from(FITTED_STEPS));
-            assert!((reached / rate - 1.0).abs() < 0.2, "{sizes:?}, rate {rate}: layer {at} fires at {reached}");
+            assert!(
+                (reached / rate - 1.0).abs() < 0.2,
+                "{sizes:?}, rate {rate}: layer {at} fires at {reached}"
+            );
             let told = fitted[at].rate.unwrap();
             assert!((told / rate - 1.0).abs() < 0.1, "{sizes:?}, rate {rate}: told is {told}");
         }
