@@ -32,7 +32,7 @@ fn cases() -> [Case; 3] {
             density: 0.1,
             rate: 0.04,
             mode: Mode::Auto,
-            expected: [0, 0],
+            expected: [33_252, 2_498_745],
         },
         Case {
             name: "perceptron-event",
@@ -40,7 +40,7 @@ fn cases() -> [Case; 3] {
             density: 0.1,
             rate: 0.01,
             mode: Mode::Event,
-            expected: [0, 0],
+            expected: [8_134, 615_000],
         },
         Case {
             name: "convolution",
@@ -48,7 +48,7 @@ fn cases() -> [Case; 3] {
             density: 0.1,
             rate: 0.05,
             mode: Mode::Auto,
-            expected: [0, 0],
+            expected: [52_091, 652_838],
         },
     ]
 }
