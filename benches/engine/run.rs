@@ -11,6 +11,7 @@ pub fn bench(criterion: &mut Criterion) {
     let input = Input::values(&network, vec![0.04; 784], Encoding::Poisson { seed: 1 }).unwrap();
     let mut group = criterion.benchmark_group("run");
     let mut simulators = [
+        ("window", AnySimulator::new(Mode::Auto, Arc::clone(&network))),
         ("event", AnySimulator::new(Mode::Event, Arc::clone(&network))),
         ("rival: dense", AnySimulator::new(Mode::Dense, Arc::clone(&network))),
     ];
@@ -18,7 +19,8 @@ pub fn bench(criterion: &mut Criterion) {
         .iter_mut()
         .map(|(_, simulator)| run_sample(simulator.get(), &input, 0, 256, false).unwrap())
         .collect();
-    assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0], outcomes[2]);
+    assert_eq!(outcomes[1], outcomes[2]);
     let total = outcomes[0].statistics.total();
     assert!((20_000..60_000).contains(&total.spikes), "{total:?}");
     group.throughput(Throughput::Elements(total.synaptic_operations));

@@ -49,6 +49,7 @@ fn main() {
         "half" => Start::Half,
         _ => Start::Zero,
     });
+    options.fit = has("--fit");
     println!("{:22} {:>6} {}", "net", "ANN", lengths.iter().map(|t| format!("{t:>7}")).collect::<String>());
     for name in value("--nets").unwrap_or(NETS).split(',') {
         let Some(ann) = read_net(&folder, name) else {

@@ -296,6 +296,12 @@ mod tests {
             Op::AveragePool(AveragePool { window: window.clone(), ceil_mode: false, count_include_pad })
         };
         assert!(ann.push("mean", pool(false), &[ann.input()]).is_err());
-        assert!(ann.push("mean", pool(true), &[ann.input()]).is_ok());
+        assert!(ann.push("mean", pool(true), &[ann.input()]).is_err());
+        let inside = Op::AveragePool(AveragePool {
+            window: Window::of([2, 1]),
+            ceil_mode: false,
+            count_include_pad: true,
+        });
+        assert!(ann.push("mean", inside, &[ann.input()]).is_ok());
     }
 }

@@ -8,8 +8,11 @@ pub use apply::transposed;
 use crate::ann::{Ann, NodeId};
 use rayon::prelude::*;
 
-/// Samples that are evaluated together by one thread.
+/// Most samples that are evaluated together by one thread.
 const BLOCK: usize = 16;
+
+/// Most numbers in one tensor of a block of more than one sample.
+const BLOCK_NUMBERS: usize = 1 << 21;
 
 /// The values of one node for a block of consecutive samples.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +64,7 @@ pub enum ForwardError {
 ///
 /// Arithmetic is `f32`, every sum in one fixed order without fused operations: the values have the same bits whatever
 /// the number of threads, the other samples, the blocks, the vector width and the machine. Memory is bounded by the
-/// activations of 16 samples per thread, beside the output.
+/// activations of at most 16 samples per thread (fewer of large nets), beside the output.
 ///
 /// # Errors
 /// If `samples` is not a whole number of samples, or a value is not finite; the first such node of the first block.
@@ -78,11 +81,12 @@ pub fn forward(
     }
     let plan = Plan::new(ann, wanted);
     let mut output = Vec::with_capacity(samples.len() / elements * ann.output_shape().elements());
-    let wave = BLOCK * rayon::current_num_threads();
+    let wave = plan.block * rayon::current_num_threads();
     for (index, samples) in samples.chunks(wave * elements).enumerate() {
-        let blocks: Vec<_> = samples.par_chunks(BLOCK * elements).map(|block| plan.evaluate(block)).collect();
+        let blocks: Vec<_> =
+            samples.par_chunks(plan.block * elements).map(|block| plan.evaluate(block)).collect();
         for (place, block) in blocks.into_iter().enumerate() {
-            let first_sample = index * wave + place * BLOCK;
+            let first_sample = index * wave + place * plan.block;
             let values = block.map_err(|error| error.offset(first_sample))?;
             for (node, values) in ann.iter().zip(&values).filter_map(|((id, _), v)| Some((id, v.as_ref()?))) {
                 if plan.wanted[node.index()] {
@@ -118,6 +122,8 @@ pub fn evaluate_node(ann: &Ann, node: NodeId, inputs: &[&[f32]]) -> Vec<f32> {
 /// What to compute, and how long to keep it.
 struct Plan<'a> {
     ann: &'a Ann,
+    /// Samples of a block.
+    block: usize,
     wanted: Vec<bool>,
     /// Whether a node is an ancestor of the output or of a wanted node.
     needed: Vec<bool>,
@@ -149,7 +155,9 @@ impl<'a> Plan<'a> {
                 used[input.index()] = true;
             }
         }
-        Plan { ann, wanted, needed, spent }
+        let largest = ann.nodes().iter().map(|node| node.shape.elements()).max().unwrap_or(1);
+        let block = (BLOCK_NUMBERS / largest).clamp(1, BLOCK);
+        Plan { ann, block, wanted, needed, spent }
     }
 
     /// The values of the nodes to keep, for one block of samples.

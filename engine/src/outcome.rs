@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use crate::{
     DenseSimulator, EventSimulator, Input, Layout, Network, NetworkError, Neuron, Observer, PopulationId,
-    Raster, Simulator, Statistics, WindowSimulator,
+    Raster, Sample, Simulator, Statistics, WindowSimulator,
 };
 
 /// Which simulator runs a network. The results are the same, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// [`WindowSimulator`]: the fastest for whole runs.
+    /// [`WindowSimulator`]
     Auto,
     /// [`EventSimulator`]
     Event,
@@ -161,6 +161,19 @@ pub struct Parting {
     pub potentials: Option<[f32; 2]>,
 }
 
+impl Parting {
+    /// The first place where two simulators differ after the same number of steps.
+    fn between(one: &dyn Simulator, other: &dyn Simulator) -> Option<Self> {
+        let (state, others) = (one.state(), other.state());
+        let difference = state.first_difference(&others)?;
+        let population = difference.population;
+        let in_potential = difference.neuron.filter(|_| difference.quantity == "potential");
+        let potentials = in_potential
+            .map(|neuron| [one.potentials(population)[neuron], other.potentials(population)[neuron]]);
+        Some(Self { step: state.step.saturating_sub(1), difference, potentials })
+    }
+}
+
 /// Runs two simulators side by side over one sample and compares their states by bits after every step.
 ///
 /// # Errors
@@ -168,7 +181,7 @@ pub struct Parting {
 pub fn first_parting(
     one: &mut dyn Simulator,
     other: &mut dyn Simulator,
-    sample: &crate::Sample,
+    sample: &Sample,
     steps: u64,
 ) -> Result<Option<Parting>, NetworkError> {
     let network = Arc::clone(one.network());
@@ -178,14 +191,25 @@ pub fn first_parting(
         let stimulus = sample.stimulus(&network, usize::try_from(step).unwrap_or(usize::MAX - 2))?;
         one.step(&stimulus);
         other.step(&stimulus);
-        if let Some(difference) = one.state().first_difference(&other.state()) {
-            let population = difference.population;
-            let potentials = difference
-                .neuron
-                .filter(|_| difference.quantity == "potential")
-                .map(|neuron| [one.potentials(population)[neuron], other.potentials(population)[neuron]]);
-            return Ok(Some(Parting { step, difference, potentials }));
+        if let Some(parting) = Parting::between(one, other) {
+            return Ok(Some(parting));
         }
     }
     Ok(None)
+}
+
+/// Runs a simulator over a whole sample in one go and compares its state by bits with that of another, which
+/// has done so already.
+///
+/// # Errors
+/// If the sample does not fit the network.
+pub fn parting_at_end(
+    done: &dyn Simulator,
+    other: &mut dyn Simulator,
+    sample: &Sample,
+    steps: u64,
+) -> Result<Option<Parting>, NetworkError> {
+    other.start(&sample.drive);
+    other.run(sample, steps, &mut ())?;
+    Ok(Parting::between(done, other))
 }

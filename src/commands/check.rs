@@ -4,15 +4,16 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snn_engine::{AnySimulator, Mode, NetworkError, Parting, first_parting, run_samples};
+use snn_engine::{AnySimulator, Mode, NetworkError, Parting, first_parting, parting_at_end, run_samples};
 
 use crate::samples::{InputArgs, NetArgs, threads};
 use crate::{output, progress};
 
 /// Run dense reference and event-driven simulator side by side and compare their states by bits.
 ///
-/// After every step all potentials, counters and spikes under way are compared. Exit status 1 if they part;
-/// the first step, population and neuron are told with both potentials.
+/// After every step all potentials, counters and spikes under way are compared; the run in windows (--mode auto)
+/// is compared at its end. Exit status 1 if they part; the first step, population and neuron are told with both
+/// potentials.
 #[derive(Args)]
 #[command(after_help = "Example:
   snn-event check --net net.bin --T 64 --input x.npy --encoding poisson --batch-range 0:10")]
@@ -46,12 +47,14 @@ struct Report {
 #[derive(Serialize)]
 struct PartingReport {
     sample: usize,
+    /// The mode whose run differs from the dense reference.
+    mode: &'static str,
     step: u64,
     population: String,
     neuron: Option<usize>,
     quantity: &'static str,
     dense: String,
-    event: String,
+    other: String,
     potentials: Option<[f32; 2]>,
 }
 
@@ -60,18 +63,21 @@ impl Check {
         let network = self.net.read()?;
         let samples = self.input.read(&network)?;
         let steps = u64::from(samples.steps);
-        let pair = (
-            AnySimulator::new(Mode::Dense, network.clone()),
-            AnySimulator::new(Mode::Event, network.clone()),
-        );
+        let simulators =
+            [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| AnySimulator::new(mode, network.clone()));
         let bar = progress::bar(samples.range.len(), "check");
         let threads = threads(self.threads.map(usize::from));
-        let partings = run_samples(samples.range.clone(), threads, &pair, |(dense, event), index| {
-            let sample = samples.input.sample(&network, index, samples.steps)?;
-            let parting = first_parting(dense.get(), event.get(), &sample, steps)?;
-            bar.inc(1);
-            Ok::<_, NetworkError>(parting)
-        })?;
+        let partings =
+            run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
+                let sample = samples.input.sample(&network, index, samples.steps)?;
+                let mut parting =
+                    first_parting(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
+                if parting.is_none() {
+                    parting = parting_at_end(dense.get(), auto.get(), &sample, steps)?.map(|at| ("auto", at));
+                }
+                bar.inc(1);
+                Ok::<_, NetworkError>(parting)
+            })?;
         bar.finish_and_clear();
         let first =
             samples.range.clone().zip(partings).find_map(|(sample, parting)| Some((sample, parting?)));
@@ -80,7 +86,8 @@ impl Check {
             samples: samples.range.len(),
             steps: samples.steps,
             states_compared: samples.range.len() as u64 * steps,
-            parting: first.map(|(sample, parting)| PartingReport::new(sample, parting, &network)),
+            parting: first
+                .map(|(sample, (mode, parting))| PartingReport::new(sample, mode, parting, &network)),
         };
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
@@ -93,9 +100,9 @@ impl Check {
 }
 
 impl PartingReport {
-    fn new(sample: usize, parting: Parting, network: &snn_engine::Network) -> Self {
+    fn new(sample: usize, mode: &'static str, parting: Parting, network: &snn_engine::Network) -> Self {
         let population = network.population(parting.difference.population);
-        let [dense, event] = parting.difference.values;
+        let [dense, other] = parting.difference.values;
         let quantity = parting.difference.quantity;
         // Inputs of a max pooling are counted in the order of its sources, potentials in the user's order.
         let neuron = parting.difference.neuron.map(|neuron| match quantity {
@@ -104,7 +111,7 @@ impl PartingReport {
         });
         let name = population.name().to_owned();
         let (step, potentials) = (parting.step, parting.potentials);
-        Self { sample, step, population: name, neuron, quantity, dense, event, potentials }
+        Self { sample, mode, step, population: name, neuron, quantity, dense, other, potentials }
     }
 }
 
@@ -113,7 +120,7 @@ impl Report {
         let Some(parting) = &self.parting else {
             return format!(
                 "equal: {} samples, {} steps each; all {} states of the event-driven run equal the dense reference, \
-                 bit for bit\n",
+                 bit for bit,\n       and so do the final states of the runs in windows (--mode auto)\n",
                 self.samples,
                 self.steps,
                 output::count(self.states_compared)
@@ -121,13 +128,19 @@ impl Report {
         };
         let neuron = parting.neuron.map_or(String::new(), |neuron| format!(", neuron {neuron}"));
         let mut text = format!(
-            "DIFFERENT: sample {}, after step {}, population `{}`{neuron}: {} is {} in the dense reference, {} in the \
-             event-driven run\n",
-            parting.sample, parting.step, parting.population, parting.quantity, parting.dense, parting.event
+            "DIFFERENT: sample {}, after step {}, population `{}`{neuron}: {} is {} in the dense reference, {} in \
+             {} mode\n",
+            parting.sample,
+            parting.step,
+            parting.population,
+            parting.quantity,
+            parting.dense,
+            parting.other,
+            parting.mode
         );
-        if let Some([dense, event]) = parting.potentials {
+        if let Some([dense, other]) = parting.potentials {
             text +=
-                &format!("potential v: {dense} in the dense reference, {event} in the event-driven run\n");
+                &format!("potential v: {dense} in the dense reference, {other} in {} mode\n", parting.mode);
         }
         text
     }

@@ -55,9 +55,9 @@ pub struct Run {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ModeName {
-    /// The fastest: layer by layer over windows of steps where the network allows it, else event-driven
+    /// Event-driven, population by population over windows of steps, each by the cheapest kernel
     Auto,
-    /// Event-driven: only what a spike reaches is computed
+    /// Event-driven, step by step: only what a spike reaches is computed
     Event,
     /// The dense reference: every synapse in every step; slow
     Dense,

@@ -281,8 +281,8 @@ impl Simulator for Impostor {
         &self.statistics
     }
 
-    fn potentials(&self, _: PopulationId) -> Vec<f32> {
-        unreachable!("impostors are only stepped")
+    fn potentials(&self, population: PopulationId) -> Vec<f32> {
+        self.state.potentials(&self.network, population, &self.drive)
     }
 }
 
@@ -321,4 +321,30 @@ fn every_wrong_engine_is_rejected() {
 #[test]
 fn the_same_engine_without_a_fault_passes() {
     assert_eq!(rejected_at(Fault::None, 300), None);
+}
+
+#[test]
+fn the_first_parting_names_step_population_neuron_and_both_potentials() {
+    // Two halves reach the threshold exactly: a neuron that fires above it only keeps its potential.
+    let mut builder = NetworkBuilder::new();
+    let input = builder.population("input", Layout::Flat(2), Neuron::Source);
+    let same = |value| PerNeuron::same(value).unwrap();
+    let neuron =
+        IntegrateFire { threshold: same(1.0), bias: same(0.0), start: same(0.0), reset: Reset::Subtract };
+    let layer = builder.population("layer", Layout::Flat(2), Neuron::IntegrateFire(neuron));
+    let halves = Connectivity::OneToOne(OneToOne::new(2, same(0.5)).unwrap());
+    builder.projection(input, layer, 0, halves);
+    let network = Arc::new(builder.build().unwrap());
+    let mut raster = Raster::new();
+    for spikes in [&[0, 1][..], &[0], &[1]] {
+        raster.push_step(spikes);
+    }
+    let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster)] };
+    let mut dense = DenseSimulator::new(Arc::clone(&network));
+    let mut strict = Impostor::new(&network, Fault::StrictThreshold);
+    let parting = first_parting(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
+    assert_eq!((parting.step, parting.difference.population, parting.difference.neuron), (1, layer, Some(0)));
+    assert_eq!(parting.potentials, Some([0.0, 1.0]));
+    let mut sound = Impostor::new(&network, Fault::None);
+    assert_eq!(first_parting(&mut dense, &mut sound, &sample, 3).unwrap(), None);
 }

@@ -230,8 +230,9 @@ impl Op {
             Op::AveragePool(pool) => {
                 let shape = windowed(&pool.window, pool.ceil_mode, inputs[0], inputs[0].channels())?;
                 let [_, h, w] = inputs[0].planes().expect("windowed has checked the rank");
-                if pool.divisors([h, w])?.contains(&0.0) {
-                    return Err("a window lies wholly in the padding, so its mean is undefined".into());
+                let out = pool.window.output([h, w], pool.ceil_mode)?;
+                if pool.window.lies_in_padding(out, [h, w]) {
+                    return Err("a window lies wholly in the padding".into());
                 }
                 Ok(shape)
             }
@@ -239,10 +240,7 @@ impl Op {
                 let shape = windowed(&pool.window, pool.ceil_mode, inputs[0], inputs[0].channels())?;
                 let [_, h, w] = inputs[0].planes().expect("windowed has checked the rank");
                 let out = pool.window.output([h, w], pool.ceil_mode)?;
-                let empty = |axis: usize, extent: usize| {
-                    (0..out[axis]).any(|o| pool.window.inside(axis, o, extent).is_empty())
-                };
-                if empty(0, h) || empty(1, w) {
+                if pool.window.lies_in_padding(out, [h, w]) {
                     return Err("a window lies wholly in the padding, so its maximum is −∞".into());
                 }
                 Ok(shape)

@@ -87,6 +87,11 @@ impl Window {
         first.min(end)..end
     }
 
+    /// Whether one of the `output` `[height, width]` positions sees nothing of an `input` `[height, width]`.
+    pub fn lies_in_padding(&self, output: [usize; 2], input: [usize; 2]) -> bool {
+        (0..2).any(|axis| (0..output[axis]).any(|out| self.inside(axis, out, input[axis]).is_empty()))
+    }
+
     /// The number of taps of output position `out` along `axis` that fall into the input or its declared padding;
     /// in `ceil_mode` a last window may reach beyond both.
     pub fn inside_padded(&self, axis: usize, out: usize, extent: usize) -> usize {

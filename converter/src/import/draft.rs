@@ -2,7 +2,7 @@
 
 use super::staircase::Quantiser;
 use crate::ann::{Affine, Ann, AnnError, Op, Shape};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// What a step computes.
 #[derive(Clone, Debug)]
@@ -37,7 +37,8 @@ pub(super) struct Step {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
-    names: HashSet<String>,
+    /// The names that are taken, with the number that was last put behind them.
+    names: HashMap<String, usize>,
 }
 
 impl Draft {
@@ -67,11 +68,12 @@ impl Draft {
             Part::Clip { .. } | Part::Floor | Part::Quantiser(_) => self.steps[inputs[0]].shape.clone(),
         };
         let mut unique = name.to_owned();
-        let mut count = 1;
-        while !self.names.insert(unique.clone()) {
-            count += 1;
+        while self.names.contains_key(&unique) {
+            let count = self.names.entry(name.to_owned()).or_insert(1);
+            *count += 1;
             unique = format!("{name}_{count}");
         }
+        self.names.insert(unique.clone(), 1);
         self.steps.push(Step {
             name: unique,
             kind: kind.to_owned(),
@@ -116,7 +118,7 @@ impl Draft {
                     if !quantiser.is_plain() {
                         let (scale, shift) = ([gain as f32].into(), [lead as f32].into());
                         let mut name = format!("{}/scale", step.name);
-                        while ann.has_name(&name) || self.names.contains(&name) {
+                        while ann.has_name(&name) || self.names.contains_key(&name) {
                             name.push('_');
                         }
                         inputs = vec![ann.push(name, Op::Affine(Affine { scale, shift }), &inputs)?];

@@ -8,7 +8,7 @@ use super::tensor::Tensor;
 use super::{External, Import, ImportError, Opener, Refusal, wire};
 use crate::ann::{Op, Shape};
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
 
 /// The operator sets that are understood.
@@ -72,9 +72,10 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader that knows the net's input.
     fn new(graph: &GraphProto, opset: i64, external: External<'a>) -> Result<Self, ImportError> {
-        let initial = |name: &str| graph.initializer.iter().any(|t| t.name.as_deref() == Some(name));
+        let initial: HashSet<&str> = graph.initializer.iter().filter_map(|t| t.name.as_deref()).collect();
         let title = |input: &ValueInfoProto| input.name.clone().unwrap_or_default();
-        let inputs: Vec<&ValueInfoProto> = graph.input.iter().filter(|i| !initial(&title(i))).collect();
+        let inputs: Vec<&ValueInfoProto> =
+            graph.input.iter().filter(|i| !initial.contains(&title(i)[..])).collect();
         let mut reader = Reader {
             draft: Draft::default(),
             values: HashMap::new(),
@@ -234,17 +235,20 @@ impl<'a> Reader<'a> {
                 })),
             };
         }
+        let constant =
+            |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
+        let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
+        if activations == 0 {
+            return Ok(Value::Refused { activation: false });
+        }
         if let Some(objection) = unknown(op) {
             return Err(objection);
         }
         if inputs.iter().flatten().any(|value| matches!(value, Value::Refused { .. })) {
-            let constant =
-                |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
-            let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
             if op == "Mul" && activations > 1 {
                 return Err(Call::product_of_activations());
             }
-            return Ok(Value::Refused { activation: activations > 0 });
+            return Ok(Value::Refused { activation: op != "Shape" });
         }
         let last = node.output.first().is_some_and(|output| finality.is_last(output));
         let (opset, batch) = (self.opset, self.batch);

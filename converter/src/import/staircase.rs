@@ -77,7 +77,7 @@ impl Staircase {
                     // A bound between two steps of the staircase would be a value off the staircase, unless it is
                     // beyond the ends.
                     let reached = bound > self.low && bound < self.high;
-                    if reached && bound.is_finite() && (bound - bound.round()).abs() > 1e-4 {
+                    if reached && bound.is_finite() && !is_whole(bound) {
                         return None;
                     }
                 }
@@ -110,9 +110,14 @@ impl Staircase {
     }
 }
 
+/// Whether a number is an integer up to rounding of the constants it was computed from.
+fn is_whole(bound: f64) -> bool {
+    (bound - bound.round()).abs() <= ROUNDING * bound.abs().max(1.0)
+}
+
 /// Floor, up to rounding of the constants: a bound of `8.5 − ε` that stands for 8.5 is floored alike, but `8 − 10⁻⁹` is 8.
 fn floor(bound: f64) -> f64 {
-    if (bound - bound.round()).abs() < 1e-4 { bound.round() } else { bound.floor() }
+    if is_whole(bound) { bound.round() } else { bound.floor() }
 }
 
 /// Replaces the last step of every quantised activation by a [`Quantiser`] on the input of the chain. The steps in

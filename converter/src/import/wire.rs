@@ -1,7 +1,8 @@
 //! The wire format of Protocol Buffers, as far as an ONNX file is checked before it is parsed, and patched.
 //!
-//! The parser trusts the lengths that a file states and allocates by them; a walk over the file with known bounds
-//! comes first, so that no length exceeds the message it stands in and no nesting exhausts the stack.
+//! The parser trusts the lengths that a file states and allocates by them, and does not return from a number of more than
+//! ten bytes in a packed list; a walk over the file with known bounds comes first, so that no length exceeds the message
+//! it stands in, packed lists are whole, and no nesting exhausts the stack.
 //! Encoding: <https://protobuf.dev/programming-guides/encoding/>.
 
 /// Deepest nesting of messages; an ordinary net needs 6.
@@ -115,6 +116,7 @@ enum Message {
     TensorType,
     SequenceType,
     Shape,
+    Tensor,
     /// A message without messages in it that matter.
     Leaf,
 }
@@ -126,7 +128,8 @@ impl Message {
             (Message::Model, 7) | (Message::Attribute, 6) => Message::Graph,
             (Message::Model, 8 | 14) => Message::Leaf,
             (Message::Graph, 1) => Message::Node,
-            (Message::Graph, 5) | (Message::Attribute, 5) => Message::Leaf,
+            (Message::Graph, 5) | (Message::Attribute, 5) => Message::Tensor,
+            (Message::Tensor, 13) => Message::Leaf,
             (Message::Graph, 11..=13) => Message::ValueInfo,
             (Message::Node, 5) => Message::Attribute,
             (Message::ValueInfo, 2) | (Message::SequenceType, 1) => Message::Type,
@@ -158,10 +161,28 @@ fn check_message(bytes: &[u8], message: Message, depth: usize) -> Result<(), Str
             (Some(_), _) => {
                 return Err(format!("field {} of the {message:?} message is not a message", field.number));
             }
+            (None, Value::Bytes(bytes)) => check_packed(bytes, message, field.number)?,
             (None, _) => {}
         }
     }
     Ok(())
+}
+
+/// Checks that a packed list of a tensor's numbers ends with a number.
+fn check_packed(bytes: &[u8], message: Message, number: u64) -> Result<(), String> {
+    let whole = match (message, number) {
+        (Message::Tensor, 4) => bytes.len().is_multiple_of(4),
+        (Message::Tensor, 10) => bytes.len().is_multiple_of(8),
+        (Message::Tensor, 5 | 7) => {
+            let mut list = Fields::of(bytes);
+            while list.at < bytes.len() {
+                list.varint().map_err(|reason| format!("a list of numbers {reason}"))?;
+            }
+            true
+        }
+        _ => true,
+    };
+    if whole { Ok(()) } else { Err("a list of numbers ends within a number".into()) }
 }
 
 #[cfg(test)]
@@ -190,6 +211,23 @@ mod tests {
         assert!(check(&[0x3a, 0x02, 0x12, 100, 0, 0]).is_err());
         assert!(check(&[0x08, 0xff]).is_err());
         assert!(check(&[]).is_ok());
+    }
+
+    #[test]
+    fn broken_packed_lists_are_refused() {
+        // A graph with a tensor with a list of 64-bit integers of the given bytes.
+        let model = |number: u8, list: &[u8]| {
+            let mut file = vec![0x3a, list.len() as u8 + 4, 0x2a, list.len() as u8 + 2];
+            file.extend([number << 3 | 2, list.len() as u8]);
+            file.extend(list);
+            file
+        };
+        assert!(check(&model(7, &[1, 0x80, 1])).is_ok());
+        assert!(check(&model(7, &[1, 0x80])).is_err());
+        assert!(check(&model(7, &[0xff; 12])).is_err());
+        assert!(check(&model(4, &[0; 8])).is_ok());
+        assert!(check(&model(4, &[0; 7])).is_err());
+        assert!(check(&model(10, &[0; 12])).is_err());
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use super::graph::{Draft, Graph};
 use crate::ann::Op;
 
+/// Most views and maxima that an activation is moved over; each activation gets its own copy of them.
+const MAX_CHAIN: usize = 32;
+
 /// Moves every activation before the maxima that feed it, through views between them: behind the activation's name
 /// and tensor stand the maxima then. A maximum that something else uses too stays for that as well.
 pub(super) fn behind_activations(graph: &mut Graph) {
@@ -25,7 +28,7 @@ pub(super) fn behind_activations(graph: &mut Graph) {
         while chain.last().is_some_and(|&last| !graph.nodes[last].op.is_maximum()) {
             chain.pop();
         }
-        let Some(&first) = chain.last() else { continue };
+        let Some(&first) = chain.last().filter(|_| chain.len() <= MAX_CHAIN) else { continue };
         let source = graph.nodes[first].inputs[0];
         let activation = graph.nodes[id].clone();
         let shape = graph.nodes[source].shape.clone();

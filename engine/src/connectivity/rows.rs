@@ -405,3 +405,33 @@ impl Rows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_to_sprs_and_back_and_lose_their_zeros_on_the_way_in() {
+        let table = [0.0, 1.5, 0.0, -2.0, 0.0, 0.25, -0.0, 0.0, 0.0];
+        let rows = SparseRows::from_dense(3, &table).unwrap();
+        assert_eq!(&rows.weights()[..], [1.5, -2.0, 0.25]);
+        let matrix = rows.to_csr();
+        assert_eq!((matrix.rows(), matrix.cols(), matrix.nnz()), (3, 3, 3));
+        let back = SparseRows::from_csr(&matrix).unwrap();
+        assert_eq!(back.to_csr(), matrix);
+        let with_zero = CsMatI::new((1, 3), vec![0, 2], vec![0, 2], vec![0.0, 4.0]);
+        assert_eq!(&SparseRows::from_csr(&with_zero).unwrap().weights()[..], [4.0]);
+        let by_columns = matrix.to_csc();
+        assert!(SparseRows::from_csr(&by_columns).unwrap_err().to_string().contains("CSC"));
+    }
+
+    #[test]
+    fn dense_rows_keep_absent_synapses_as_negative_zero() {
+        let rows = DenseRows::new(2, vec![0.0, 1.0, -0.0, 2.0].into()).unwrap();
+        let bits: Vec<u32> = rows.weights().iter().map(|weight| weight.to_bits()).collect();
+        assert_eq!(bits, [(-0.0_f32).to_bits(), 1.0_f32.to_bits(), (-0.0_f32).to_bits(), 2.0_f32.to_bits()]);
+        let rows = Rows::Dense(rows);
+        assert_eq!((rows.weight(0, 0), rows.weight(1, 1)), (None, Some(2.0)));
+        assert_eq!((rows.synapses(), rows.synapses_of(0)), (2, 1));
+    }
+}

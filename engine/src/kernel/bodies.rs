@@ -1,6 +1,7 @@
-use super::{BLOCK, Block, Membrane, Updated};
-use crate::neuron::first_crossing;
-use crate::{REBASE, Reset};
+use super::lanes::Lanes;
+use super::windowed::step;
+use super::{BLOCK, Membrane, Updated};
+use crate::REBASE;
 
 #[inline(always)]
 pub(super) fn scatter<T>(targets: &[T], weights: &[f32], currents: &mut [f32], place: impl Fn(&T) -> usize) {
@@ -16,99 +17,80 @@ pub(super) fn add_row(row: &[f32], currents: &mut [f32]) {
     }
 }
 
-/// One bit for each neuron of which the comparison holds.
+/// See [`Kernels::integrate`](super::Kernels::integrate).
+///
+/// # Safety
+/// That of [`Lanes`].
 #[inline(always)]
-fn mask(holds: impl Fn(usize) -> bool) -> u16 {
-    let mut mask = 0;
-    for i in 0..BLOCK {
-        mask |= u16::from(holds(i)) << i;
-    }
-    mask
-}
-
-#[inline(always)]
-pub(super) fn integrate(
+pub(super) unsafe fn integrate<L: Lanes>(
     m: &mut Membrane<'_>,
     blocks: &[u64],
     crossings: &mut [u16],
     fired: &mut Vec<u32>,
 ) -> Updated {
     let mut updated = Updated::default();
-    let k = m.k as f32;
     for (word, &bits) in blocks.iter().enumerate() {
         let mut bits = bits;
         while bits != 0 {
             let block = word * 64 + bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            let (u, current) = (&mut m.potentials[block], &mut m.currents[block]);
-            let (bias, threshold) = (&m.biases[block], &m.thresholds[block]);
-            let arrived = mask(|i| current[i].to_bits() != (-0.0_f32).to_bits());
-            let mut v = [0.0; BLOCK];
-            for i in 0..BLOCK {
-                // Adding −0.0 where nothing arrived changes no bit.
-                u[i] += current[i];
-                v[i] = u[i] + bias[i] * k;
-            }
-            *current = [-0.0; BLOCK];
-            let fires = mask(|i| v[i] >= threshold[i]);
-            if fires != 0 {
-                for i in 0..BLOCK {
-                    let after = match m.reset {
-                        Reset::Subtract => u[i] - threshold[i],
-                        Reset::Zero => 0.0 - bias[i] * k,
-                    };
-                    u[i] = if fires >> i & 1 == 1 { after } else { u[i] };
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (bias, threshold) = (L::load(&m.biases[block]), L::load(&m.thresholds[block]));
+                let (u, current) = (L::load(&m.potentials[block]), L::load(&m.currents[block]));
+                let ramp = bias.mul(L::splat(m.k as f32));
+                let (u, mut fires, written) = step(u, current, ramp, threshold, m.reset);
+                u.store(&mut m.potentials[block]);
+                L::splat(-0.0).store(&mut m.currents[block]);
+                while fires != 0 {
+                    fired.push((block * BLOCK) as u32 + fires.trailing_zeros());
+                    fires &= fires - 1;
                 }
-                let mut rest = fires;
-                while rest != 0 {
-                    fired.push((block * BLOCK) as u32 + rest.trailing_zeros());
-                    rest &= rest - 1;
-                }
+                updated.touched += u64::from(written.count_ones());
+                crossings[block] = crossing_of_block(u, bias, threshold, m.k);
             }
-            updated.touched += u64::from((arrived | fires).count_ones());
-            crossings[block] = crossing_of_block(u, bias, threshold, m.k);
         }
     }
     updated
 }
 
 /// The first `k` after `after` at which some neuron of the block crosses its threshold if nothing arrives;
-/// 0 if none does before the next re-base.
+/// 0 if none does before the next re-base. The `first_crossing` of sixteen neurons at once.
+///
+/// # Safety
+/// That of [`Lanes`].
 #[inline(always)]
-fn crossing_of_block(u: &Block, bias: &Block, threshold: &Block, after: u32) -> u16 {
-    if after == REBASE {
-        // The next step begins with a re-base, which looks at every neuron with a bias. Without a bias only
-        // what is above the threshold now fires then.
-        let stays = mask(|i| u[i] + bias[i] * REBASE as f32 >= threshold[i]);
-        return if stays == 0 { 0 } else { REBASE as u16 + 1 };
-    }
-    let soon = (after + 1) as f32;
-    if mask(|i| u[i] + bias[i] * soon >= threshold[i]) != 0 {
-        return (after + 1) as u16;
-    }
-    // A neuron that is below the threshold at the end of the ramp never crosses on it: none is above it now, so
-    // one that falls stays below.
-    if mask(|i| u[i] + bias[i] * REBASE as f32 >= threshold[i]) == 0 {
-        return 0;
-    }
-    // The binary search of `first_crossing`, of all neurons at once: each is below the threshold at `low`, and at
-    // `high` either above it or, if it never crosses, at the step behind the ramp.
-    let mut low = [after as i32 + 1; BLOCK];
-    let mut high = [REBASE as i32 + 1; BLOCK];
-    let mut width = REBASE as i32 - after as i32;
-    while width > 1 {
-        for i in 0..BLOCK {
-            let middle = (low[i] + high[i]) >> 1;
-            let crosses = u[i] + bias[i] * middle as f32 >= threshold[i];
-            high[i] = if crosses { middle } else { high[i] };
-            low[i] = if crosses { low[i] } else { middle };
+unsafe fn crossing_of_block<L: Lanes>(u: L, bias: L, threshold: L, after: u32) -> u16 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let crosses = |k: L| L::bits(u.add(bias.mul(k)).at_least(threshold));
+        let end = L::splat(REBASE as f32);
+        let at_end = crosses(end);
+        if after == REBASE {
+            // The next step begins with a re-base, which looks at every neuron with a bias. Without a bias only
+            // what is above the threshold now fires then.
+            return if at_end == 0 { 0 } else { REBASE as u16 + 1 };
         }
-        width = (width + 1) >> 1;
+        let mut below = L::splat((after + 1) as f32);
+        if crosses(below) != 0 {
+            return (after + 1) as u16;
+        }
+        // A neuron that is below the threshold at the end of the ramp never crosses on it: none is above it now,
+        // so one that falls stays below.
+        if at_end == 0 {
+            return 0;
+        }
+        // The last step at which each neuron is below its threshold, by halving; its end if it never crosses.
+        let mut distance = 1 << (REBASE - after - 1).ilog2();
+        while distance > 0 {
+            let further = below.add(L::splat(distance as f32));
+            let moves = L::bits(end.at_least(further)) & !crosses(further);
+            below = below.replace(L::mask(moves), further);
+            distance >>= 1;
+        }
+        let mut steps = [0.0; BLOCK];
+        below.store(&mut steps);
+        // Some neuron crosses, so the smallest is below the end. Whole numbers up to 256 are exact.
+        steps.iter().fold(REBASE as f32, |first: f32, &step| first.min(step)) as u16 + 1
     }
-    let first = high.iter().copied().fold(REBASE as i32 + 1, i32::min);
-    debug_assert_eq!(
-        u32::try_from(first).ok(),
-        (0..BLOCK).filter_map(|i| first_crossing(u[i], bias[i], threshold[i], after)).min(),
-    );
-    first as u16
 }

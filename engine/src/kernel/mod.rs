@@ -131,7 +131,8 @@ macro_rules! kernels {
                     bodies::add_row(row, currents)
                 }
                 fn integrate(m: &mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated {
-                    bodies::integrate(m, blocks, crossings, fired)
+                    // SAFETY: this function is compiled for the instructions of these lanes.
+                    unsafe { bodies::integrate::<$lanes>(m, blocks, crossings, fired) }
                 }
                 fn add_rows(
                     rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]

@@ -87,7 +87,7 @@ pub(super) fn list(bits: &[u64], ids: &mut Vec<u32>) {
 
 /// Potentials after a step, who fires, and who was written.
 #[inline(always)]
-unsafe fn step<L: Lanes>(u: L, current: L, ramp: L, threshold: L, reset: Reset) -> (L, u16, u16) {
+pub(super) unsafe fn step<L: Lanes>(u: L, current: L, ramp: L, threshold: L, reset: Reset) -> (L, u16, u16) {
     // SAFETY: the caller's promise, that of `Lanes`.
     unsafe {
         let arrived = L::bits(current.arrived());

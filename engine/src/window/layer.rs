@@ -22,6 +22,8 @@ pub(super) struct Layer {
     /// Infinite for neurons that never fire.
     thresholds: Vec<Line>,
     reset: Reset,
+    /// How the last window was delivered.
+    delivered: Option<Delivery>,
 }
 
 /// The steps that are run at once, and how.
@@ -74,11 +76,15 @@ impl Layer {
             Neuron::Source | Neuron::MaxPool(_) => return None,
         };
         let zero = vec![Line::of(0.0); thresholds.len()];
-        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset })
+        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset, delivered: None })
     }
 
     pub(super) fn potentials(&self) -> &[f32] {
         &flat(&self.potentials)[..self.n]
+    }
+
+    pub(super) fn delivered(&self) -> Option<Delivery> {
+        self.delivered
     }
 
     pub(super) fn biases(&self) -> &[f32] {
@@ -117,7 +123,9 @@ impl Layer {
         }
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
-        let updates = match self.choose(forced, incoming, steps) {
+        let delivery = self.choose(forced, incoming, steps);
+        self.delivered = Some(delivery);
+        let updates = match delivery {
             Delivery::Rows => self.by_rows(window, incoming, workspace),
             Delivery::Tiles => self.by_tiles(window, incoming, workspace),
             Delivery::TimeLanes => self.by_time_lanes(window, incoming, workspace),

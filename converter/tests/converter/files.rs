@@ -1,7 +1,6 @@
 //! Files of every kind: damaged, from the wild, in several parts, large; and pruning them.
 
-mod shared;
-
+use crate::shared;
 use rten_onnx::onnx::{
     DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
@@ -193,6 +192,7 @@ fn files_from_the_wild_are_read_or_refused_with_every_reason() {
             ("rapidocr-cls.onnx", Err(ImportError::Refused(refusals))) => {
                 let count = |op: &str| refusals.iter().filter(|r| r.op == op).count();
                 assert_eq!(count("Input"), 1);
+                assert_eq!(count("Slice"), 0, "of a shape: {refusals:?}");
                 assert!(count("HardSigmoid") > 5 && count("Mul") > 5, "{refusals:?}");
             }
             ("basic_pitch-nmp.onnx", Err(ImportError::Refused(refusals))) => {
@@ -243,7 +243,7 @@ fn pruning_zeros_exactly_the_smallest_weights_and_nothing_else() {
 }
 
 #[test]
-fn pruning_a_real_net_leaves_the_share_asked_for_and_keeps_its_accuracy() {
+fn pruning_a_real_net_leaves_the_share_of_weights_asked_for() {
     let Some(folder) = shared::folder("nets") else { return };
     for (name, bytes) in shared::nets(&folder) {
         if !["mlp-bias-dense.onnx", "cifar-resnet-dense.bn.onnx", "mlp300-p90.onnx"].contains(&&name[..]) {
@@ -264,10 +264,6 @@ fn pruning_a_real_net_leaves_the_share_asked_for_and_keeps_its_accuracy() {
             }
             assert!(onnx::import(pruned.bytes, None).is_ok());
         }
-        let untouched = prune(&bytes, 0.001, Scope::Global).unwrap();
-        let zeros = untouched.tensors.iter().map(|t| t.zeros_after).sum::<usize>();
-        let before = untouched.tensors.iter().map(|t| t.zeros_before).sum::<usize>();
-        assert!(zeros >= before);
     }
 }
 

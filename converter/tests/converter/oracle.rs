@@ -1,7 +1,6 @@
 //! The forward pass against rten, on every tensor of every real net.
 
-mod shared;
-
+use crate::shared;
 use snn_converter::ann::{Ann, Op};
 use snn_converter::forward::{evaluate_node, forward};
 use snn_converter::import::onnx;
