@@ -90,6 +90,7 @@ mod network;
 mod neuron;
 mod outcome;
 mod per_neuron;
+pub mod random;
 mod simulator;
 mod spikes;
 mod state;
