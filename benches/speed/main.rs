@@ -41,7 +41,8 @@ fn bench_cases(criterion: &mut Criterion) {
                 simulator.run(&sample, u64::from(cases::STEPS), &mut ()).unwrap();
             });
         });
-        group.bench_function("rival: dense product over all steps", |bencher| bencher.iter(|| dense.run()));
+        let claim = format!("rival: dense product over all steps, at least {} times as long", case.floor);
+        group.bench_function(claim, |bencher| bencher.iter(|| dense.run()));
         group.bench_function("rival: scatter loop", |bencher| bencher.iter(|| scatter.run()));
         group.finish();
     }

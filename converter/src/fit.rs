@@ -27,7 +27,7 @@ use std::sync::Arc;
 const SAMPLES: usize = 256;
 
 /// The most neurons of a group that are looked at, over all samples.
-const TRACES: usize = 2048;
+const TRACES: usize = 1024;
 
 /// The room for the currents of one population, in numbers.
 const ROOM: usize = 1 << 25;
@@ -265,6 +265,7 @@ fn improve(from: Fitted, traces: &Traces, steps: u32, bound: f64) -> Fitted {
     let mut now = from;
     for round in 0..3 {
         let fine = 0.5_f64.powi(round);
+        let before = now;
         let here = now;
         for factor in [0.5, 0.65, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0_f64] {
             let lambda = (here.lambda * factor.powf(fine)).min(bound);
@@ -283,6 +284,9 @@ fn improve(from: Fitted, traces: &Traces, steps: u32, bound: f64) -> Fitted {
         let here = now;
         for more in [-1.0, -0.5, -0.25, -0.125, 0.125, 0.25, 0.5, 1.0] {
             now = consider(Fitted { ramp: here.ramp + more * fine, ..here });
+        }
+        if now == before && round > 0 {
+            break;
         }
     }
     now

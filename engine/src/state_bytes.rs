@@ -80,7 +80,11 @@ impl State {
             populations.push(PopulationState { potentials, arrived, under_way });
         }
         if reader.at != content.len() {
-            return Err(error(format!("ends at byte {}, but {} follow", reader.at, content.len() - reader.at)));
+            return Err(error(format!(
+                "ends at byte {}, but {} follow",
+                reader.at,
+                content.len() - reader.at
+            )));
         }
         Ok(Self { step, populations })
     }
@@ -158,11 +162,7 @@ mod tests {
         State {
             step: 0x0102_0304_0506_0708,
             populations: vec![
-                PopulationState {
-                    potentials: vec![],
-                    arrived: vec![],
-                    under_way: vec![vec![], vec![0, 7]],
-                },
+                PopulationState { potentials: vec![], arrived: vec![], under_way: vec![vec![], vec![0, 7]] },
                 PopulationState { potentials, arrived: vec![], under_way: vec![] },
                 PopulationState { potentials: vec![], arrived: vec![1, u32::MAX], under_way: vec![] },
             ],

@@ -29,28 +29,31 @@ struct Table {
 
 impl Table {
     fn of(connectivity: &Connectivity) -> Self {
-        let (rows, fan_out): (usize, Box<dyn Fn(usize, &mut dyn FnMut(usize, f32)) + '_>) = match connectivity
-        {
-            Connectivity::Rows(rows) => (rows.len(), Box::new(|row, each| rows.fan_out(row, each))),
-            Connectivity::Conv2d(conv) => {
-                let rows: &Rows = conv.rows();
-                (rows.len(), Box::new(|row, each| rows.fan_out(row, each)))
-            }
-            Connectivity::OneToOne(one) => (
-                one.size(),
-                Box::new(|row, each| one.weight(row, row).into_iter().for_each(|w| each(row, w))),
-            ),
-        };
         let mut table = Self { starts: vec![0], targets: vec![], weights: vec![] };
-        for row in 0..rows {
-            fan_out(row, &mut |column, weight| {
-                // A population has fewer than 2³² neurons.
-                table.targets.push(column as u32);
-                table.weights.push(weight);
-            });
-            table.starts.push(table.weights.len());
+        match connectivity {
+            Connectivity::Rows(rows) => table.push_all(rows),
+            Connectivity::Conv2d(conv) => table.push_all(conv.rows()),
+            Connectivity::OneToOne(one) => {
+                for row in 0..one.size() {
+                    one.weight(row, row).into_iter().for_each(|weight| table.push(row, weight));
+                    table.starts.push(table.weights.len());
+                }
+            }
         }
         table
+    }
+
+    fn push_all(&mut self, rows: &Rows) {
+        for row in 0..rows.len() {
+            rows.fan_out(row, |column, weight| self.push(column, weight));
+            self.starts.push(self.weights.len());
+        }
+    }
+
+    fn push(&mut self, column: usize, weight: f32) {
+        // A population has fewer than 2³² neurons.
+        self.targets.push(column as u32);
+        self.weights.push(weight);
     }
 
     #[inline]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_converter::ann::{Ann, Op};
@@ -162,7 +162,7 @@ impl Model {
     }
 
     /// Makes a spiking network: the network, the report as JSON, and notes.
-    #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std))]
+    #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -182,6 +182,9 @@ impl Model {
         unroll: bool,
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
+        fit: bool,
+        compare: bool,
+        labels: Option<PyReadonlyArray1<'_, i64>>,
     ) -> PyResult<(Network, String, Vec<String>)> {
         let options = Options {
             normalise: match normalise {
@@ -219,13 +222,16 @@ impl Model {
             unroll,
             input_mean,
             input_std,
-            ..Options::default()
+            fit,
+            compare: compare || labels.is_some(),
         };
         let mut notes = self.notes.clone();
         let values =
             calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
+        let labels: Option<Vec<i64>> = labels.map(|labels| labels.as_array().iter().copied().collect());
         let conversion = py.detach(|| {
-            let samples = values.as_ref().map(|values| snn_converter::Samples { values, labels: None });
+            let samples =
+                values.as_ref().map(|values| snn_converter::Samples { values, labels: labels.as_deref() });
             snn_converter::convert(&self.ann, samples.as_ref(), &options)
         });
         let conversion = conversion.map_err(error::convert)?;

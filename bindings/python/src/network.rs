@@ -80,7 +80,7 @@ impl Network {
     }
 
     /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "event", spikes = false, progress = None))]
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"

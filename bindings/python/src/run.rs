@@ -22,9 +22,10 @@ const LOOK: Duration = Duration::from_millis(40);
 /// The simulator of a name.
 pub fn mode(name: &str) -> PyResult<Mode> {
     match name {
+        "auto" => Ok(Mode::Auto),
         "event" => Ok(Mode::Event),
         "dense" => Ok(Mode::Dense),
-        _ => Err(error::argument("mode", name, "\"event\" and \"dense\"")),
+        _ => Err(error::argument("mode", name, "\"auto\", \"event\" and \"dense\"")),
     }
 }
 

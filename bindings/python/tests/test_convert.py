@@ -144,6 +144,30 @@ def test_input_normalisation_is_folded(layers, rng):
     assert np.corrcoef((folded.potentials(x) / 500).ravel(), expected.ravel())[0, 1] > 0.999
 
 
+def test_a_network_fitted_to_few_steps_is_closer_in_so_many(layers, rng):
+    x, fresh = rng.random((200, 20)).astype(np.float32), rng.random((200, 20)).astype(np.float32)
+    values = relu_net(layers, fresh)
+    error = {}
+    for fit in (False, True):
+        snn = snn_event.convert(layers, x, T=8, normalise="mse", readout="potential", fit=fit)
+        error[fit] = np.abs(snn.potentials(fresh) / 8 - values).mean()
+        assert snn.report["fitted"] == fit and json.loads(snn.network.provenance)["options"].get("fit", False) == fit
+    assert error[True] < 0.9 * error[False]
+
+
+def test_the_report_compares_with_the_trained_net_if_asked_to(layers, rng, mnist, mnist_onnx):
+    images, labels, _ = mnist
+    snn = snn_event.convert(mnist_onnx, images, T=64, labels=labels)
+    assert snn.report["compared"] == 200
+    trained = (snn_event.read_model(mnist_onnx).forward(images).argmax(1) == labels).mean()
+    accuracy = snn.report["accuracy"]
+    assert accuracy["samples"] == 200 and accuracy["trained"] == pytest.approx(trained)
+    assert accuracy["spiking"] == pytest.approx(trained, abs=0.02)
+    x = rng.random((50, 20))
+    assert snn_event.convert(layers, x, compare=True).report["accuracy"] is None
+    assert snn_event.convert(layers, x).report["compared"] is None
+
+
 @pytest.mark.parametrize(
     ("model", "error", "text"),
     [

@@ -40,7 +40,7 @@ def test_event_driven_and_dense_runs_are_equal_for_any_number_of_threads(rng):
     for encoding in ("constant", "poisson", "regular"):
         runs = [
             snn.simulate(x, encoding=encoding, seed=5, mode=mode, threads=threads, T=300)
-            for mode, threads in [("event", 1), ("event", 2), ("event", 5), ("dense", 2)]
+            for mode, threads in [("event", 1), ("event", 2), ("auto", 1), ("auto", 5), ("dense", 2)]
         ]
         for run in runs[1:]:
             assert np.array_equal(run.counts, runs[0].counts)
@@ -153,7 +153,7 @@ def test_the_integrated_input_loses_no_negative_output():
         ({"x": np.full((2, 4), np.nan)}, r"sample 0, value \[0\] is NaN; allowed are finite numbers"),
         ({"x": np.full((2, 4), 2.0), "encoding": "poisson"}, r"sample 0, value \[0\] is 2; allowed are spike rates"),
         ({"x": np.zeros(4), "encoding": "bursts"}, r'encoding is "bursts"; allowed are "constant", "poisson"'),
-        ({"x": np.zeros(4), "mode": "fast"}, r'mode is "fast"; allowed are "event" and "dense"'),
+        ({"x": np.zeros(4), "mode": "fast"}, r'mode is "fast"; allowed are "auto", "event" and "dense"'),
         ({"x": np.zeros(4), "T": 0}, "allowed are|steps from 1 on"),
         ({"x": np.zeros(4), "threads": 0}, "numbers from 1 on"),
         ({}, "give either x or raster="),

@@ -14,7 +14,7 @@ def snn(rng):
     return snn_event.convert(lattice_layers(rng, [14, 20, 6]), T=20, normalise="none")
 
 
-@pytest.mark.parametrize("mode", ["event", "dense"])
+@pytest.mark.parametrize("mode", ["auto", "event", "dense"])
 @pytest.mark.parametrize("form", ["flags", "uint8", "indices", "list", "uint32", "by name"])
 def test_steps_give_the_spikes_and_potentials_of_the_run(snn, rng, mode, form):
     raster = rng.random((300, 14)) < 0.3
@@ -62,7 +62,7 @@ def test_a_state_goes_on_with_equal_bits_in_a_simulator_of_either_kind(snn, rng)
         if step == 23:
             saved = whole.state()
         whole.step(flags)
-    for mode in ("event", "dense"):
+    for mode in ("auto", "event", "dense"):
         other = snn.simulator(mode)
         other.step(raster[0])
         other.restore(saved)

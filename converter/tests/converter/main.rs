@@ -2,6 +2,7 @@
 
 mod conversion;
 mod files;
+mod large;
 mod lowering;
 mod operators;
 mod oracle;

@@ -64,7 +64,7 @@ class Network:
         encoding: str = "constant",
         seed: int = 0,
         threads: int | None = None,
-        mode: str = "event",
+        mode: str = "auto",
         spikes: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> Outcomes:
@@ -275,6 +275,9 @@ class Model:
         unroll: bool,
         input_mean: Sequence[float],
         input_std: Sequence[float],
+        fit: bool,
+        compare: bool,
+        labels: NDArray[np.int64] | None,
     ) -> tuple[Network, str, list[str]]:
         """Makes a spiking network: the network, the report as JSON, and notes."""
 

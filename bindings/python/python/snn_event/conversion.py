@@ -186,6 +186,9 @@ def convert(
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
     input_shape: Sequence[int] | None = None,
+    fit: bool = False,
+    compare: bool = False,
+    labels: ArrayLike | None = None,
 ) -> ConvertedSNN:
     """Converts a trained net into a spiking network.
 
@@ -211,16 +214,20 @@ def convert(
         input_mean: subtracted from the input first: a number, or one per channel.
         input_std: what the input is divided by after that.
         input_shape: the shape of one sample of a torch module, if there are no calibration data.
+        fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
+            more accurate in short runs of this length, less in others. Needs calibration data.
+        compare: let the report compare spike rates with activations, on at most 256 calibration samples.
+        labels: classes of the calibration samples; the report then has the accuracies of both nets on them.
 
     Raises:
         ConvertError: if something of the model cannot be converted; all such nodes are listed.
     """
     net, notes = _read(model, calibration_data, input_shape)
     if isinstance(net, Network):
-        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0:
+        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
             raise ValueError(
                 "the model has thresholds (theta), so it is a spiking net already and nothing is converted; leave "
-                "calibration_data, normalise, scale_per and v0 out, or take the theta away"
+                "calibration_data, normalise, scale_per, v0, fit and compare out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
         return ConvertedSNN(net.with_provenance(_provenance({"T": T})), T, {"layers": [], "notes": notes})
@@ -229,7 +236,7 @@ def convert(
         T = levels if levels is not None else DEFAULT_STEPS
     if normalise is None:
         normalise = _usual(levels is not None, calibration_data is not None)
-    unused = normalise in ("none", "qcfs")
+    unused = normalise in ("none", "qcfs") and not (fit or compare or labels is not None)
     network, report, notes = net.convert(
         None if calibration_data is None or unused else as_floats(calibration_data),
         T=T,
@@ -242,8 +249,13 @@ def convert(
         unroll=unroll,
         input_mean=_numbers(input_mean),
         input_std=_numbers(input_std),
+        fit=fit,
+        compare=compare,
+        labels=None if labels is None else np.asarray(labels, np.int64),
     )
     options: dict[str, Any] = {"T": T, "normalise": normalise, "readout": readout}
+    if fit:
+        options["fit"] = True
     if normalise == "percentile":
         options["percentile"] = percentile
     return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**json.loads(report), "notes": notes})

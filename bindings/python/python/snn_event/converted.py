@@ -355,7 +355,7 @@ class ConvertedSNN:
         raster: ArrayLike | None = None,
         spikes: bool = False,
         threads: int | None = None,
-        mode: str = "event",
+        mode: str = "auto",
         progress: bool = False,
     ) -> Run:
         """Runs samples and gives all that is known of the run.
@@ -369,7 +369,8 @@ class ConvertedSNN:
             raster: given input spikes `(T, …)` or `(N, T, …)` of 0 and 1, instead of `x`.
             spikes: whether to keep all spikes of all populations.
             threads: over which the samples are spread; all processors if it is not given. Results do not depend on it.
-            mode: "event", or "dense" for the slow reference, whose results are the same.
+            mode: "auto" (event-driven, over windows of steps), "event" (event-driven, step by step) or "dense" (the slow
+                reference). The results are the same, bit for bit.
             progress: whether to show a progress bar. Needs tqdm.
         """
         if (x is None) == (raster is None):

@@ -1,0 +1,28 @@
+"""The examples of the README and of docs/python.md run as they stand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.mark.parametrize("page", ["bindings/python/README.md", "docs/python.md"])
+def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
+    for package in ("torch", "scipy", "pandas", "neo"):
+        pytest.importorskip(package)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    assert (tmp_path / "net.bin").is_file()
+
+
+def test_links_of_the_pages_lead_somewhere():
+    for page in ("bindings/python/README.md", "docs/python.md", "docs/sc-neurocore.md"):
+        path = ROOT / page
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / link).exists(), f"{page}: {link}"
