@@ -8,7 +8,7 @@ use snn_engine::{Connectivity, Rows, Targets};
 fn weights(n: usize, every: usize, state: &mut u32) -> Vec<f32> {
     let mut one = || {
         *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        if (*state >> 8) as usize % every == 0 { (*state >> 4) as f32 / 1e9 + 0.01 } else { 0.0 }
+        if ((*state >> 8) as usize).is_multiple_of(every) { (*state >> 4) as f32 / 1e9 + 0.01 } else { 0.0 }
     };
     (0..n).map(|_| one()).collect()
 }
