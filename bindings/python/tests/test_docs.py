@@ -7,18 +7,28 @@ import re
 import pytest
 from conftest import ROOT
 
+import snn_event
 
-@pytest.mark.parametrize("page", ["bindings/python/README.md", "docs/python.md"])
+
+def examples(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+# The project's own README where it has such an example.
+PAGES = ["bindings/python/README.md", "docs/python.md", *(["README.md"] if examples("README.md") else [])]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
     for package in ("torch", "scipy", "pandas", "neo"):
         pytest.importorskip(package)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    blocks = examples(page)
     assert blocks
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), names)
-    assert (tmp_path / "net.bin").is_file()
+    assert isinstance(names["snn"], snn_event.ConvertedSNN)
 
 
 def test_links_of_the_pages_lead_somewhere():
