@@ -25,11 +25,16 @@ use crate::samples::read_labels;
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
-  snn-event convert --model weights.npz --normalise none --out net.bin")]
+  snn-event convert --model weights.npz --normalise none --out net.bin
+  snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin")]
 pub struct Convert {
-    /// The trained net: .onnx, or .npz with W0, b0, W1, b1, …
+    /// The trained net: .onnx, .npz with W0, b0, W1, b1, …, or a state dict: .pt, .pth, .safetensors
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
+
+    /// The layers of a state dict, in TOML (docs/layer-list.md)
+    #[arg(long, value_name = "LAYERS.TOML")]
+    layers: Option<PathBuf>,
 
     /// Calibration samples, .npy of shape (N, …)
     #[arg(long, value_name = "X.NPY")]
@@ -141,7 +146,7 @@ enum ReadoutName {
 
 impl Convert {
     pub fn run(self) -> Result<ExitCode> {
-        let (model, notes) = models::read(&self.model)?;
+        let (model, notes) = models::read(&self.model, self.layers.as_deref())?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
@@ -246,6 +251,9 @@ impl Convert {
         let mut provenance = Map::new();
         provenance.insert("tool".into(), json!(concat!("snn-event ", env!("CARGO_PKG_VERSION"))));
         provenance.insert("model".into(), file(&self.model)?);
+        if let Some(path) = &self.layers {
+            provenance.insert("layers".into(), file(path)?);
+        }
         if let Some(path) = &self.calib {
             provenance.insert("calibration".into(), file(path)?);
         }
