@@ -5,3 +5,4 @@ mod operators;
 mod oracle;
 mod rewriting;
 mod shared;
+mod state_dict;
