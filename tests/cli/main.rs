@@ -4,6 +4,7 @@ mod bad_input;
 mod example;
 mod outputs;
 mod shared;
+mod state_dict;
 
 use std::path::{Path, PathBuf};
 
