@@ -86,6 +86,8 @@ with torch.no_grad():
     table = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     torch.save({"turned.weight": table.t(), "part.weight": table[1:, 2:], "row.weight": torch.ones(1, 1).expand(300, 4000)}, "views.pt")
     torch.save({"turned.weight": table.t(), "part.weight": table[1:, 2:]}, "strides.pt")
+    once = torch.ones(10_000)
+    torch.save({f"t{i}": once for i in range(1000)}, "shared.pt")
     types = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
     mixed = {name: tensor.to(types[i % 4]) if tensor.is_floating_point() else tensor for i, (name, tensor) in enumerate(state.items())}
     safetensors("mixed.safetensors", mixed)
