@@ -15,8 +15,8 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 /// The longest description of tensors that is read, in bytes: the pickle of a `.pt` file, the header of a `.safetensors`
-/// file. A tensor takes about a hundred. Its parsed form is up to a hundred times as large.
-const LONGEST_INDEX: u64 = 1 << 21;
+/// file. A tensor takes about a hundred. Parsed, a hostile one is up to 140 times as large.
+const LONGEST_INDEX: u64 = 1 << 20;
 
 /// How many times the length of the file all tensors that are read may have together: a file may name one tensor
 /// several times, where a layer is used several times.
