@@ -312,6 +312,19 @@ fn each_wrong_list_is_refused_with_its_layer_what_was_found_and_what_is_allowed(
 }
 
 #[test]
+fn the_lists_of_the_documentation_are_right_but_for_the_tensors() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/layer-list.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lists: Vec<&str> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(lists.len(), 3);
+    for list in lists {
+        let faults = faults(&fixture("residual.pt"), list);
+        assert!(faults.iter().all(|fault| fault.what.contains("the file has no tensor")), "{faults:#?}");
+    }
+}
+
+#[test]
 fn tensors_that_no_layer_uses_and_numbers_that_were_rounded_are_noted() {
     let list = "input = [3]\n[[layer]]\nkind = 'linear'\nweights = 'part'";
     let error = faults(&fixture("strides.pt"), list);
