@@ -32,6 +32,8 @@ enum Command {
     Run(commands::run::Run),
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
+    Generate(commands::generate::Generate),
+    Bench(commands::bench::Bench),
     Prune(commands::prune::Prune),
 }
 
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Generate(generate) => generate.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Prune(prune) => prune.run(),
     };
     match done {

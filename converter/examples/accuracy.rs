@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p snn-converter --example accuracy -- [--nets a,b] [--T 8,16,32] [--once] [--percentile P | --max]
-//!     [--per layer|channel] [--v0 0|half] [--samples N] [--folder ../shared/data]
+//!     [--per layer|channel] [--v0 0|half] [--fit] [--samples N] [--folder ../shared/data]
 //! ```
 //!
 //! Nets are converted for each run length by itself, or, with `--once`, for 32 steps. Files that are not there are
@@ -49,6 +49,7 @@ fn main() {
         "half" => Start::Half,
         _ => Start::Zero,
     });
+    options.fit = has("--fit");
     println!("{:22} {:>6} {}", "net", "ANN", lengths.iter().map(|t| format!("{t:>7}")).collect::<String>());
     for name in value("--nets").unwrap_or(NETS).split(',') {
         let Some(ann) = read_net(&folder, name) else {

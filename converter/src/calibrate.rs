@@ -221,13 +221,14 @@ fn least_error_fraction(histogram: &[u64], steps: u32, start: f64) -> f64 {
     if filled.is_empty() {
         return 1.0;
     }
-    let steps = f64::from(steps);
     let error = |fraction: f64| -> f64 {
+        let (rate, level) = (f64::from(steps) / fraction, fraction / f64::from(steps));
         filled
             .iter()
             .map(|&(value, count)| {
-                let level = (value * steps / fraction + start).floor().clamp(0.0, steps);
-                let off = value - level * fraction / steps;
+                // Nothing is negative here, so cutting the fraction off is rounding down.
+                let spikes = ((value * rate + start) as u32).min(steps);
+                let off = value - f64::from(spikes) * level;
                 count * off * off
             })
             .sum()

@@ -3,6 +3,8 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched, Zeros};
+use crate::compare::compare;
+use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
 use crate::lower::{Kind, Plan, Scaling, lower, needed};
@@ -36,6 +38,13 @@ pub struct Options {
     pub start: Option<Start>,
     /// The number of steps of the runs that the network is made for; at least 1. Default: 32.
     pub steps: u32,
+    /// Whether scales, starts and biases are then fitted, layer by layer, to the spikes that really arrive in runs of
+    /// `steps` steps with constant input. The network is much more accurate in short runs of this length, and less in runs of
+    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: no.
+    pub fit: bool,
+    /// Whether the report compares spike rates with activations, and accuracies if labels are given, on at most 256 of the
+    /// samples in runs of `steps` steps. Default: no.
+    pub compare: bool,
     /// What is read from the network. Default: potentials.
     pub readout: Readout,
     /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
@@ -54,6 +63,8 @@ impl Default for Options {
             zeros: Zeros::default(),
             start: None,
             steps: 32,
+            fit: false,
+            compare: false,
             readout: Readout::default(),
             unroll: false,
             input_mean: Vec::new(),
@@ -135,6 +146,7 @@ pub fn convert(
         input_scale,
         input_shift,
         unroll: options.unroll,
+        output_ramp: None,
         check_only: true,
     };
     let mut refusals = lower(ann, &plan).err().unwrap_or_default();
@@ -147,6 +159,18 @@ pub fn convert(
     let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
+    let given = samples.zip(prepared.as_deref());
+    if options.fit {
+        let Some((samples, prepared)) = given else {
+            return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
+        };
+        let groups_of = |node| groups(ann, node, options).groups;
+        fit(ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
+        notes.push(format!(
+            "fitted to runs of {} steps with constant input; convert again for other run lengths",
+            options.steps
+        ));
+    }
     let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
@@ -157,7 +181,23 @@ pub fn convert(
             _ => None,
         })
         .collect();
-    let report = Report { layers: layers(&lowered, &network, &units) };
+    let mut report = Report {
+        steps: options.steps,
+        fitted: options.fit,
+        layers: layers(&lowered, &network, &units),
+        ..Report::default()
+    };
+    if options.compare
+        && let Some((samples, prepared)) = given
+    {
+        let values = [samples.values, prepared];
+        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps)?;
+        report.compared = Some(found.samples);
+        report.accuracy = found.accuracy;
+        for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
+            layer.loss = loss;
+        }
+    }
     Ok(Conversion { network, report, notes })
 }
 
@@ -174,7 +214,7 @@ fn activations(ann: &Ann, options: &Options) -> Vec<NodeId> {
 }
 
 fn unit_scaling(ann: &Ann, node: NodeId) -> Scaling {
-    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), 1.0), start: 0.0 }
+    Scaling::new(Runs::same(ann.node(node).shape.elements(), 1.0), 0.0)
 }
 
 /// The activations without a trained threshold, if that is what is asked for.
@@ -308,10 +348,7 @@ fn choose_scales(
             let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
             let scales = floored(scales.next().expect("one list of scales for each chosen activation"));
             let scales = scales.into_iter().map(|scale| scale.min(bound)).collect();
-            Scaling {
-                lambda: Runs::new(ann.node(node).shape.elements(), scales),
-                start: start(ann, node, options),
-            }
+            Scaling::new(Runs::new(ann.node(node).shape.elements(), scales), start(ann, node, options))
         } else {
             fixed_scaling(ann, node, options)
         };
@@ -366,7 +403,7 @@ fn fixed_scaling(ann: &Ann, node: NodeId, options: &Options) -> Scaling {
         .normalise
         .fixed(&ann.node(node).op)
         .expect("an activation that needs no samples has a fixed scale");
-    Scaling { lambda: Runs::same(ann.node(node).shape.elements(), lambda), start: start(ann, node, options) }
+    Scaling::new(Runs::same(ann.node(node).shape.elements(), lambda), start(ann, node, options))
 }
 
 /// The groups that share a scale: of a population whose spikes are the result, all of it, so that its classes compare.

@@ -5,7 +5,9 @@
 mod affine;
 pub mod ann;
 pub mod calibrate;
+mod compare;
 pub mod convert;
+mod fit;
 pub mod forward;
 pub mod import;
 mod lower;
@@ -17,4 +19,4 @@ pub mod simplify;
 
 pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
 pub use normalise::{Normalise, ScalePer, Start};
-pub use report::{LayerReport, Report};
+pub use report::{Accuracy, LayerReport, Loss, Report};

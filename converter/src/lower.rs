@@ -20,8 +20,20 @@ use std::collections::{HashMap, HashSet};
 pub(crate) struct Scaling {
     /// λ, the activation that a spike in every step stands for, per element.
     pub lambda: Runs,
-    /// The potential before the first step, in thresholds.
+    /// The potential before the first step, in thresholds, as the method has it.
     pub start: f64,
+    /// The potential before the first step, in thresholds, per element.
+    pub starts: Runs,
+    /// What is added to the bias, in thresholds, per element.
+    pub ramp: Runs,
+}
+
+impl Scaling {
+    /// A scaling with one start for all and nothing added to the bias.
+    pub fn new(lambda: Runs, start: f64) -> Self {
+        let n = lambda.elements();
+        Self { lambda, start, starts: Runs::same(n, start), ramp: Runs::same(n, 0.0) }
+    }
 }
 
 /// What the lowering is told besides the net.
@@ -37,6 +49,8 @@ pub(crate) struct Plan {
     pub input_shift: Runs,
     /// Whether shared weights are written out.
     pub unroll: bool,
+    /// What is added to the bias of a read-out that integrates, per element.
+    pub output_ramp: Option<Runs>,
     /// Whether only to look for what stands in the way; no synapse is made then.
     pub check_only: bool,
 }
@@ -50,8 +64,6 @@ pub(crate) struct Part {
     pub layout: Layout,
     /// The value of the node that a rate of 1, or a potential of 1 per step, stands for, per element.
     pub lambda: Runs,
-    /// What is added to it, per element.
-    pub offset: Runs,
     pub kind: Kind,
 }
 
@@ -80,17 +92,11 @@ pub(crate) struct Lowered {
 impl Lowered {
     /// The network. Cost: the parameters of the neurons; the synapses are shared.
     pub fn network(&self) -> Result<Network, NetworkError> {
-        self.network_until(self.parts.len())
-    }
-
-    /// The network of the first `count` populations only.
-    pub fn network_until(&self, count: usize) -> Result<Network, NetworkError> {
         let mut builder = NetworkBuilder::new();
         let mut ids: Vec<PopulationId> = Vec::new();
-        for part in &self.parts[..count] {
+        for part in &self.parts {
             let at = |error: NetworkError| error.within(format!("population `{}`", part.name));
-            let numbers =
-                |values: &[f64]| PerNeuron::repeating(rounded(values).into()).map_err(|error| at(error));
+            let numbers = |values: &[f64]| PerNeuron::repeating(rounded(values).into()).map_err(at);
             let neuron = match &part.kind {
                 Kind::Source => Neuron::Source,
                 Kind::Maximum => Neuron::MaxPool(MaxPool),
@@ -105,11 +111,21 @@ impl Lowered {
             ids.push(builder.population(part.name.clone(), part.layout, neuron));
         }
         for (source, target, connectivity) in &self.projections {
-            if *source < count && *target < count {
-                builder.projection(ids[*source], ids[*target], 0, connectivity.clone());
-            }
+            builder.projection(ids[*source], ids[*target], 0, connectivity.clone());
         }
         builder.build()
+    }
+
+    /// The populations up to `place`, which integrates its current and does not fire.
+    pub fn integrating_until(&self, place: usize) -> Result<Network, NetworkError> {
+        let mut until = self.clone();
+        until.parts.truncate(place + 1);
+        until.projections.retain(|(source, target, _)| *source < place && *target <= place);
+        let part = &mut until.parts[place];
+        if let Kind::Fires { bias, .. } = &part.kind {
+            part.kind = Kind::Integrates { bias: bias.clone() };
+        }
+        until.network()
     }
 }
 
@@ -263,15 +279,15 @@ impl Lowering<'_> {
     }
 
     /// Adds a population; its place.
-    fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, offset: Runs, kind: Kind) -> usize {
-        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, offset, kind };
+    fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, kind: Kind) -> usize {
+        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, kind };
         self.lowered.parts.push(part);
         self.lowered.parts.len() - 1
     }
 
     fn input(&mut self, node: NodeId) -> AffineForm {
         let (scale, shift) = (self.plan.input_scale.clone(), self.plan.input_shift.clone());
-        let population = self.add(node, "input", scale.clone(), shift.clone(), Kind::Source);
+        let population = self.add(node, "input", scale.clone(), Kind::Source);
         AffineForm::of_population(population, &self.ann.node(node).shape, scale, shift)
     }
 
@@ -288,10 +304,10 @@ impl Lowering<'_> {
         let scaling = &self.plan.scalings[&node];
         let lambda = scaling.lambda.clone();
         let layout = self.layout(node);
-        let bias = in_neuron_order(&input.shift.zip(&lambda, |a, b| a / b), layout);
-        let start = vec![scaling.start];
-        let none = Runs::same(input.shape.elements(), 0.0);
-        let place = self.add(node, name, lambda.clone(), none, Kind::Fires { bias, start });
+        let bias = input.shift.zip(&lambda, |a, b| a / b).zip(&scaling.ramp, |a, b| a + b);
+        let bias = in_neuron_order(&bias, layout);
+        let start = in_neuron_order(&scaling.starts, layout);
+        let place = self.add(node, name, lambda.clone(), Kind::Fires { bias, start });
         self.project(place, input);
         lambda
     }
@@ -351,7 +367,7 @@ impl Lowering<'_> {
             };
         let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
         let name = &ann.node(node).name;
-        let place = self.add(node, name, lambda.clone(), offset.clone(), Kind::Maximum);
+        let place = self.add(node, name, lambda.clone(), Kind::Maximum);
         let layout = self.lowered.parts[place].layout;
         for (population, placed) in &maxima.terms {
             if self.plan.check_only {
@@ -376,9 +392,13 @@ impl Lowering<'_> {
             return;
         }
         let n = output.shape.elements();
-        let bias = in_neuron_order(&output.shift, self.layout(node));
+        let shift = match &self.plan.output_ramp {
+            Some(ramp) => output.shift.zip(ramp, |a, b| a + b),
+            None => output.shift.clone(),
+        };
+        let bias = in_neuron_order(&shift, self.layout(node));
         let name = self.read_out_name();
-        let place = self.add(node, &name, Runs::same(n, 1.0), Runs::same(n, 0.0), Kind::Integrates { bias });
+        let place = self.add(node, &name, Runs::same(n, 1.0), Kind::Integrates { bias });
         self.project(place, output);
     }
 

@@ -77,6 +77,8 @@ impl Normalise {
             (Self::None, _) => Some(1.0),
             (Self::Trained | Self::LeastError, Op::Qcfs { theta, .. }) => Some(f64::from(*theta)),
             (Self::Trained, Op::Clip { max }) => Some(f64::from(*max)),
+            // Only the net's output is no activation: where its spikes are read, its own unit is their unit.
+            (Self::Trained, op) if !op.is_activation() => Some(1.0),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! What a conversion did, in numbers.
 
+pub use crate::compare::{Accuracy, Loss};
 use crate::lower::{Kind, Lowered};
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
@@ -7,6 +8,14 @@ use snn_engine::{Connectivity, Network, Rows};
 /// What a conversion did, layer by layer.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
+    /// The run length that scales were chosen for.
+    pub steps: u32,
+    /// Whether scales, starts and biases were fitted to the spikes of such runs.
+    pub fitted: bool,
+    /// Calibration samples that both nets were compared on, if they were.
+    pub compared: Option<usize>,
+    /// How often either net is right on them, if their classes are known.
+    pub accuracy: Option<Accuracy>,
     /// One entry per population, in order of declaration.
     pub layers: Vec<LayerReport>,
 }
@@ -60,6 +69,8 @@ pub struct LayerReport {
     /// Channels (of a vector: neurons) whose largest calibration activation is above λ: there they fire in every step and
     /// the rest is lost.
     pub saturated: Option<usize>,
+    /// The spike rates against the activations of the trained net, if they were compared.
+    pub loss: Option<Loss>,
 }
 
 /// Counts of channels of one layer.
@@ -95,6 +106,7 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                     .then(|| Spread::of(part.lambda.values())),
                 dead: units.map(|units| units.dead),
                 saturated: units.map(|units| units.saturated),
+                loss: None,
             }
         })
         .collect()

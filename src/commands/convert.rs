@@ -8,7 +8,7 @@ use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
 use snn_converter::normalise::{Normalise, ScalePer, Start};
-use snn_converter::report::LayerReport;
+use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
 use snn_formats::{Description, Source};
 
@@ -55,6 +55,16 @@ pub struct Convert {
     /// The number of steps that the network is made for (mse)
     #[arg(long = "T", value_name = "STEPS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
+
+    /// Fit scales, starts and biases, layer by layer, to the spikes that really arrive in runs of --T steps of
+    /// constant input: much more accurate in short runs of that length, less in runs of others
+    #[arg(long, requires = "calib")]
+    fit: bool,
+
+    /// Compare spike rates at --T with activations, layer by layer, on calibration samples; --report and
+    /// --labels do so too
+    #[arg(long, requires = "calib")]
+    compare: bool,
 
     /// How far one scale reaches [default: channel for images, layer for vectors]
     #[arg(long, value_enum)]
@@ -169,6 +179,7 @@ impl Convert {
             ("--calib", self.calib.is_some()),
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
+            ("--fit", self.fit),
             ("--scale-per", self.scale_per.is_some()),
             ("--v0", self.v0.is_some()),
             ("--readout", self.readout.is_some()),
@@ -218,6 +229,8 @@ impl Convert {
                 V0::Half => Start::Half,
             }),
             steps: self.steps,
+            fit: self.fit,
+            compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
             readout: match self.readout {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
                 Some(ReadoutName::Spikes) => Readout::Spikes,
@@ -258,6 +271,7 @@ impl Convert {
             ("normalise", name(self.normalise)),
             ("percentile", self.percentile.map(|percentile| json!(percentile))),
             ("T", Some(json!(self.steps))),
+            ("fit", self.fit.then_some(json!(true))),
             ("scale-per", name(self.scale_per)),
             ("zeros", name(Some(self.zeros))),
             ("v0", name(self.v0)),
@@ -296,10 +310,50 @@ impl Convert {
         });
         let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
         text += &output::table(&head, rows).to_string();
+        text += "\n\n";
+        if conversion.report.compared.is_some() {
+            text += &losses(&conversion.report);
+        }
         let size = std::fs::metadata(&self.out).map(|metadata| metadata.len())?;
-        text += &format!("\n\n{}: {}\n", self.out.display(), output::bytes(size));
+        text += &format!("{}: {}\n", self.out.display(), output::bytes(size));
         Ok(text)
     }
+}
+
+/// What each layer loses, as a table, and the accuracies if they are known.
+fn losses(report: &Report) -> String {
+    let number = |number: f64| format!("{number:.4}");
+    let rows = report.layers.iter().filter_map(|layer| {
+        let loss = layer.loss?;
+        let of = [loss.activation, loss.rate, loss.error, loss.clipping, loss.quantisation, loss.rest];
+        let correlation = loss.correlation.map_or("–".into(), number);
+        Some([layer.name.clone(), correlation].into_iter().chain(of.map(number)).collect())
+    });
+    let head = [
+        "in units of λ",
+        "correlation",
+        "activation",
+        "rate",
+        "error",
+        "clipping",
+        "quantisation",
+        "uneven spikes",
+    ];
+    let mut text = format!(
+        "spike rates at T = {} against activations, {} calibration samples:\n{}\n\n",
+        report.steps,
+        report.compared.unwrap_or(0),
+        output::table(&head, rows)
+    );
+    if let Some(accuracy) = &report.accuracy {
+        text += &format!(
+            "accuracy on {} calibration samples: trained net {}, spiking network {}\n\n",
+            accuracy.samples,
+            output::percent(accuracy.trained),
+            output::percent(accuracy.spiking)
+        );
+    }
+    text
 }
 
 /// The calibration samples of a net.

@@ -1,7 +1,9 @@
 //! One file for each command: parse, call, print; no logic.
 
+pub mod bench;
 pub mod check;
 pub mod convert;
+pub mod generate;
 pub mod inspect;
 pub mod prune;
 pub mod run;

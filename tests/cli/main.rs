@@ -1,10 +1,12 @@
 //! The command line as a user meets it: the README's commands, their outputs, and bad input of every kind.
 
 mod bad_input;
+mod conversion;
 mod example;
 mod outputs;
 mod shared;
 mod state_dict;
+mod studies;
 
 use std::path::{Path, PathBuf};
 

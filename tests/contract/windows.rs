@@ -78,10 +78,15 @@ fn agree(network: &Arc<Network>, sample: &Sample, steps: u64, what: &str) {
 
 #[test]
 fn layers_of_several_blocks_of_rows_and_words_of_targets_agree_at_every_density_and_rate() {
-    for (seed, (n_in, n_out, density, rate)) in
-        [(1500, 70, 0.3, 0.1), (820, 64, 1.0, 0.5), (1401, 129, 0.05, 0.02), (3, 200, 0.5, 0.9)]
-            .into_iter()
-            .enumerate()
+    for (seed, (n_in, n_out, density, rate)) in [
+        (1500, 70, 0.3, 0.1),
+        (820, 64, 1.0, 0.5),
+        (1401, 129, 0.05, 0.02),
+        (3, 200, 0.5, 0.9),
+        (500, 1000, 0.8, 0.05),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed as u64);
         let mut builder = NetworkBuilder::new();

@@ -1,6 +1,9 @@
 //! The converter's tests: operators, real nets, files of every kind.
 
+mod conversion;
 mod files;
+mod large;
+mod lowering;
 mod operators;
 mod oracle;
 mod rewriting;

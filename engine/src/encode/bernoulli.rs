@@ -40,7 +40,8 @@ pub fn bernoulli(x: &[f32], steps: u32, seed: u64, sample: u64) -> Result<Raster
     Ok(raster(steps as usize, &spikes))
 }
 
-fn stream(seed: u64, sample: u64, neuron: u32) -> Xoshiro256PlusPlus {
+/// The stream of random numbers of (`seed`, `sample`, `neuron`).
+pub(crate) fn stream(seed: u64, sample: u64, neuron: u32) -> Xoshiro256PlusPlus {
     let mut state = split_mix(split_mix(split_mix(seed) ^ sample) ^ u64::from(neuron));
     let mut bytes = [0; 32];
     for chunk in bytes.chunks_exact_mut(8) {
@@ -51,7 +52,7 @@ fn stream(seed: u64, sample: u64, neuron: u32) -> Xoshiro256PlusPlus {
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection whose outputs look random.
-fn split_mix(state: u64) -> u64 {
+pub(crate) fn split_mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

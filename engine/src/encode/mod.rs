@@ -9,6 +9,7 @@ mod given;
 mod regular;
 
 pub use bernoulli::bernoulli;
+pub(crate) use bernoulli::{split_mix, stream};
 pub use given::given;
 pub use regular::regular;
 

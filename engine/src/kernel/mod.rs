@@ -2,13 +2,17 @@
 //!
 //! All tables give equal bits: they differ in the width of the registers, never in the order in which the
 //! numbers of one sum are added, and no multiplication is fused with an addition. The bodies are written
-//! once, in portable Rust, and compiled for each instruction set.
+//! once, in portable Rust or over sixteen lanes, and compiled for each instruction set.
 
 mod bodies;
 mod columns;
 mod lanes;
 mod line;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod octets;
+#[cfg(test)]
+mod tests;
 mod windowed;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -93,6 +97,8 @@ pub struct Kernels {
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
     /// places `starts[r]..starts[r + 1]` of `targets`, distinct in each row, and `weights`.
     pub add_rows: AddRows,
+    /// Appends the places of the bits that are set, ascending.
+    pub list: fn(bits: &[u64], ids: &mut Vec<u32>),
     /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
     /// Returns the number of neurons that a weight reached or that fired.
     pub integrate_step: fn(&mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64,
@@ -132,6 +138,9 @@ macro_rules! kernels {
                     rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
                 ) {
                     windowed::add_rows(rows, starts, targets, weights, currents)
+                }
+                fn list(bits: &[u64], ids: &mut Vec<u32>) {
+                    windowed::list(bits, ids)
                 }
                 fn integrate_step(m: &mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64 {
                     // SAFETY: this function is compiled for the instructions of these lanes.
@@ -178,6 +187,10 @@ kernels!(avx2, "avx2", super::x86::Avx2, "avx2,bmi1,bmi2,popcnt");
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, "avx512", super::x86::Avx512, "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt");
 
+// Every 64-bit ARM has NEON.
+#[cfg(target_arch = "aarch64")]
+kernels!(arm, "neon", super::neon::Neon);
+
 #[cfg(target_arch = "x86_64")]
 fn has_bits() -> bool {
     is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt")
@@ -188,6 +201,8 @@ fn has_bits() -> bool {
 pub fn available() -> Vec<&'static Kernels> {
     #[allow(unused_mut, reason = "only some architectures have more than the portable kernels")]
     let mut kernels = vec![&portable::KERNELS];
+    #[cfg(target_arch = "aarch64")]
+    kernels.push(&arm::KERNELS);
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx2") && has_bits() {

@@ -38,8 +38,8 @@ pub(super) fn add_rows(
                 currents[at] = sum;
             }
         }
-        // What is left of the row is done as four, too, without a branch on how many there are: those of the
-        // next row get −0.0, which changes nothing, one after the other because they need not be distinct.
+        // What is left of the row is done as four, too, without a branch on how many there are: what is
+        // behind the row gets −0.0, which changes nothing, one after the other because they need not be distinct.
         let rest = end - last.len();
         match (targets[rest..].first_chunk::<4>(), weights[rest..].first_chunk::<4>()) {
             (Some(four), Some(weights)) => {
@@ -62,6 +62,27 @@ fn unpack(four: [u16; 4]) -> [usize; 4] {
     // SAFETY: four u16 are as large as a u64, and any bits are a u64.
     let four = u64::from_le(unsafe { std::mem::transmute::<[u16; 4], u64>(four) });
     [0, 16, 32, 48].map(|shift| usize::from((four >> shift) as u16))
+}
+
+/// See [`Kernels::list`](super::Kernels::list).
+#[inline(always)]
+pub(super) fn list(bits: &[u64], ids: &mut Vec<u32>) {
+    let count: usize = bits.iter().map(|word| word.count_ones() as usize).sum();
+    let mut end = ids.len();
+    // Four at a time, without asking how many a word has: most have fewer.
+    ids.resize(end + count + 4, 0);
+    for (first, &word) in (0_u32..).step_by(64).zip(bits).filter(|(_, word)| **word != 0) {
+        let (mut bits, mut at) = (word, end);
+        while bits != 0 {
+            for id in &mut ids[at..at + 4] {
+                *id = first + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+            at += 4;
+        }
+        end += word.count_ones() as usize;
+    }
+    ids.truncate(end);
 }
 
 /// Potentials after a step, who fires, and who was written.

@@ -13,8 +13,10 @@ pub(super) struct Work {
     pub(super) rows: f64,
     /// Weight rows that arriving spikes bring through the taps of convolutions.
     pub(super) tap_rows: f64,
-    /// Weights of those rows that are sparse.
+    /// Weights of those rows that are sparse, from tables that a second-level cache holds.
     pub(super) weights: f64,
+    /// The same from larger tables.
+    pub(super) far_weights: f64,
     /// Vectors of 16 weights of those rows that are dense.
     pub(super) vectors: f64,
     /// Words of 64 neurons.
@@ -37,6 +39,10 @@ const ROW: f64 = 24.0;
 const TAP_ROW: f64 = 50.0;
 /// A weight scattered.
 const WEIGHT: f64 = 1.5;
+/// The same, fetched from farther away.
+const FAR_WEIGHT: f64 = 2.2;
+/// Larger tables, in bytes, are far.
+const NEAR: u64 = 1 << 20;
 /// A vector of a dense row added to the currents.
 const VECTOR: f64 = 4.5;
 /// The membrane update of a word in a step.
@@ -52,13 +58,26 @@ const LANES: f64 = 1.1;
 /// A word of 64 neurons and 16 steps turned from time to neurons.
 const TURNED: f64 = 350.0;
 
+impl Work {
+    /// Adds the weights that arrive from a sparse table of `synapses`.
+    pub(super) fn add_weights(&mut self, weights: u64, synapses: u64) {
+        // Six bytes each: a target and a weight.
+        let far = synapses.saturating_mul(6) > NEAR;
+        *(if far { &mut self.far_weights } else { &mut self.weights }) += weights as f64;
+    }
+}
+
 /// The cycles of a delivery.
 pub(super) fn cycles(work: &Work, delivery: Delivery) -> f64 {
     let update = work.words * work.steps * WORD;
     update
         + match delivery {
             Delivery::Rows => {
-                work.rows * ROW + work.tap_rows * TAP_ROW + work.weights * WEIGHT + work.vectors * VECTOR
+                work.rows * ROW
+                    + work.tap_rows * TAP_ROW
+                    + work.weights * WEIGHT
+                    + work.far_weights * FAR_WEIGHT
+                    + work.vectors * VECTOR
             }
             Delivery::Tiles => {
                 work.tile_rows * TILE_ROW + work.tile_octets * OCTET + work.arranged * ARRANGED

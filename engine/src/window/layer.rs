@@ -2,7 +2,7 @@ use super::Delivery;
 use super::arranged::{Arranged, Tiled};
 use super::cost::{self, Work};
 use super::laid::Laid;
-use super::tiles::blocks;
+use super::tiles::{blocks, table};
 use super::train::{Arriving, Train};
 use crate::kernel::{BLOCK, Kernels, Line, SpikeMasks, Windowed, flat, flat_mut};
 use crate::{Connectivity, Network, Neuron, PopulationId, REBASE, Reset, Rows, Targets};
@@ -22,6 +22,8 @@ pub(super) struct Layer {
     /// Infinite for neurons that never fire.
     thresholds: Vec<Line>,
     reset: Reset,
+    /// How the last window was delivered.
+    delivered: Option<Delivery>,
 }
 
 /// The steps that are run at once, and how.
@@ -74,11 +76,15 @@ impl Layer {
             Neuron::Source | Neuron::MaxPool(_) => return None,
         };
         let zero = vec![Line::of(0.0); thresholds.len()];
-        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset })
+        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset, delivered: None })
     }
 
     pub(super) fn potentials(&self) -> &[f32] {
         &flat(&self.potentials)[..self.n]
+    }
+
+    pub(super) fn delivered(&self) -> Option<Delivery> {
+        self.delivered
     }
 
     pub(super) fn biases(&self) -> &[f32] {
@@ -117,12 +123,14 @@ impl Layer {
         }
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
-        let updates = match self.choose(forced, incoming, steps) {
+        let delivery = self.choose(forced, incoming, steps);
+        self.delivered = Some(delivery);
+        let updates = match delivery {
             Delivery::Rows => self.by_rows(window, incoming, workspace),
             Delivery::Tiles => self.by_tiles(window, incoming, workspace),
             Delivery::TimeLanes => self.by_time_lanes(window, incoming, workspace),
         };
-        train.push_bits(&workspace.fired, words);
+        train.push_bits(window.kernels, &workspace.fired, words);
         updates
     }
 
@@ -163,19 +171,14 @@ impl Layer {
                     (taps, across, (g.target[2] as usize).div_ceil(BLOCK))
                 }
             };
-            let dense = match one.connectivity {
-                Connectivity::Rows(rows) => matches!(rows, Rows::Dense(_)),
-                Connectivity::Conv2d(conv) => matches!(conv.rows(), Rows::Dense(_)),
-                Connectivity::OneToOne(_) => false,
-            };
             match one.connectivity {
                 Connectivity::Conv2d(_) => work.tap_rows += count * rows,
                 Connectivity::Rows(_) | Connectivity::OneToOne(_) => work.rows += count,
             }
-            if dense {
-                work.vectors += count * rows * tiles as f64;
-            } else {
-                work.weights += one.operations as f64;
+            match table(one.connectivity) {
+                Some(Rows::Dense(_)) => work.vectors += count * rows * tiles as f64,
+                Some(table @ Rows::Sparse(_)) => work.add_weights(one.operations, table.synapses()),
+                None => work.weights += one.operations as f64,
             }
             // Fewer than eight steps leave places empty.
             work.tile_rows += count * rows * tiles as f64 * (octets * 8.0 / steps as f64);
@@ -189,7 +192,9 @@ impl Layer {
         work
     }
 
-    fn windowed(&mut self, lines: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
+    /// Some words of 64 neurons.
+    fn windowed(&mut self, words: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
+        let lines = words.start * WORD..words.end * WORD;
         Windowed {
             potentials: &mut self.potentials[lines.clone()],
             biases: &self.biases[lines.clone()],
@@ -202,17 +207,17 @@ impl Layer {
     fn by_rows(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
         let Window { kernels, steps, k, .. } = window;
         let lines = self.potentials.len();
-        let currents = &mut workspace.currents;
+        let Workspace { currents, fired, .. } = workspace;
         if currents.len() < lines + COMPACT / BLOCK {
             currents.resize(lines + COMPACT / BLOCK, Line::of(-0.0));
         }
         let mut updates = 0;
-        let rows = workspace.fired.chunks_exact_mut(lines / WORD).take(steps);
+        let rows = fired.chunks_exact_mut(lines / WORD).take(steps);
         for ((step, k), fired) in (0..).zip(k..).zip(rows) {
             for one in incoming {
                 deliver(kernels, one.connectivity, one.arriving.of(step), self.n, flat_mut(currents));
             }
-            let mut neurons = self.windowed(0..lines, k);
+            let mut neurons = self.windowed(0..lines / WORD, k);
             updates += (kernels.integrate_step)(&mut neurons, &mut currents[..lines], fired);
         }
         updates
@@ -244,7 +249,7 @@ impl Layer {
                     currents.fill(Line::of(-0.0));
                 }
             }
-            let mut neurons = self.windowed(word * WORD..(word + 1) * WORD, k);
+            let mut neurons = self.windowed(word..word + 1, k);
             updates += (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
         }
         updates
@@ -267,7 +272,7 @@ impl Layer {
             for (tile, currents) in (word * WORD..).zip(currents.chunks_exact_mut(padded)) {
                 (kernels.time_lanes)(columns, tile * BLOCK, masks, steps, currents);
             }
-            let mut neurons = self.windowed(word * WORD..(word + 1) * WORD, k);
+            let mut neurons = self.windowed(word..word + 1, k);
             updates += (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
         }
         updates
@@ -306,8 +311,8 @@ fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: us
                         Rows::Sparse(rows) => match rows.targets() {
                             Targets::U16(ids) => {
                                 // A table has fewer than 2³² rows.
-                                let (row, currents) = (&[row as u32], compact(currents, first));
-                                (kernels.add_rows)(row, rows.row_starts(), ids, rows.weights(), currents);
+                                let (taps, currents) = (&[row as u32], compact(currents, first));
+                                (kernels.add_rows)(taps, rows.row_starts(), ids, rows.weights(), currents);
                             }
                             Targets::U32(ids) => {
                                 let range = rows.range(row);

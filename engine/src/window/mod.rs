@@ -110,6 +110,19 @@ impl WindowSimulator {
         };
         Self { network, way }
     }
+
+    /// How the spikes of the last window reached a population; `None` if it has no potentials, or nothing was
+    /// run in windows yet.
+    #[must_use]
+    pub fn delivery(&self, population: PopulationId) -> Option<Delivery> {
+        match &self.way {
+            Way::Steps(_) => None,
+            Way::Windows(windows) => match &windows.populations[population.index()] {
+                Running::Layer(layer) => layer.delivered(),
+                Running::Source | Running::MaxPool(_) => None,
+            },
+        }
+    }
 }
 
 impl Windows {

@@ -1,3 +1,5 @@
+use crate::kernel::Kernels;
+
 /// The spikes of one population in the present window and in the steps before it that are still under way.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Train {
@@ -67,29 +69,11 @@ impl Train {
     }
 
     /// Adds a step for every row of `fired` `[steps][words]`, a bit per neuron.
-    pub(super) fn push_bits(&mut self, fired: &[u64], words: usize) {
-        let spikes: usize = fired.iter().map(|word| word.count_ones() as usize).sum();
-        let mut end = self.ids.len();
-        // Ids are written four at a time, without asking how many a word has: most have fewer.
-        self.ids.resize(end + spikes + 4, 0);
+    pub(super) fn push_bits(&mut self, kernels: &Kernels, fired: &[u64], words: usize) {
         for row in fired.chunks_exact(words) {
-            for (first, &word) in (0_u32..).step_by(64).zip(row).filter(|(_, word)| **word != 0) {
-                let (mut bits, mut at) = (word, end);
-                loop {
-                    for id in &mut self.ids[at..at + 4] {
-                        *id = first + bits.trailing_zeros();
-                        bits &= bits.wrapping_sub(1);
-                    }
-                    at += 4;
-                    if bits == 0 {
-                        break;
-                    }
-                }
-                end += word.count_ones() as usize;
-            }
-            self.starts.push(u32::try_from(end).unwrap_or_else(|_| too_many(end)));
+            (kernels.list)(row, &mut self.ids);
+            self.starts.push(self.end());
         }
-        self.ids.truncate(end);
     }
 
     fn end(&self) -> u32 {
@@ -120,12 +104,13 @@ mod tests {
     #[test]
     fn bits_become_ascending_ids_step_by_step() {
         let rows = [[0, u64::MAX], [1 | 1 << 63, 0], [0, 0], [0b1_1111, 1 << 7]];
-        let mut train = Train::new(0);
-        train.push_bits(rows.as_flattened(), 2);
-        for (step, row) in rows.iter().enumerate() {
-            let wanted: Vec<u32> =
-                (0..128).filter(|id| row[*id as usize / 64] >> (id % 64) & 1 == 1).collect();
-            assert_eq!(train.arriving(0, 4).of(step), wanted);
+        for kernels in crate::kernel::available() {
+            let mut train = Train::new(0);
+            train.push_bits(kernels, rows.as_flattened(), 2);
+            for (step, row) in rows.iter().enumerate() {
+                let set = |id: &u32| row[*id as usize / 64] >> (id % 64) & 1 == 1;
+                assert_eq!(train.arriving(0, 4).of(step), (0..128).filter(set).collect::<Vec<u32>>());
+            }
         }
     }
 

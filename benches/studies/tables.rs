@@ -1,0 +1,229 @@
+//! One function for each table of the record.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use snn_engine::random::{Plan, RandomNetwork};
+use snn_engine::*;
+use snn_rivals::{Study, study};
+
+use crate::cases::{self, STEPS};
+
+/// Densities of the cells.
+pub const DENSITIES: [f64; 7] = [1.0, 0.5, 0.3, 0.1, 0.05, 0.02, 0.01];
+/// Rates of the cells.
+pub const RATES: [f64; 6] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.001];
+
+/// One density and rate of a population of 1200 behind 1200.
+pub struct Cell {
+    pub density: f64,
+    pub rate: f64,
+    /// Seconds per sample of the simulator, the scatter loop and the dense product.
+    pub seconds: [f64; 3],
+    pub kernel: String,
+}
+
+fn seconds(study: &Study) -> [f64; 3] {
+    let of = |rival: &Result<snn_rivals::Times, _>| rival.as_ref().map_or(f64::NAN, |times| times.best());
+    [study.layers.best(), of(&study.scatter), of(&study.dense)]
+}
+
+fn kernels(study: &Study) -> String {
+    let names = study.each.iter().map(|layer| match layer.delivery {
+        Some(delivery) => format!("{delivery:?}"),
+        None => "steps".to_owned(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Milliseconds; `–` if there are none.
+fn ms(seconds: f64) -> String {
+    if seconds.is_nan() { "–".to_owned() } else { format!("{:.3}", seconds * 1e3) }
+}
+
+fn ratio(times: f64) -> String {
+    if times.is_nan() { "–".to_owned() } else { format!("{times:.2}") }
+}
+
+fn run(network: &Arc<Network>, rate: f64, samples: usize, time: Duration) -> Study {
+    let input = cases::input(network, rate, samples);
+    study(network, &input, samples, STEPS, time).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The cases of the record.
+pub fn nine(time: Duration) -> String {
+    let mut text = String::from(
+        "| case, T = 256 | ms a sample | scatter loop | dense product | faster than dense | floor | faster than scatter | \
+         of the scatter limit | kernel |\n|---|---:|---:|---:|---:|---:|---:|---:|---|\n",
+    );
+    for case in cases::all() {
+        let study = run(&case.network(), case.rate, 2, time);
+        let [ours, scatter, dense] = seconds(&study);
+        let operations = study.statistics.total().synaptic_operations as f64 / study.samples as f64;
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | **{}** | {} | {} | {:.2} | {} |",
+            case.name,
+            ms(ours),
+            ms(scatter),
+            ms(dense),
+            ratio(dense / ours),
+            case.floor,
+            ratio(scatter / ours),
+            operations / ours / study.limit,
+            kernels(&study)
+        );
+    }
+    text
+}
+
+fn square(size: u32, density: f64, rate: f64) -> Arc<Network> {
+    let plan = Plan::Layers(vec![size, size]);
+    let recipe = RandomNetwork { plan, density, rate, bias: 0.0, firing_output: true, seed: 1 };
+    Arc::new(recipe.make().unwrap_or_else(|error| panic!("{error}")).0)
+}
+
+fn cell(density: f64, rate: f64, time: Duration) -> Cell {
+    let study = run(&square(1200, density, rate), rate, 2, time);
+    Cell { density, rate, seconds: seconds(&study), kernel: kernels(&study) }
+}
+
+/// Every density with every rate.
+pub fn cells(time: Duration) -> Vec<Cell> {
+    let pairs = DENSITIES.iter().flat_map(|&density| RATES.iter().map(move |&rate| (density, rate)));
+    pairs.map(|(density, rate)| cell(density, rate, time)).collect()
+}
+
+/// The cells as two tables: time with kernel, and how many times faster than the scatter loop and the dense product.
+pub fn cells_text(cells: &[Cell]) -> String {
+    let mut text = String::new();
+    let mut table = |title: &str, of: &dyn Fn(&Cell) -> String| {
+        let _ = write!(text, "{title}\n\n| density |");
+        RATES.iter().for_each(|rate| _ = write!(text, " rate {} % |", rate * 100.0));
+        let _ = writeln!(text, "\n|---:|{}", "---:|".repeat(RATES.len()));
+        for row in cells.chunks(RATES.len()) {
+            let _ = write!(text, "| {} |", row[0].density);
+            row.iter().for_each(|cell| _ = write!(text, " {} |", of(cell)));
+            text.push('\n');
+        }
+        text.push('\n');
+    };
+    table("Milliseconds a sample, and the kernel chosen", &|cell| {
+        format!("{} {}", ms(cell.seconds[0]), cell.kernel)
+    });
+    table("Times faster than the scatter loop", &|cell| ratio(cell.seconds[1] / cell.seconds[0]));
+    table("Times faster than the dense product over all steps", &|cell| {
+        ratio(cell.seconds[2] / cell.seconds[0])
+    });
+    text
+}
+
+/// Cost per synaptic operation over the size of a layer, density 0.1, rate 2 %.
+pub fn scale(sizes: &[u32], time: Duration) -> String {
+    let mut text = String::from(
+        "| layer | synapses | operations a sample | ms a sample | ns an operation | scatter loop, ns | kernel |\n\
+         |---|---:|---:|---:|---:|---:|---|\n",
+    );
+    for &size in sizes {
+        let network = square(size, 0.1, 0.02);
+        let synapses = network.projections()[0].connectivity().synapses();
+        let study = run(&network, 0.02, 1, time);
+        let [ours, scatter, _] = seconds(&study);
+        let operations = study.statistics.total().synaptic_operations as f64;
+        let _ = writeln!(
+            text,
+            "| {size}² | {synapses} | {operations} | {} | {:.3} | {:.3} | {} |",
+            ms(ours),
+            ours / operations * 1e9,
+            scatter / operations * 1e9,
+            kernels(&study)
+        );
+    }
+    text
+}
+
+fn perceptron() -> Arc<Network> {
+    let plan = Plan::Layers(vec![784, 1200, 1200, 10]);
+    let recipe = RandomNetwork { plan, density: 0.1, rate: 0.04, bias: 0.0, firing_output: false, seed: 1 };
+    Arc::new(recipe.make().unwrap_or_else(|error| panic!("{error}")).0)
+}
+
+/// A batch on one thread and on two: wall clock, in turns, the best of `rounds`.
+pub fn batch(samples: usize, rounds: usize) -> String {
+    let network = perceptron();
+    let input = cases::input(&network, 0.04, samples);
+    let simulator = AnySimulator::new(Mode::Auto, network);
+    let mut best = [f64::INFINITY; 2];
+    for _ in 0..rounds {
+        for (threads, best) in (1..).zip(&mut best) {
+            let started = Instant::now();
+            let outcomes = run_samples(0..samples, threads, &simulator, |simulator, sample| {
+                run_sample(simulator.get(), &input, sample, STEPS, false)
+            });
+            assert_eq!(outcomes.map(|outcomes| outcomes.len()), Ok(samples));
+            *best = best.min(started.elapsed().as_secs_f64());
+        }
+    }
+    format!(
+        "784-1200-1200-10, density 0.1, rate 4 %, {samples} samples, whole job: {} ms on one thread, {} ms on two: {:.2} times \
+         faster\n",
+        ms(best[0]),
+        ms(best[1]),
+        best[0] / best[1]
+    )
+}
+
+/// Whole jobs beside their layers alone.
+pub fn job(time: Duration) -> String {
+    let mut text = String::from(
+        "| net and input | operations a sample | layers alone, ms | whole job, ms | whole / layers | scatter loop, ms | \
+         dense product, ms | kernels |\n|---|---:|---:|---:|---:|---:|---:|---|\n",
+    );
+    let mut add = |name: &str, network: &Arc<Network>, input: &Input| {
+        let study = study(network, input, 4, STEPS, time).unwrap_or_else(|error| panic!("{error}"));
+        let [ours, scatter, dense] = seconds(&study);
+        let whole = study.whole.best();
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} | {:.2} | {} | {} | {} |",
+            study.statistics.total().synaptic_operations / 4,
+            ms(ours),
+            ms(whole),
+            whole / ours,
+            ms(scatter),
+            ms(dense),
+            kernels(&study)
+        );
+    };
+    let network = perceptron();
+    add("784-1200-1200-10, density 0.1, random spikes of 4 %", &network, &cases::input(&network, 0.04, 4));
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mnist");
+    let network = snn_formats::read_net(format!("{folder}/net.bin"), snn_formats::Source::Mapped);
+    let network = Arc::new(network.unwrap_or_else(|error| panic!("{error}")));
+    for (name, encoding) in [("constant", Encoding::Constant), ("poisson", Encoding::Poisson { seed: 1 })] {
+        let array = snn_formats::npy::read(format!("{folder}/x.npy"));
+        let x = array.and_then(|array| array.into_f32()).unwrap_or_else(|error| panic!("{error}"));
+        let input = Input::values(&network, x, encoding).unwrap_or_else(|error| panic!("{error}"));
+        add(&format!("MNIST 784-300-100-10 pruned by 90 %, {name}"), &network, &input);
+    }
+    text
+}
+
+/// Every table and the chart once, as small as they get; what they say must be whole.
+pub fn check() {
+    let short = Duration::from_millis(1);
+    let cells: Vec<Cell> = DENSITIES[..2]
+        .iter()
+        .flat_map(|&density| RATES.map(|_| cell(density, 0.05, short)))
+        .take(6)
+        .collect();
+    let text = cells_text(&cells);
+    assert!(text.contains("| 1 | ") && !text.contains("NaN"), "{text}");
+    let chart = crate::chart::draw(&cells);
+    assert!(chart.starts_with("<svg") && chart.ends_with("</svg>\n") && !chart.contains("NaN"), "{chart}");
+    let text = scale(&[300], short);
+    assert!(text.contains("| 300² | "), "{text}");
+    let text = batch(4, 1);
+    assert!(text.contains("4 samples"), "{text}");
+}

@@ -1,0 +1,66 @@
+"""Converts trained, pruned neural networks into spiking networks and runs them event-driven, bit for bit.
+
+`convert` makes a :class:`ConvertedSNN` of a torch module, an ONNX file or arrays; its `run` gives output spike counts.
+`Simulator` runs a network step by step inside another program's loop. Importing this package needs NumPy only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snn_event._snn_event import (
+    ConvertError,
+    FormatError,
+    Model,
+    Network,
+    NetworkError,
+    Population,
+    Projection,
+    Simulator,
+    __version__,
+)
+from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
+from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, Spikes, Statistics
+from snn_event.extras import MissingExtra
+
+if TYPE_CHECKING:
+    # Not in __all__: `from snn_event import *` must not need torch.
+    from snn_event.qcfs import QCFSActivation as QCFSActivation
+    from snn_event.qcfs import replace_relu_with_qcfs as replace_relu_with_qcfs
+
+__all__ = [
+    "ConversionWarning",
+    "ConvertError",
+    "ConvertedSNN",
+    "FormatError",
+    "MissingExtra",
+    "Model",
+    "Network",
+    "NetworkError",
+    "Population",
+    "PopulationStatistics",
+    "Projection",
+    "Run",
+    "Simulator",
+    "Spikes",
+    "Statistics",
+    "__version__",
+    "convert",
+    "read_model",
+    "to_onnx",
+]
+
+#: What needs torch, and is looked up when it is asked for.
+_OF_TORCH = ("QCFSActivation", "replace_relu_with_qcfs")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_TORCH:
+        from snn_event import qcfs
+
+        return getattr(qcfs, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_OF_TORCH])

@@ -1,0 +1,290 @@
+"""Spiking networks, their runs, and the conversion of trained nets. Use the package `snn_event`."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Path = str | os.PathLike[str]
+_Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
+
+__all__ = [
+    "ConvertError",
+    "FormatError",
+    "Model",
+    "Network",
+    "NetworkError",
+    "Outcomes",
+    "Population",
+    "Projection",
+    "Simulator",
+    "__version__",
+    "from_arrays",
+    "read_npz",
+]
+
+__version__: str
+
+class NetworkError(ValueError):
+    """Something is not a network, or not an input or a state of this network."""
+
+class FormatError(ValueError):
+    """A file is damaged or holds something else."""
+
+class ConvertError(ValueError):
+    """A model cannot be converted."""
+
+@final
+class Network:
+    """A spiking network, immutable; what `net.bin` holds."""
+
+    @staticmethod
+    def load(path: _Path, *, mmap: bool = True) -> Network:
+        """Reads a `net.bin`."""
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Network:
+        """Reads the bytes of a `net.bin`."""
+
+    def save(self, path: _Path) -> None:
+        """Writes a `net.bin`, complete or not at all."""
+
+    def to_bytes(self) -> bytes:
+        """The bytes of its `net.bin`."""
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Network], tuple[bytes]]: ...
+    def run(
+        self,
+        x: NDArray[np.float32] | None = None,
+        T: int | None = None,
+        *,
+        raster: NDArray[np.bool_] | None = None,
+        encoding: str = "constant",
+        seed: int = 0,
+        threads: int | None = None,
+        mode: str = "auto",
+        spikes: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> Outcomes:
+        """Runs samples: values `x` in an encoding, or the spikes of `raster`."""
+
+    @property
+    def populations(self) -> list[Population]:
+        """The populations in order of declaration; the last one is the one to read."""
+
+    @property
+    def projections(self) -> list[Projection]:
+        """The projections in order of declaration."""
+
+    @property
+    def provenance(self) -> str:
+        """What the file says about its origin, as JSON."""
+
+    def with_provenance(self, provenance: str) -> Network:
+        """The same network, saying something else about its origin: a JSON object."""
+
+@final
+class Population:
+    """Neurons of one kind."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the network."""
+
+    @property
+    def kind(self) -> Literal["source", "integrate-and-fire", "accumulator", "max-pool"]:
+        """`source`, `integrate-and-fire`, `accumulator` or `max-pool`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(n,)` or `(channels, height, width)`."""
+
+    @property
+    def size(self) -> int:
+        """The number of neurons."""
+
+    @property
+    def threshold(self) -> NDArray[np.float32] | None:
+        """The threshold of every neuron; none for populations that do not fire by threshold."""
+
+    @property
+    def bias(self) -> NDArray[np.float32] | None:
+        """The current that every neuron gets in every step; none for populations without potential."""
+
+    @property
+    def start(self) -> NDArray[np.float32] | None:
+        """The potential of every neuron before the first step; none for populations that do not fire by threshold."""
+
+    @property
+    def reset(self) -> Literal["subtract", "zero"] | None:
+        """`subtract` or `zero`; none for populations that do not fire by threshold."""
+
+@final
+class Projection:
+    """The synapses from one population to another."""
+
+    @property
+    def source(self) -> str:
+        """The name of the population whose spikes it carries."""
+
+    @property
+    def target(self) -> str:
+        """The name of the population that receives them."""
+
+    @property
+    def delay(self) -> int:
+        """Steps from emission to arrival."""
+
+    @property
+    def kind(self) -> Literal["rows", "conv2d", "one-to-one"]:
+        """`rows`, `conv2d` or `one-to-one`."""
+
+    @property
+    def synapses(self) -> int:
+        """The number of synapses, shared weights counted wherever they are used."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Neurons of the target and of the source."""
+
+    def csr(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """The matrix `[n_post, n_pre]` in CSR form, neurons in the user's order: `(data, indices, indptr)`."""
+
+@final
+class Outcomes:
+    """What the samples of a run gave."""
+
+    @property
+    def single(self) -> bool:
+        """Whether the input was one sample without an axis of samples."""
+
+    @property
+    def T(self) -> int:
+        """The number of steps."""
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+
+    @property
+    def counts(self) -> NDArray[np.uint32]:
+        """Spikes of every neuron of the last population, `(N, n)`."""
+
+    @property
+    def potentials(self) -> NDArray[np.float32]:
+        """Potentials of the last population after the last step, `(N, n)`, or `(N, 0)` if it has none."""
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The class as the command line tells it, `(N,)`."""
+
+    @property
+    def drive_operations(self) -> int:
+        """Multiply-adds spent once per sample on constant currents, all samples."""
+
+    def populations(self) -> list[tuple[str, int, int, int, int, int]]:
+        """For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples."""
+
+    def spikes(self, population: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]:
+        """All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept."""
+
+@final
+class Simulator:
+    """Runs a network step by step."""
+
+    def __new__(cls, network: Network, mode: str = "event") -> Simulator: ...
+    @property
+    def network(self) -> Network:
+        """The network that it runs."""
+
+    @property
+    def t(self) -> int:
+        """Steps done."""
+
+    def start(self, x: NDArray[np.float32] | None = None) -> None:
+        """Goes back to step 0, with the constant currents of one sample, or without any."""
+
+    def reset(self) -> None:
+        """Goes back to step 0 with the same constant currents."""
+
+    def step(self, spikes: _Spikes | Mapping[str, _Spikes] | None = None) -> NDArray[np.bool_]:
+        """Does one step and gives the spikes of the last population."""
+
+    def spikes(self, population: str | None = None) -> NDArray[np.bool_]:
+        """The spikes of a population in the last step, as flags of its shape; of the last population if none is named."""
+
+    def fired(self, population: str | None = None) -> NDArray[np.uint32]:
+        """The neurons of a population that fired in the last step, ascending; of the last population if none is named."""
+
+    def potentials(self, population: str | None = None) -> NDArray[np.float32]:
+        """The potentials of a population after the last step, of its shape; of the last population if none is named."""
+
+    def state(self) -> bytes:
+        """Where the run stands: all that the next step depends on but the stimulus and the constant currents."""
+
+    def restore(self, state: bytes) -> None:
+        """Goes on from a state of any simulator of this network, with the constant currents of the last start."""
+
+    def statistics(self) -> list[tuple[str, int, int, int]]:
+        """Name, spikes, synaptic operations and updates of every population since the last start or reset."""
+
+@final
+class Model:
+    """A trained net, ready to be evaluated and converted."""
+
+    @staticmethod
+    def from_onnx(path: _Path) -> Model:
+        """Reads an ONNX file."""
+
+    @staticmethod
+    def from_onnx_bytes(data: bytes) -> Model:
+        """Reads the bytes of an ONNX file that stands alone."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of the result for one sample."""
+
+    @property
+    def activations(self) -> list[int | None]:
+        """Levels of every quantised activation (QCFS), in execution order; none for the other activations."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about how the model was read."""
+
+    def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The outputs of the trained net itself, `(N, n)`."""
+
+    def convert(
+        self,
+        calibration: NDArray[np.float32] | None,
+        *,
+        T: int,
+        normalise: str,
+        percentile: float,
+        scale_per: str | None,
+        zeros: bool,
+        start: str | None,
+        readout: str,
+        unroll: bool,
+        input_mean: Sequence[float],
+        input_std: Sequence[float],
+        fit: bool,
+        compare: bool,
+        labels: NDArray[np.int64] | None,
+    ) -> tuple[Network, str, list[str]]:
+        """Makes a spiking network: the network, the report as JSON, and notes."""
+
+def read_npz(path: _Path) -> tuple[Model | Network, list[str]]:
+    """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes."""
+
+def from_arrays(
+    arrays: Sequence[tuple[str, NDArray[np.float32] | NDArray[np.int64] | str]],
+) -> tuple[Model | Network, list[str]]:
+    """Makes a fully connected net of arrays W0, b0, W1, b1, …: the net, and notes."""

@@ -1,0 +1,427 @@
+"""A converted network and what its runs give."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from snn_event._snn_event import Network, Outcomes, Population, Simulator
+from snn_event.extras import need
+
+__all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "Spikes", "Statistics"]
+
+#: Steps of a run if neither the user nor the file says how many, as on the command line.
+DEFAULT_STEPS = 256
+
+
+def as_floats(x: Any) -> NDArray[np.float32]:
+    """An array or tensor as float32, without a copy where it already is."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu().numpy()
+    return np.asarray(x, dtype=np.float32)
+
+
+def as_flags(raster: Any) -> NDArray[np.bool_]:
+    """An array or tensor of 0 and 1 as booleans, without a copy where it is bool or uint8."""
+    if hasattr(raster, "detach"):
+        raster = raster.detach().cpu().numpy()
+    values: NDArray[Any] = np.asarray(raster)
+    if values.dtype == np.bool_:
+        return values
+    allowed = (values == 0) | (values == 1)
+    if not allowed.all():
+        place = tuple(int(i) for i in np.argwhere(~allowed)[0])
+        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
+    flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
+    return flags
+
+
+@dataclass(frozen=True)
+class PopulationStatistics:
+    """What happened in one population, summed over all samples of a run."""
+
+    name: str
+    neurons: int
+    #: Spikes that its neurons emitted.
+    spikes: int
+    #: Spikes per neuron and step.
+    rate: float
+    #: Weights that spikes delivered to it.
+    synaptic_operations: int
+    #: Multiply-adds that a dense simulator would have made for it.
+    dense_operations: int
+    #: Touched potentials: pairs of neuron and step.
+    updates: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What happened in a run; the numbers are exact."""
+
+    samples: int
+    T: int
+    #: Multiply-adds spent on constant currents, once per sample.
+    drive_operations: int
+    populations: tuple[PopulationStatistics, ...]
+
+    def __getitem__(self, name: str) -> PopulationStatistics:
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise KeyError(f"there is no population {name!r}; there are {[p.name for p in self.populations]}")
+
+    @property
+    def synaptic_operations(self) -> int:
+        """Of all populations."""
+        return sum(population.synaptic_operations for population in self.populations)
+
+    @property
+    def dense_operations(self) -> int:
+        """Of all populations."""
+        return sum(population.dense_operations for population in self.populations)
+
+    def to_pandas(self) -> Any:
+        """A data frame with one row for each population. Needs pandas."""
+        pandas = need("pandas", "pandas")
+        return pandas.DataFrame([vars(population) for population in self.populations]).set_index("name")
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """All spikes of one population in a run, sample after sample, the steps of each ascending."""
+
+    #: The population's name and shape.
+    population: str
+    shape: tuple[int, ...]
+    #: Steps of every sample.
+    T: int
+    #: Which neuron, in the user's order (images channels first), and in which step.
+    node_ids: NDArray[np.uint32]
+    timestamps: NDArray[np.uint32]
+    #: Where each sample starts, `[samples + 1]`.
+    sample_ptr: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.sample_ptr) - 1
+
+    def sample(self, index: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Neurons and steps of one sample."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        index %= len(self)
+        part = slice(int(self.sample_ptr[index]), int(self.sample_ptr[index + 1]))
+        return self.node_ids[part], self.timestamps[part]
+
+    def counts(self) -> NDArray[np.int64]:
+        """Spikes of every neuron, `(N, *shape)`."""
+        size = int(np.prod(self.shape))
+        ends = self.sample_ptr.astype(np.int64)
+        samples = np.repeat(np.arange(len(self)), ends[1:] - ends[:-1])
+        counts = np.bincount(samples * size + self.node_ids, minlength=len(self) * size)
+        return counts.reshape(len(self), *self.shape)
+
+    def raster(self, index: int) -> NDArray[np.bool_]:
+        """The spikes of one sample as flags, `(T, *shape)`."""
+        neurons, steps = self.sample(index)
+        flags = np.zeros((self.T, int(np.prod(self.shape))), np.bool_)
+        flags[steps, neurons] = True
+        return flags.reshape(self.T, *self.shape)
+
+    def to_neo(self, index: int, step: float = 1.0) -> list[Any]:
+        """The spike train of every neuron in one sample, a step lasting `step` milliseconds. Needs neo."""
+        neo = need("neo", "neo")
+        neurons, steps = self.sample(index)
+        order = np.lexsort((steps, neurons))
+        ends = np.searchsorted(neurons[order], np.arange(1, int(np.prod(self.shape))))
+        times = np.split(steps[order] * float(step), ends)
+        stop = self.T * float(step)
+        return [
+            neo.SpikeTrain(train, units="ms", t_stop=stop, name=f"{self.population}[{neuron}]")
+            for neuron, train in enumerate(times)
+        ]
+
+
+class Run:
+    """What a run gave. A sample that was given without an axis of samples has results without one."""
+
+    def __init__(self, network: Network, outcomes: Outcomes) -> None:
+        self._network = network
+        self._outcomes = outcomes
+
+    def _batch(self, values: NDArray[Any]) -> Any:
+        return values[0] if self._outcomes.single else values
+
+    @property
+    def T(self) -> int:
+        """The number of steps."""
+        return self._outcomes.T
+
+    @property
+    def counts(self) -> NDArray[np.uint32]:
+        """Output spike counts, `(n,)` or `(N, n)`."""
+        counts: NDArray[np.uint32] = self._batch(self._outcomes.counts)
+        return counts
+
+    @property
+    def potentials(self) -> NDArray[np.float32]:
+        """The integrated input of the last population, `(n,)` or `(N, n)`: all current that its neurons have received.
+
+        It is the potential of a population that never fires, and `v + θ·count - v_start` of one that does: what the
+        spikes took away is put back, so that no negative output is lost.
+        """
+        integrated: NDArray[np.float32] = self._batch(self._integrated())
+        return integrated
+
+    def _integrated(self) -> NDArray[np.float32]:
+        output = self._network.populations[-1]
+        potentials = self._outcomes.potentials
+        if output.kind == "accumulator":
+            return potentials
+        if output.kind != "integrate-and-fire" or output.reset != "subtract":
+            raise ValueError(
+                f"the last population, `{output.name}` ({output.kind}, reset {output.reset}), does not keep its "
+                "integrated input; use counts, or classify(x, by='counts')"
+            )
+        # In double precision, so that equal sums of a lattice net stay equal.
+        taken = output.threshold.astype(np.float64) * self._outcomes.counts  # type: ignore[union-attr]
+        integrated = potentials + taken - output.start.astype(np.float64)  # type: ignore[union-attr]
+        return integrated.astype(np.float32)
+
+    def classes(self, by: Literal["potential", "counts"] = "potential") -> NDArray[np.int64]:
+        """The class of every sample: the largest value, the lowest index among equals."""
+        if by == "potential":
+            values: NDArray[Any] = self._integrated()
+        elif by == "counts":
+            values = self._outcomes.counts
+        else:
+            raise ValueError(f"by is {by!r}; allowed are 'potential' and 'counts'")
+        classes: NDArray[np.int64] = self._batch(values.argmax(axis=-1))
+        return classes
+
+    @property
+    def spikes(self) -> dict[str, Spikes]:
+        """All spikes by the names of the populations, if they were kept (`spikes=True`)."""
+
+        def of(population: Population) -> Spikes:
+            return Spikes(population.name, population.shape, self.T, *self._outcomes.spikes(population.name))
+
+        return {population.name: of(population) for population in self._network.populations}
+
+    @property
+    def statistics(self) -> Statistics:
+        """What happened, per population, summed over the samples."""
+        neuron_steps = self._outcomes.samples * self.T
+
+        def of(name: str, neurons: int, spikes: int, *operations: int) -> PopulationStatistics:
+            return PopulationStatistics(name, neurons, spikes, spikes / max(1, neurons * neuron_steps), *operations)
+
+        populations = tuple(of(*row) for row in self._outcomes.populations())
+        return Statistics(self._outcomes.samples, self.T, self._outcomes.drive_operations, populations)
+
+
+def _stated_steps(network: Network) -> int | None:
+    """The steps that a network was made for, if its file says so."""
+    options = json.loads(network.provenance).get("options")
+    steps = options.get("T") if isinstance(options, dict) else None
+    return steps if isinstance(steps, int) and steps > 0 else None
+
+
+@contextmanager
+def _bar(asked: bool, samples: int) -> Iterator[Callable[[int], object] | None]:
+    """A progress bar over samples, if one is asked for."""
+    if not asked:
+        yield None
+        return
+    with need("tqdm", "progress").tqdm(total=samples, unit="sample") as bar:
+        yield bar.update
+
+
+class ConvertedSNN:
+    """A spiking network with the number of steps it is run for. Made by :func:`snn_event.convert` or :meth:`load`.
+
+    The attributes `weights`, `biases`, `thresholds`, `T` and `n_layers` and the methods `run` and `classify` are those
+    of sc-neurocore's class of this name.
+    """
+
+    def __init__(self, network: Network, T: int, report: Mapping[str, Any] | None = None) -> None:
+        #: The network itself.
+        self.network = network
+        #: Steps of a run.
+        self.T = T
+        #: What the conversion did, layer by layer, if this network was just converted.
+        self.report = report
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], T: int | None = None) -> ConvertedSNN:
+        """Reads a `net.bin`, of this package or of the command line.
+
+        `T` is the number of steps of a run; if it is not given, that of the file, or 256 if the file has none.
+        """
+        network = Network.load(path)
+        if T is None:
+            T = _stated_steps(network) or DEFAULT_STEPS
+        return cls(network, T)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a `net.bin`, which the command line runs too; complete or not at all."""
+        network = self.network
+        if _stated_steps(network) != self.T:
+            said = json.loads(network.provenance)
+            said["options"] = {**said.get("options", {}), "T": self.T}
+            network = network.with_provenance(json.dumps(said))
+        network.save(path)
+
+    def __repr__(self) -> str:
+        sizes = " -> ".join(
+            f"{population.name} {'x'.join(map(str, population.shape))}" for population in self.network.populations
+        )
+        return f"ConvertedSNN({sizes}, T={self.T})"
+
+    # What it is made of.
+
+    def _layers(self) -> list[Population]:
+        return [population for population in self.network.populations if population.kind != "source"]
+
+    @property
+    def n_layers(self) -> int:
+        """The number of populations behind the input."""
+        return len(self._layers())
+
+    @property
+    def weights(self) -> list[Any]:
+        """The weights of every projection `[n_post, n_pre]` as SciPy CSR arrays, in the user's order. Needs SciPy.
+
+        Shared weights of convolutions are written out. Names and delays are in `network.projections`.
+        """
+        sparse = need("scipy.sparse", "scipy")
+        return [
+            sparse.csr_array(projection.csr(), shape=projection.shape) for projection in self.network.projections
+        ]
+
+    def dense_weights(self) -> list[NDArray[np.float32]]:
+        """The weights of every projection `[n_post, n_pre]` as arrays with all their zeros."""
+        dense = []
+        for projection in self.network.projections:
+            data, indices, indptr = projection.csr()
+            weights = np.zeros(projection.shape, np.float32)
+            weights[np.repeat(np.arange(projection.shape[0]), np.diff(indptr)), indices] = data
+            dense.append(weights)
+        return dense
+
+    @property
+    def biases(self) -> list[NDArray[np.float32] | None]:
+        """The current that every neuron gets in every step, for every layer that has potentials."""
+        return [population.bias for population in self._layers()]
+
+    @property
+    def thresholds(self) -> list[Any]:
+        """The threshold of every layer: a number, an array if its neurons differ, None if it does not fire by one."""
+
+        def of(population: Population) -> Any:
+            threshold = population.threshold
+            if threshold is None:
+                return None
+            return float(threshold[0]) if threshold.size and (threshold == threshold[0]).all() else threshold
+
+        return [of(population) for population in self._layers()]
+
+    @property
+    def initial_membrane_fraction(self) -> float | None:
+        """The potential before the first step in thresholds, if it is the same everywhere but in the last layer."""
+        fractions = {
+            float(fraction)
+            for population in self._layers()[:-1]
+            if population.threshold is not None and population.start is not None
+            for fraction in np.unique(population.start / population.threshold)
+        }
+        return fractions.pop() if len(fractions) == 1 else (0.0 if not fractions else None)
+
+    # Running it.
+
+    def simulate(
+        self,
+        x: ArrayLike | None = None,
+        *,
+        T: int | None = None,
+        encoding: str = "constant",
+        seed: int = 0,
+        raster: ArrayLike | None = None,
+        spikes: bool = False,
+        threads: int | None = None,
+        mode: str = "auto",
+        progress: bool = False,
+    ) -> Run:
+        """Runs samples and gives all that is known of the run.
+
+        Args:
+            x: one sample or a batch `(N, …)` in the shape of the network's input, images channels first.
+            T: steps; the network's own `T`, or the steps of `raster`, if it is not given.
+            encoding: "constant" (a current in every step), "poisson" (random spikes, `x` in [0, 1] their probability) or
+                "regular" (evenly spaced spikes, `x` their rate).
+            seed: of "poisson". Every sample of a batch has its own stream, which depends on its place only.
+            raster: given input spikes `(T, …)` or `(N, T, …)` of 0 and 1, instead of `x`.
+            spikes: whether to keep all spikes of all populations.
+            threads: over which the samples are spread; all processors if it is not given. Results do not depend on it.
+            mode: "auto" (event-driven, over windows of steps), "event" (event-driven, step by step) or "dense" (the slow
+                reference). The results are the same, bit for bit.
+            progress: whether to show a progress bar. Needs tqdm.
+        """
+        if (x is None) == (raster is None):
+            raise ValueError("give either x or raster=")
+        values = None if x is None else as_floats(x)
+        flags = None if raster is None else as_flags(raster)
+        if T is None and flags is None:
+            T = self.T
+        given = values if values is not None else flags
+        samples = given.shape[0] if given is not None and given.ndim else 1
+        with _bar(progress, samples) as bar:
+            outcomes = self.network.run(
+                values,
+                T,
+                raster=flags,
+                encoding=encoding,
+                seed=seed,
+                threads=threads,
+                mode=mode,
+                spikes=spikes,
+                progress=bar,
+            )
+        return Run(self.network, outcomes)
+
+    def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
+        """Output spike counts, `(n,)` or `(N, n)`. The options are those of :meth:`simulate`."""
+        return self.simulate(x, **options).counts
+
+    def potentials(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.float32]:
+        """The integrated input of the last layer, `(n,)` or `(N, n)`; see :attr:`Run.potentials`."""
+        return self.simulate(x, **options).potentials
+
+    def classify(
+        self, x: ArrayLike | None = None, *, by: Literal["potential", "counts"] = "potential", **options: Any
+    ) -> NDArray[np.int64]:
+        """Predicted classes, `()` or `(N,)`, by the integrated input of the last layer or by its spike counts."""
+        return self.simulate(x, **options).classes(by)
+
+    def spikes(self, x: ArrayLike | None = None, **options: Any) -> dict[str, Spikes]:
+        """All spikes by the names of the populations."""
+        return self.simulate(x, spikes=True, **options).spikes
+
+    def statistics(self, x: ArrayLike | None = None, **options: Any) -> Statistics:
+        """What happens in a run, per population, summed over the samples."""
+        return self.simulate(x, **options).statistics
+
+    def accuracy(self, x: ArrayLike, y: ArrayLike, steps: Sequence[int], **options: Any) -> dict[int, float]:
+        """The share of samples whose class is `y`, for several numbers of steps."""
+        labels = np.asarray(y)
+        return {T: float((self.classify(x, T=T, **options) == labels).mean()) for T in steps}
+
+    def simulator(self, mode: str = "event") -> Simulator:
+        """The network to be run step by step."""
+        return Simulator(self.network, mode)

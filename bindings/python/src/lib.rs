@@ -1,0 +1,29 @@
+//! The native part of the Python package `snn_event`.
+
+mod array;
+mod error;
+mod model;
+mod network;
+mod run;
+mod simulator;
+
+use pyo3::prelude::*;
+
+/// Spiking networks, their runs, and the conversion of trained nets. Use the package `snn_event`.
+#[pymodule]
+fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("NetworkError", py.get_type::<error::RaisedNetworkError>())?;
+    module.add("FormatError", py.get_type::<error::RaisedFormatError>())?;
+    module.add("ConvertError", py.get_type::<error::RaisedConvertError>())?;
+    module.add_class::<network::Network>()?;
+    module.add_class::<network::Population>()?;
+    module.add_class::<network::Projection>()?;
+    module.add_class::<run::Outcomes>()?;
+    module.add_class::<simulator::Simulator>()?;
+    module.add_class::<model::Model>()?;
+    module.add_function(wrap_pyfunction!(model::read_npz, module)?)?;
+    module.add_function(wrap_pyfunction!(model::from_arrays, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! Networks from and to `net.bin`, and what is in them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use snn_engine::{Connectivity, Neuron, PerNeuron, PopulationId, Reset};
+use snn_formats::{Description, NetFile, Origin, Source};
+
+use crate::error;
+use crate::run::{self, Asked, Outcomes};
+
+/// A spiking network, immutable; what `net.bin` holds.
+#[pyclass(frozen, module = "snn_event")]
+pub struct Network {
+    pub inner: Arc<snn_engine::Network>,
+    pub description: Description,
+}
+
+impl Network {
+    /// The population of a name; the last one if none is given.
+    pub fn find(&self, name: Option<&str>) -> PyResult<PopulationId> {
+        let Some(name) = name else { return Ok(self.inner.output()) };
+        self.inner.find(name).ok_or_else(|| {
+            let names: Vec<_> = self.inner.populations().iter().map(|p| format!("`{}`", p.name())).collect();
+            error::RaisedNetworkError::new_err(format!(
+                "there is no population `{name}`; there are {}",
+                names.join(", ")
+            ))
+        })
+    }
+
+    fn write(&self, path: &PathBuf) -> PyResult<()> {
+        snn_formats::write_net(path, &self.inner, &self.description).map_err(|error| {
+            // Whatever is at the path, it is the writing that failed.
+            pyo3::exceptions::PyOSError::new_err(error.to_string())
+        })
+    }
+}
+
+#[pymethods]
+impl Network {
+    /// Reads a `net.bin`.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, mmap = true))]
+    fn load(py: Python<'_>, path: PathBuf, mmap: bool) -> PyResult<Self> {
+        let source = if mmap { Source::Mapped } else { Source::Read };
+        let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(e, &path))?;
+        Ok(Self { inner: Arc::new(file.network), description: file.description })
+    }
+
+    /// Reads the bytes of a `net.bin`.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        let parsed = py.detach(|| NetFile::parse(data, &Origin::file("<memory>")));
+        let file = parsed.map_err(|e| error::RaisedFormatError::new_err(e.to_string()))?;
+        Ok(Self { inner: Arc::new(file.network), description: file.description })
+    }
+
+    /// Writes a `net.bin`, complete or not at all.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| self.write(&path))
+    }
+
+    /// The bytes of its `net.bin`.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| -> PyResult<Vec<u8>> {
+            let folder = tempfile::tempdir()?;
+            let path = folder.path().join("net.bin");
+            self.write(&path)?;
+            Ok(std::fs::read(path)?)
+        })?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((py.get_type::<Self>().getattr("from_bytes")?, (self.to_bytes(py)?,)))
+    }
+
+    /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None))]
+    #[allow(
+        non_snake_case,
+        reason = "T is what everybody calls the number of steps, here and on the command line"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        x: Option<PyReadonlyArrayDyn<'py, f32>>,
+        T: Option<u32>,
+        raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+        encoding: &str,
+        seed: u64,
+        threads: Option<usize>,
+        mode: &str,
+        spikes: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Outcomes> {
+        let asked =
+            Asked { x, raster, steps: T, encoding, seed, threads, mode, keep_spikes: spikes, progress };
+        run::run(py, self, &asked)
+    }
+
+    /// The populations in order of declaration; the last one is the one to read.
+    #[getter]
+    fn populations(slf: &Bound<'_, Self>) -> Vec<Population> {
+        let network = &slf.get().inner;
+        network.ids().map(|id| Population { network: Arc::clone(network), id }).collect()
+    }
+
+    /// The projections in order of declaration.
+    #[getter]
+    fn projections(&self) -> Vec<Projection> {
+        let all = 0..self.inner.projections().len();
+        all.map(|index| Projection { network: Arc::clone(&self.inner), index }).collect()
+    }
+
+    /// What the file says about its origin, as JSON.
+    #[getter]
+    fn provenance(&self) -> String {
+        serde_json::Value::Object(self.description.provenance.clone()).to_string()
+    }
+
+    /// The same network, saying something else about its origin: a JSON object.
+    fn with_provenance(&self, provenance: &str) -> PyResult<Self> {
+        let provenance = serde_json::from_str(provenance).map_err(|e| {
+            pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
+        })?;
+        Ok(Self { inner: Arc::clone(&self.inner), description: Description { provenance } })
+    }
+}
+
+/// Neurons of one kind.
+#[pyclass(frozen, module = "snn_event")]
+pub struct Population {
+    network: Arc<snn_engine::Network>,
+    id: PopulationId,
+}
+
+impl Population {
+    fn inner(&self) -> &snn_engine::Population {
+        self.network.population(self.id)
+    }
+
+    /// A parameter of every neuron, in the user's order.
+    fn per_neuron<'py>(
+        &self,
+        py: Python<'py>,
+        values: Option<&PerNeuron>,
+    ) -> Option<Bound<'py, PyArray1<f32>>> {
+        let population = self.inner();
+        let layout = population.layout();
+        let values = values?;
+        let all = (0..population.size()).map(|index| values.get(layout.neuron_at(index)));
+        Some(all.collect::<Vec<f32>>().into_pyarray(py))
+    }
+}
+
+#[pymethods]
+impl Population {
+    /// Its name, unique in the network.
+    #[getter]
+    fn name(&self) -> &str {
+        self.inner().name()
+    }
+
+    /// `source`, `integrate-and-fire`, `accumulator` or `max-pool`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.inner().neuron().kind()
+    }
+
+    /// `(n,)` or `(channels, height, width)`.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
+        pyo3::types::PyTuple::new(py, self.inner().layout().shape())
+    }
+
+    /// The number of neurons.
+    #[getter]
+    fn size(&self) -> usize {
+        self.inner().size()
+    }
+
+    /// The threshold of every neuron; none for populations that do not fire by threshold.
+    #[getter]
+    fn threshold<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        match self.inner().neuron() {
+            Neuron::IntegrateFire(neuron) => self.per_neuron(py, Some(&neuron.threshold)),
+            _ => None,
+        }
+    }
+
+    /// The current that every neuron gets in every step; none for populations without potential.
+    #[getter]
+    fn bias<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.per_neuron(py, self.inner().neuron().bias())
+    }
+
+    /// The potential of every neuron before the first step; none for populations that do not fire by threshold.
+    #[getter]
+    fn start<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        match self.inner().neuron() {
+            Neuron::IntegrateFire(neuron) => self.per_neuron(py, Some(&neuron.start)),
+            _ => None,
+        }
+    }
+
+    /// `subtract` or `zero`; none for populations that do not fire by threshold.
+    #[getter]
+    fn reset(&self) -> Option<&'static str> {
+        match self.inner().neuron() {
+            Neuron::IntegrateFire(neuron) => Some(match neuron.reset {
+                Reset::Subtract => "subtract",
+                Reset::Zero => "zero",
+            }),
+            _ => None,
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        let population = self.inner();
+        format!("Population({:?}, {}, {:?})", population.name(), self.kind(), population.layout().shape())
+    }
+}
+
+/// The synapses from one population to another.
+#[pyclass(frozen, module = "snn_event")]
+pub struct Projection {
+    network: Arc<snn_engine::Network>,
+    index: usize,
+}
+
+impl Projection {
+    fn inner(&self) -> &snn_engine::Projection {
+        &self.network.projections()[self.index]
+    }
+}
+
+/// Non-zero weights, targets and starts of the rows of a matrix in CSR form.
+type Csr<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
+
+#[pymethods]
+impl Projection {
+    /// The name of the population whose spikes it carries.
+    #[getter]
+    fn source(&self) -> &str {
+        self.network.population(self.inner().source()).name()
+    }
+
+    /// The name of the population that receives them.
+    #[getter]
+    fn target(&self) -> &str {
+        self.network.population(self.inner().target()).name()
+    }
+
+    /// Steps from emission to arrival.
+    #[getter]
+    fn delay(&self) -> u32 {
+        self.inner().delay()
+    }
+
+    /// `rows`, `conv2d` or `one-to-one`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.inner().connectivity() {
+            Connectivity::Rows(_) => "rows",
+            Connectivity::Conv2d(_) => "conv2d",
+            Connectivity::OneToOne(_) => "one-to-one",
+        }
+    }
+
+    /// The number of synapses, shared weights counted wherever they are used.
+    #[getter]
+    fn synapses(&self) -> u64 {
+        self.inner().connectivity().synapses()
+    }
+
+    /// Neurons of the target and of the source.
+    #[getter]
+    fn shape(&self) -> (usize, usize) {
+        let connectivity = self.inner().connectivity();
+        (connectivity.targets(), connectivity.sources())
+    }
+
+    /// The matrix `[n_post, n_pre]` in CSR form, neurons in the user's order: `(data, indices, indptr)`.
+    fn csr<'py>(&self, py: Python<'py>) -> Csr<'py> {
+        let (weights, columns, starts) = py.detach(|| self.rows_by_target());
+        (weights.into_pyarray(py), columns.into_pyarray(py), starts.into_pyarray(py))
+    }
+}
+
+impl Projection {
+    /// Weights by target in the user's order. Two passes over the synapses: count, then place.
+    fn rows_by_target(&self) -> (Vec<f32>, Vec<i64>, Vec<i64>) {
+        let projection = self.inner();
+        let connectivity = projection.connectivity();
+        let source = self.network.population(projection.source()).layout();
+        let target = self.network.population(projection.target()).layout();
+        let mut next = vec![0usize; connectivity.targets() + 1];
+        for neuron in 0..connectivity.sources() {
+            connectivity.fan_out(neuron, |post, _| next[target.user_index(post) + 1] += 1);
+        }
+        for post in 1..next.len() {
+            next[post] += next[post - 1];
+        }
+        let starts: Vec<i64> = next.iter().map(|&start| start as i64).collect();
+        let synapses = *next.last().expect("there is one start more than there are neurons");
+        let (mut weights, mut columns) = (vec![0.0; synapses], vec![0; synapses]);
+        // Columns ascend in every row, because the sources are visited in the user's order.
+        for pre in 0..connectivity.sources() {
+            connectivity.fan_out(source.neuron_at(pre), |post, weight| {
+                let place = &mut next[target.user_index(post)];
+                (weights[*place], columns[*place]) = (weight, pre as i64);
+                *place += 1;
+            });
+        }
+        (weights, columns, starts)
+    }
+}

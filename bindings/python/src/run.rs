@@ -1,0 +1,281 @@
+//! Runs of a network over many samples.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use numpy::ndarray::Array2;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use snn_engine::{
+    AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_sample, run_samples,
+};
+
+use crate::array::{self, Samples};
+use crate::error;
+use crate::network::Network;
+
+/// How often a run looks whether the user wants to interrupt it, and tells its progress.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// The simulator of a name.
+pub fn mode(name: &str) -> PyResult<Mode> {
+    match name {
+        "auto" => Ok(Mode::Auto),
+        "event" => Ok(Mode::Event),
+        "dense" => Ok(Mode::Dense),
+        _ => Err(error::argument("mode", name, "\"auto\", \"event\" and \"dense\"")),
+    }
+}
+
+enum Stopped {
+    Unfit(NetworkError),
+    Interrupted,
+}
+
+/// How to run.
+struct Plan {
+    mode: Mode,
+    steps: u32,
+    threads: usize,
+    keep_spikes: bool,
+}
+
+/// Runs all samples without the interpreter's lock; this thread waits, and looks after signals and progress.
+fn run_all(
+    py: Python<'_>,
+    network: &Network,
+    samples: &Samples,
+    plan: &Plan,
+    progress: Option<&Py<PyAny>>,
+) -> PyResult<Vec<Outcome>> {
+    let simulator = AnySimulator::new(plan.mode, network.inner.clone());
+    let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let input = &samples.input;
+    let one = |simulator: &mut AnySimulator, index: usize| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Stopped::Interrupted);
+        }
+        let outcome = run_sample(simulator.get(), input, index, plan.steps, plan.keep_spikes);
+        done.fetch_add(1, Ordering::Relaxed);
+        outcome.map_err(Stopped::Unfit)
+    };
+    let mut told = 0;
+    let mut tell = |py: Python<'_>| -> PyResult<()> {
+        let now = done.load(Ordering::Relaxed);
+        if let Some(progress) = progress
+            && now > told
+        {
+            progress.call1(py, (now - told,))?;
+        }
+        told = now;
+        Ok(())
+    };
+    let mut interruption = None;
+    let outcomes = py.detach(|| {
+        std::thread::scope(|scope| {
+            let (ended, end) = channel::<()>();
+            let worker = scope.spawn(|| {
+                // Dropped when the work ends, also by a panic: that is the sign.
+                let _ended = ended;
+                run_samples(0..input.samples(), plan.threads, &simulator, one)
+            });
+            while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
+                if interruption.is_none() {
+                    let looked = Python::attach(|py| py.check_signals().and_then(|()| tell(py)));
+                    if let Err(error) = looked {
+                        stop.store(true, Ordering::Relaxed);
+                        interruption = Some(error);
+                    }
+                }
+            }
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    });
+    if let Some(error) = interruption {
+        return Err(error);
+    }
+    match outcomes {
+        Ok(outcomes) => {
+            tell(py)?;
+            Ok(outcomes)
+        }
+        Err(Stopped::Unfit(error)) => Err(error::network(error)),
+        Err(Stopped::Interrupted) => unreachable!("only an interruption stops the work, and it was returned"),
+    }
+}
+
+/// What the samples of a run gave.
+#[pyclass(frozen, module = "snn_event")]
+pub struct Outcomes {
+    outcomes: Vec<Outcome>,
+    names: Vec<String>,
+    /// Neurons and dense operations of every population.
+    sizes: Vec<(usize, u64)>,
+    /// Neurons of the last population.
+    width: usize,
+    /// Potentials of the last population.
+    potentials: usize,
+    /// Whether the input was one sample without an axis of samples.
+    #[pyo3(get)]
+    single: bool,
+    /// The number of steps.
+    #[pyo3(get, name = "T")]
+    steps: u32,
+}
+
+/// Name, neurons, spikes, synaptic operations, dense operations, updates.
+type PopulationRow = (String, usize, u64, u64, u64, u64);
+
+/// Neurons, steps and starts of the samples of all spikes of a population.
+type Spikes<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
+
+impl Outcomes {
+    fn gather<'py, T: numpy::Element>(
+        &self,
+        py: Python<'py>,
+        width: usize,
+        of: impl Fn(&Outcome) -> Vec<T>,
+    ) -> Bound<'py, PyArray2<T>> {
+        let values: Vec<T> = self.outcomes.iter().flat_map(of).collect();
+        Array2::from_shape_vec((self.outcomes.len(), width), values)
+            .expect("every sample has a value for every neuron")
+            .into_pyarray(py)
+    }
+}
+
+#[pymethods]
+impl Outcomes {
+    /// Spikes of every neuron of the last population, `(N, n)`.
+    #[getter]
+    fn counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<u32>> {
+        self.gather(py, self.width, |outcome| outcome.counts.clone())
+    }
+
+    /// Potentials of the last population after the last step, `(N, n)`, or `(N, 0)` if it has none.
+    #[getter]
+    fn potentials<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
+        self.gather(py, self.potentials, |outcome| outcome.potentials.clone())
+    }
+
+    /// The class as the command line tells it, `(N,)`.
+    #[getter]
+    fn classes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        let classes = self.outcomes.iter().map(|outcome| outcome.class as i64);
+        classes.collect::<Vec<_>>().into_pyarray(py)
+    }
+
+    /// The number of samples.
+    #[getter]
+    fn samples(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Multiply-adds spent once per sample on constant currents, all samples.
+    #[getter]
+    fn drive_operations(&self) -> u64 {
+        self.outcomes.iter().map(|outcome| outcome.drive_operations).sum()
+    }
+
+    /// For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples.
+    fn populations(&self) -> Vec<PopulationRow> {
+        let mut sums = Statistics::default();
+        sums.populations.resize(self.names.len(), Default::default());
+        for outcome in &self.outcomes {
+            sums += &outcome.statistics;
+        }
+        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations);
+        rows.map(|((name, (neurons, dense)), sum)| {
+            let dense = dense * sums.steps;
+            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, sum.updates)
+        })
+        .collect()
+    }
+
+    /// All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept.
+    fn spikes<'py>(&self, py: Python<'py>, population: &str) -> PyResult<Spikes<'py>> {
+        let place = self
+            .names
+            .iter()
+            .position(|name| name == population)
+            .ok_or_else(|| error::argument("population", population, &format!("{:?}", self.names)))?;
+        let (mut neurons, mut steps, mut starts) = (vec![], vec![], vec![0u64]);
+        for outcome in &self.outcomes {
+            let rasters: &[Raster] = outcome
+                .spikes
+                .as_deref()
+                .ok_or_else(|| PyValueError::new_err("the spikes were not kept; run with spikes=True"))?;
+            let raster = &rasters[place];
+            neurons.extend_from_slice(raster.neurons());
+            for (step, range) in raster.starts().windows(2).enumerate() {
+                let step = u32::try_from(step).expect("a run has at most 2^32 steps");
+                steps.extend(std::iter::repeat_n(step, range[1] - range[0]));
+            }
+            starts.push(neurons.len() as u64);
+        }
+        Ok((neurons.into_pyarray(py), steps.into_pyarray(py), starts.into_pyarray(py)))
+    }
+}
+
+/// How the user asked for a run.
+pub struct Asked<'a, 'py> {
+    pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
+    pub raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+    pub steps: Option<u32>,
+    pub encoding: &'a str,
+    pub seed: u64,
+    pub threads: Option<usize>,
+    pub mode: &'a str,
+    pub keep_spikes: bool,
+    pub progress: Option<Py<PyAny>>,
+}
+
+/// Runs samples: values `x` in an encoding, or the spikes of `raster`.
+pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
+    let mode = mode(asked.mode)?;
+    let threads = match asked.threads {
+        Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
+        Some(threads) => threads,
+        None => default_threads(),
+    };
+    let encoding = array::encoding(asked.encoding, asked.seed)?;
+    let samples = match (&asked.x, &asked.raster) {
+        (Some(x), None) => array::values(&network.inner, x, encoding)?,
+        (None, Some(raster)) => array::raster(&network.inner, raster)?,
+        _ => return Err(PyValueError::new_err("give either x or raster=")),
+    };
+    let steps = steps(asked.steps, &samples)?;
+    let threads = threads.min(samples.input.samples());
+    let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
+    let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
+    let network = &network.inner;
+    let output = network.population(network.output());
+    Ok(Outcomes {
+        outcomes,
+        names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
+        sizes: network
+            .ids()
+            .map(|id| (network.population(id).size(), network.dense_operations(id)))
+            .collect(),
+        width: output.size(),
+        potentials: if output.neuron().has_potential() { output.size() } else { 0 },
+        single: samples.single,
+        steps,
+    })
+}
+
+fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
+    let given = samples.input.steps();
+    match (asked, given) {
+        (Some(0), _) => Err(error::argument("T", "0", "numbers of steps from 1 on")),
+        (Some(steps), Some(given)) if steps as usize > given => Err(PyValueError::new_err(format!(
+            "T is {steps}; the raster has {given} steps, allowed are 1 to {given}"
+        ))),
+        (Some(steps), _) => Ok(steps),
+        (None, Some(given)) => u32::try_from(given).map_err(|_| {
+            PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
+        }),
+        (None, None) => Err(PyValueError::new_err("T, the number of steps, is missing")),
+    }
+}
