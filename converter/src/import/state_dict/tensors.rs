@@ -126,15 +126,17 @@ impl StateDict {
             }
         };
         let read;
-        let (bytes, word): (&[u8], fn(&[u8]) -> u64) = match &tensor.place {
-            Place::Bytes(range) => (self.spend(range.len(), |_| Ok(&self.bytes[range.clone()]))?, little),
+        let bytes = match &tensor.place {
+            Place::Bytes(range) => self.spend(range.len(), || Ok(&self.bytes[range.clone()]))?,
             Place::Torch(torch) => {
-                read = self
-                    .spend(torch.byte_len(), |_| torch.read().map_err(|e| format!("cannot be read: {e}")))?;
-                // pytorch-reader has turned the bytes into the order of this machine.
-                (&read, if cfg!(target_endian = "big") { big } else { little })
+                let unsound = |e| format!("cannot be read: {e}");
+                read = self.spend(torch.byte_len(), || torch.read().map_err(unsound))?;
+                &read[..]
             }
         };
+        // pytorch-reader has turned the bytes into the order of this machine.
+        let turned = cfg!(target_endian = "big") && matches!(tensor.place, Place::Torch(_));
+        let word: fn(&[u8]) -> u64 = if turned { big } else { little };
         let mut floats = Floats { numbers: Vec::with_capacity(bytes.len() / size), rounded: 0 };
         for (place, bytes) in bytes.chunks_exact(size).enumerate() {
             let word = word(bytes);
@@ -166,11 +168,11 @@ impl StateDict {
     }
 
     /// Reads `bytes` bytes, if so many may still be read.
-    fn spend<T>(&self, bytes: usize, read: impl FnOnce(usize) -> Result<T, String>) -> Result<T, String> {
+    fn spend<T>(&self, bytes: usize, read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         match self.left.get().checked_sub(bytes as u64) {
             Some(left) => {
                 self.left.set(left);
-                read(bytes)
+                read()
             }
             None => Err(format!(
                 "has {bytes} bytes, and together with the tensors before it more than {MOST_TIMES} times those of the file; \
