@@ -15,8 +15,8 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 /// The longest description of tensors that is read, in bytes: the pickle of a `.pt` file, the header of a `.safetensors`
-/// file. A tensor takes about a hundred. Its parsed form is up to a hundred times as large.
-const LONGEST_INDEX: u64 = 1 << 21;
+/// file. A tensor takes about a hundred. Parsed, a hostile one is up to 140 times as large.
+const LONGEST_INDEX: u64 = 1 << 20;
 
 /// How many times the length of the file all tensors that are read may have together: a file may name one tensor
 /// several times, where a layer is used several times.
@@ -126,15 +126,17 @@ impl StateDict {
             }
         };
         let read;
-        let (bytes, word): (&[u8], fn(&[u8]) -> u64) = match &tensor.place {
-            Place::Bytes(range) => (self.spend(range.len(), |_| Ok(&self.bytes[range.clone()]))?, little),
+        let bytes = match &tensor.place {
+            Place::Bytes(range) => self.spend(range.len(), || Ok(&self.bytes[range.clone()]))?,
             Place::Torch(torch) => {
-                read = self
-                    .spend(torch.byte_len(), |_| torch.read().map_err(|e| format!("cannot be read: {e}")))?;
-                // pytorch-reader has turned the bytes into the order of this machine.
-                (&read, if cfg!(target_endian = "big") { big } else { little })
+                let unsound = |e| format!("cannot be read: {e}");
+                read = self.spend(torch.byte_len(), || torch.read().map_err(unsound))?;
+                &read[..]
             }
         };
+        // pytorch-reader has turned the bytes into the order of this machine.
+        let turned = cfg!(target_endian = "big") && matches!(tensor.place, Place::Torch(_));
+        let word: fn(&[u8]) -> u64 = if turned { big } else { little };
         let mut floats = Floats { numbers: Vec::with_capacity(bytes.len() / size), rounded: 0 };
         for (place, bytes) in bytes.chunks_exact(size).enumerate() {
             let word = word(bytes);
@@ -166,11 +168,11 @@ impl StateDict {
     }
 
     /// Reads `bytes` bytes, if so many may still be read.
-    fn spend<T>(&self, bytes: usize, read: impl FnOnce(usize) -> Result<T, String>) -> Result<T, String> {
+    fn spend<T>(&self, bytes: usize, read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         match self.left.get().checked_sub(bytes as u64) {
             Some(left) => {
                 self.left.set(left);
-                read(bytes)
+                read()
             }
             None => Err(format!(
                 "has {bytes} bytes, and together with the tensors before it more than {MOST_TIMES} times those of the file; \
