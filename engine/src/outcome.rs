@@ -38,6 +38,26 @@ impl AnySimulator {
         }
     }
 
+    /// Divides threads between samples and the targets of each: the simulator, and the threads for
+    /// [`run_samples`](crate::run_samples).
+    ///
+    /// Where there is a sample for every thread, samples are taken side by side; else one after the other, each
+    /// over all threads ([`WindowSimulator::with_threads`]) if the simulator can do that.
+    ///
+    /// # Panics
+    /// If the threads cannot be started.
+    #[must_use]
+    pub fn over_threads(self, threads: usize, samples: usize) -> (Self, usize) {
+        match self {
+            Self::Window(simulator) if samples < threads => {
+                let spread = simulator.with_threads(threads);
+                let side_by_side = if spread.threads() == threads { 1 } else { threads };
+                (Self::Window(spread), side_by_side)
+            }
+            other => (other, threads),
+        }
+    }
+
     /// The simulator itself.
     pub fn get(&mut self) -> &mut dyn Simulator {
         match self {

@@ -28,7 +28,7 @@ pub struct Run {
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeName,
 
-    /// Threads to spread the samples over [default: one for each processor]
+    /// Threads for the samples, or for each sample if there are fewer [default: one for each processor]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
@@ -122,8 +122,9 @@ impl Run {
         let labels =
             self.labels.as_deref().map(|path| read_labels(path, samples.input.samples())).transpose()?;
         let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, &network)).transpose()?;
-        let simulator = AnySimulator::new(self.mode.mode(), network.clone());
         let threads = threads(self.threads.map(usize::from));
+        let simulator = AnySimulator::new(self.mode.mode(), network.clone());
+        let (simulator, side_by_side) = simulator.over_threads(threads, samples.range.len());
         let bar = progress::bar(samples.range.len(), "run");
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(samples.range.len());
         let mut seconds = 0.0;
@@ -132,7 +133,7 @@ impl Run {
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let mut portion = run_samples(range, threads, &simulator, |simulator, index| {
+            let mut portion = run_samples(range, side_by_side, &simulator, |simulator, index| {
                 let keep = self.spikes.is_some();
                 let outcome = run_sample(simulator.get(), &samples.input, index, samples.steps, keep)?;
                 bar.inc(1);

@@ -189,6 +189,37 @@ fn results_do_not_depend_on_the_number_of_threads_or_on_the_batch() {
 }
 
 #[test]
+fn results_do_not_depend_on_the_threads_that_one_sample_is_spread_over() {
+    for seed in seeds().step_by(4) {
+        let case = random::case(seed);
+        let deliveries = Delivery::ALL.into_iter().map(Some).chain([None]);
+        let mut all: Vec<(String, WindowSimulator)> = deliveries
+            .flat_map(|delivery| (1..=3).map(move |threads| (delivery, threads)))
+            .map(|(delivery, threads)| {
+                let windows =
+                    WindowSimulator::with_kernels(Arc::clone(&case.network), kernel::best(), delivery);
+                (format!("{delivery:?}, {threads} threads"), windows.with_threads_from(threads, 0.0))
+            })
+            .collect();
+        for sample in &case.samples {
+            let reference = reference(&case, sample);
+            for (name, windows) in &mut all {
+                windows.start(&sample.drive);
+                let mut notes = Notes(reference.spikes.clone(), 0);
+                windows.run(sample, case.steps, &mut notes).unwrap();
+                let expected = &reference.states[case.steps as usize];
+                assert_eq!(expected.first_difference(&windows.state()), None, "seed {seed}, {name}");
+                let lists =
+                    reference.spikes.iter().flat_map(|spikes| case.network.ids().map(|id| spikes.of(id)));
+                let told = lists.filter(|list| !list.is_empty()).count() as u64;
+                assert_eq!(notes.1, told, "seed {seed}, {name}");
+                assert_eq!(*windows.statistics(), reference.statistics, "seed {seed}, {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn fan_out_lists_exactly_the_synapses_that_weight_defines() {
     for seed in seeds().step_by(4) {
         let case = random::case(seed);

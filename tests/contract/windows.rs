@@ -49,7 +49,7 @@ fn raster(rng: &mut Xoshiro256PlusPlus, n: usize, steps: u64, rate: f64) -> Rast
     raster
 }
 
-/// Every delivery with every kernel gives the state, spikes and counts of the event-driven run.
+/// Every delivery with every kernel and number of threads gives the state, spikes and counts of the event-driven run.
 fn agree(network: &Arc<Network>, sample: &Sample, steps: u64, what: &str) {
     let mut event = EventSimulator::new(Arc::clone(network));
     let mut expected = Told::default();
@@ -64,14 +64,17 @@ fn agree(network: &Arc<Network>, sample: &Sample, steps: u64, what: &str) {
     let expected = sort(expected);
     for kernels in kernel::available() {
         for delivery in [Some(Delivery::Rows), Some(Delivery::Tiles), Some(Delivery::TimeLanes), None] {
-            let what = format!("{what}, {}, {delivery:?}", kernels.name);
-            let mut windows = WindowSimulator::with_kernels(Arc::clone(network), kernels, delivery);
-            let mut told = Told::default();
-            windows.start(&sample.drive);
-            windows.run(sample, steps, &mut told).unwrap();
-            assert_eq!(event.state().first_difference(&windows.state()), None, "{what}");
-            assert!(sort(told) == expected, "{what}: other spikes");
-            assert_eq!(windows.statistics(), event.statistics(), "{what}");
+            for threads in 1..=3 {
+                let what = format!("{what}, {}, {delivery:?}, {threads} threads", kernels.name);
+                let windows = WindowSimulator::with_kernels(Arc::clone(network), kernels, delivery);
+                let mut windows = windows.with_threads_from(threads, 0.0);
+                let mut told = Told::default();
+                windows.start(&sample.drive);
+                windows.run(sample, steps, &mut told).unwrap();
+                assert_eq!(event.state().first_difference(&windows.state()), None, "{what}");
+                assert!(sort(told) == expected, "{what}: other spikes");
+                assert_eq!(windows.statistics(), event.statistics(), "{what}");
+            }
         }
     }
 }
@@ -177,12 +180,15 @@ fn a_layer_wider_than_compact_ids_and_windows_shortened_for_their_memory_agree()
     let network = Arc::new(builder.build().unwrap());
     let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster(&mut rng, 40, 260, 0.1))] };
     let mut event = EventSimulator::new(Arc::clone(&network));
-    let mut windows = WindowSimulator::new(Arc::clone(&network));
     event.run(&sample, 260, &mut ()).unwrap();
-    windows.run(&sample, 260, &mut ()).unwrap();
     assert!(event.statistics().of(relay).spikes > u64::from(n));
-    assert_eq!(event.state().first_difference(&windows.state()), None);
-    assert_eq!(windows.statistics(), event.statistics());
+    for threads in [1, 2] {
+        let windows = WindowSimulator::new(Arc::clone(&network));
+        let mut windows = windows.with_threads_from(threads, 0.0);
+        windows.run(&sample, 260, &mut ()).unwrap();
+        assert_eq!(event.state().first_difference(&windows.state()), None, "{threads} threads");
+        assert_eq!(windows.statistics(), event.statistics(), "{threads} threads");
+    }
 }
 
 #[test]

@@ -4,12 +4,10 @@ use super::train::Arriving;
 use crate::kernel::{BLOCK, Kernels, Line, Octets};
 use crate::{Connectivity, Conv2d};
 
-/// The spikes of a window that arrive through one projection, arranged for its tiles.
+/// Of a convolution, the spikes of a window as one thread arranges them while it goes through the targets.
 #[derive(Clone, Default)]
-pub(super) struct Arranged {
-    /// One for each block of weight rows.
-    blocks: Vec<Octets>,
-    /// Of a convolution: the bands of source positions that the present row of targets sees, a ring.
+pub(super) struct Bands {
+    /// The bands of source positions that the present row of targets sees, a ring.
     bands: Vec<Band>,
     /// `[steps][source width + 1]`: where the spikes of each source position start in the list of a step.
     starts: Vec<u32>,
@@ -28,10 +26,11 @@ struct Band {
 
 /// A projection during a window in which it is delivered by tiles.
 pub(super) struct Tiled<'a> {
-    pub(super) connectivity: &'a Connectivity,
-    pub(super) arriving: Arriving<'a>,
-    pub(super) tiles: &'a Tiles,
-    pub(super) arranged: &'a mut Arranged,
+    connectivity: &'a Connectivity,
+    arriving: Arriving<'a>,
+    tiles: &'a Tiles,
+    /// The arriving spikes, one for each block of weight rows; of a convolution none, see [`Bands`].
+    blocks: &'a [Octets],
 }
 
 impl<'a> Tiled<'a> {
@@ -40,49 +39,39 @@ impl<'a> Tiled<'a> {
         connectivity: &'a Connectivity,
         laid: &'a Laid,
         arriving: Arriving<'a>,
-        arranged: &'a mut Arranged,
+        blocks: &'a mut Vec<Octets>,
     ) -> Option<Self> {
         let tiles = laid.tiles(connectivity)?;
         let steps = arriving.steps();
-        match connectivity {
-            Connectivity::Conv2d(conv) => {
-                let g = conv.geometry();
-                let span = (g.kernel[0] as usize - 1) * g.dilation[0] as usize + 1;
-                arranged.bands.resize_with(span.min(g.source[0] as usize), Band::default);
-                for band in &mut arranged.bands {
-                    band.row = None;
-                }
-                arranged.behind.clear();
-            }
-            Connectivity::Rows(_) | Connectivity::OneToOne(_) => {
-                arranged.blocks.resize_with(tiles.blocks(), Octets::default);
-                let size = tiles.block();
-                for (block, octets) in arranged.blocks.iter_mut().enumerate() {
-                    let (first, end) = (block * size, (block + 1) * size);
-                    let list = |step: usize| {
-                        let all = arriving.of(step);
-                        let from = all.partition_point(|&id| (id as usize) < first);
-                        let to = all.partition_point(|&id| (id as usize) < end);
-                        &all[from..to]
-                    };
-                    octets.arrange(size, first as i64, steps, list);
-                }
-            }
+        let count = if matches!(connectivity, Connectivity::Conv2d(_)) { 0 } else { tiles.blocks() };
+        blocks.resize_with(count, Octets::default);
+        let size = tiles.block();
+        for (block, octets) in blocks.iter_mut().enumerate() {
+            let (first, end) = (block * size, (block + 1) * size);
+            let list = |step: usize| {
+                let all = arriving.of(step);
+                let from = all.partition_point(|&id| (id as usize) < first);
+                let to = all.partition_point(|&id| (id as usize) < end);
+                &all[from..to]
+            };
+            octets.arrange(size, first as i64, steps, list);
         }
-        Some(Self { connectivity, arriving, tiles, arranged })
+        Some(Self { connectivity, arriving, tiles, blocks })
     }
 
     /// Adds what arrives at the 16 targets from `tile · 16` on to their currents, `[padded steps][16]`,
-    /// which start at −0.0 if `fresh`. Tiles come in ascending order. Returns whether they are still fresh.
+    /// which start at −0.0 if `fresh`. Returns whether they are still fresh. Bands are arranged anew less often
+    /// if the tiles of a thread come in ascending order.
     pub(super) fn deliver(
-        &mut self,
+        &self,
         kernels: &Kernels,
         tile: usize,
+        bands: &mut Bands,
         currents: &mut [Line],
         mut fresh: bool,
     ) -> bool {
         let Connectivity::Conv2d(conv) = self.connectivity else {
-            for (block, octets) in self.arranged.blocks.iter().enumerate() {
+            for (block, octets) in self.blocks.iter().enumerate() {
                 let (rows, next) = self.tiles.rows(tile, block);
                 (kernels.deliver_tile)(rows, next, octets, currents, fresh);
                 fresh = false;
@@ -99,11 +88,11 @@ impl<'a> Tiled<'a> {
             if row < 0 || row >= i64::from(g.source[0]) {
                 continue;
             }
-            let place = (row % self.arranged.bands.len() as i64) as usize;
-            if self.arranged.bands[place].row != Some(row) {
-                self.arrange_band(conv, place, row);
+            let place = (row % bands.bands.len() as i64) as usize;
+            if bands.bands[place].row != Some(row) {
+                bands.arrange(self, conv, place, row);
             }
-            let octets = &self.arranged.bands[place].runs[ox];
+            let octets = &bands.bands[place].runs[ox];
             if octets.is_empty() {
                 continue;
             }
@@ -113,23 +102,38 @@ impl<'a> Tiled<'a> {
         }
         fresh
     }
+}
+
+impl Bands {
+    /// Begins a window.
+    pub(super) fn begin(&mut self, projection: &Tiled<'_>) {
+        self.behind.clear();
+        if let Connectivity::Conv2d(conv) = projection.connectivity {
+            let g = conv.geometry();
+            let span = (g.kernel[0] as usize - 1) * g.dilation[0] as usize + 1;
+            self.bands.resize_with(span.min(g.source[0] as usize), Band::default);
+            for band in &mut self.bands {
+                band.row = None;
+            }
+        }
+    }
 
     /// Arranges the spikes of one row of source positions for every target that sees some of it.
-    fn arrange_band(&mut self, conv: &Conv2d, place: usize, row: i64) {
+    fn arrange(&mut self, projection: &Tiled<'_>, conv: &Conv2d, place: usize, row: i64) {
         let g = conv.geometry();
         let (width, channels) = (i64::from(g.source[1]), i64::from(g.source[2]));
         let first = row * width * channels;
-        let steps = self.arriving.steps();
-        let Arranged { bands, starts, last_row, behind, .. } = &mut *self.arranged;
+        let (arriving, steps) = (projection.arriving, projection.arriving.steps());
+        let Self { bands, starts, last_row, behind } = self;
         if behind.len() != steps || row != *last_row + 1 {
-            let start = |step| self.arriving.of(step).partition_point(|&id| i64::from(id) < first) as u32;
+            let start = |step| arriving.of(step).partition_point(|&id| i64::from(id) < first) as u32;
             behind.clear();
             behind.extend((0..steps).map(start));
         }
         *last_row = row;
         starts.clear();
         for (step, behind) in behind.iter_mut().enumerate() {
-            let all = self.arriving.of(step);
+            let all = arriving.of(step);
             let mut at = *behind as usize;
             starts.push(*behind);
             for x in 1..=width {
@@ -151,9 +155,9 @@ impl<'a> Tiled<'a> {
             let to = (x + i64::from(g.kernel[1])).clamp(0, width) as usize;
             let list = |step: usize| {
                 let starts = &starts[step * (width as usize + 1)..];
-                &self.arriving.of(step)[starts[from] as usize..starts[to] as usize]
+                &arriving.of(step)[starts[from] as usize..starts[to] as usize]
             };
-            octets.arrange(self.tiles.block(), first + x * channels, steps, list);
+            octets.arrange(projection.tiles.block(), first + x * channels, steps, list);
         }
     }
 }

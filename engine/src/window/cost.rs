@@ -23,6 +23,8 @@ pub(super) struct Work {
     pub(super) words: f64,
     /// Steps.
     pub(super) steps: f64,
+    /// With rows over several threads: the times that the membranes wait for the threads.
+    pub(super) turns: f64,
     /// With tiles: rows that are added, over all tiles.
     pub(super) tile_rows: f64,
     /// With tiles: groups of eight steps that are summed, over all tiles and blocks.
@@ -57,6 +59,11 @@ const ARRANGED: f64 = 7.0;
 const LANES: f64 = 1.1;
 /// A word of 64 neurons and 16 steps turned from time to neurons.
 const TURNED: f64 = 350.0;
+/// Threads woken, and waited for.
+const TURN: f64 = 40_000.0;
+
+/// The shared cycles from which a population is spread over threads.
+pub(super) const SPREAD: f64 = 400_000.0;
 
 impl Work {
     /// Adds the weights that arrive from a sparse table of `synapses`.
@@ -68,20 +75,43 @@ impl Work {
 }
 
 /// The cycles of a delivery.
-pub(super) fn cycles(work: &Work, delivery: Delivery) -> f64 {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cycles {
+    /// Of what one thread must do.
+    alone: f64,
+    /// Of what may be shared out.
+    pub(super) shared: f64,
+    /// Times that the work is shared out.
+    turns: f64,
+}
+
+impl Cycles {
+    /// The cycles until so many threads are done.
+    pub(super) fn by(self, threads: usize) -> f64 {
+        let turns = if threads == 1 { 0.0 } else { self.turns * TURN };
+        self.alone + self.shared / threads as f64 + turns
+    }
+}
+
+/// The cycles of a delivery, the membrane update included.
+pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
     let update = work.words * work.steps * WORD;
-    update
-        + match delivery {
-            Delivery::Rows => {
-                work.rows * ROW
-                    + work.tap_rows * TAP_ROW
-                    + work.weights * WEIGHT
-                    + work.far_weights * FAR_WEIGHT
-                    + work.vectors * VECTOR
-            }
-            Delivery::Tiles => {
-                work.tile_rows * TILE_ROW + work.tile_octets * OCTET + work.arranged * ARRANGED
-            }
-            Delivery::TimeLanes => work.lane_adds * LANES + work.words * (work.steps / 16.0).ceil() * TURNED,
+    match delivery {
+        Delivery::Rows => {
+            let shared = work.rows * ROW
+                + work.tap_rows * TAP_ROW
+                + work.weights * WEIGHT
+                + work.far_weights * FAR_WEIGHT
+                + work.vectors * VECTOR;
+            Cycles { alone: update, shared, turns: work.turns }
         }
+        Delivery::Tiles => {
+            let shared = work.tile_rows * TILE_ROW + work.tile_octets * OCTET + update;
+            Cycles { alone: work.arranged * ARRANGED, shared, turns: 1.0 }
+        }
+        Delivery::TimeLanes => {
+            let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
+            Cycles { alone: 0.0, shared: work.lane_adds * LANES + turned + update, turns: 1.0 }
+        }
+    }
 }

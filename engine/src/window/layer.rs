@@ -1,17 +1,19 @@
 use super::Delivery;
-use super::arranged::{Arranged, Tiled};
+use super::arranged::{Bands, Tiled};
 use super::cost::{self, Work};
 use super::laid::Laid;
+use super::rows::{self, Runs};
+use super::spread::Spread;
 use super::tiles::{blocks, table};
 use super::train::{Arriving, Train};
-use crate::kernel::{BLOCK, Kernels, Line, SpikeMasks, Windowed, flat, flat_mut};
-use crate::{Connectivity, Network, Neuron, PopulationId, REBASE, Reset, Rows, Targets};
+use crate::kernel::{BLOCK, Kernels, Line, Octets, SpikeMasks, Windowed, flat, flat_mut};
+use crate::{Connectivity, Network, Neuron, PopulationId, REBASE, Reset, Rows};
 
 /// Lines of 16 neurons in a word of 64.
 const WORD: usize = 4;
 
-/// Where a compact row may write, counted from its first current.
-const COMPACT: usize = 1 << 16;
+/// Ranges of words for each thread, so that one with less to do takes another.
+const RANGES: usize = 4;
 
 /// The neurons of a population with potentials while it runs, in whole words of 64.
 #[derive(Clone)]
@@ -28,13 +30,14 @@ pub(super) struct Layer {
 
 /// The steps that are run at once, and how.
 #[derive(Clone, Copy)]
-pub(super) struct Window {
+pub(super) struct Window<'a> {
     pub(super) kernels: &'static Kernels,
     /// The delivery to take wherever it is possible.
     pub(super) forced: Option<Delivery>,
     pub(super) steps: usize,
     /// Steps since the last re-base, the first step of the window included.
     pub(super) k: u32,
+    pub(super) spread: &'a Spread,
 }
 
 /// What one projection brings in a window.
@@ -49,14 +52,32 @@ pub(super) struct Incoming<'a> {
 /// Memory for one population and window, used for one after the other.
 #[derive(Clone, Default)]
 pub(super) struct Workspace {
-    /// −0.0 between windows.
-    currents: Vec<Line>,
-    /// `[4][256][16]`
-    tile: Vec<Line>,
+    /// −0.0 between windows; one for each run of steps that is delivered at the same time.
+    currents: Vec<Vec<Line>>,
     /// `[steps][words]`
     fired: Vec<u64>,
-    arranged: Vec<Arranged>,
+    /// `[ranges][steps][words of the range]`, if words are shared out.
+    fired_by_range: Vec<u64>,
+    /// Of every projection, its blocks of weight rows.
+    arranged: Vec<Vec<Octets>>,
     masks: SpikeMasks,
+    /// One for each thread.
+    places: Vec<Place>,
+}
+
+/// Memory of one thread that runs word by word.
+#[derive(Clone, Default)]
+struct Place {
+    /// `[4][padded steps][16]`
+    currents: Vec<Line>,
+    /// One for each projection.
+    bands: Vec<Bands>,
+}
+
+/// Some words of 64 neurons, from the `first` on.
+struct Range<'a> {
+    first: usize,
+    neurons: Windowed<'a>,
 }
 
 impl Layer {
@@ -123,41 +144,61 @@ impl Layer {
         }
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
-        let delivery = self.choose(forced, incoming, steps);
+        let (delivery, threads) = self.choose(forced, window.spread, incoming, steps);
         self.delivered = Some(delivery);
         let updates = match delivery {
-            Delivery::Rows => self.by_rows(window, incoming, workspace),
-            Delivery::Tiles => self.by_tiles(window, incoming, workspace),
-            Delivery::TimeLanes => self.by_time_lanes(window, incoming, workspace),
+            Delivery::Rows => self.by_rows(window, threads, incoming, workspace),
+            Delivery::Tiles => self.by_tiles(window, threads, incoming, workspace),
+            Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, workspace),
         };
         train.push_bits(window.kernels, &workspace.fired, words);
         updates
     }
 
-    /// The forced delivery if it is possible here, else the cheapest that is.
-    fn choose(&self, forced: Option<Delivery>, incoming: &[Incoming<'_>], steps: usize) -> Delivery {
+    /// The forced delivery if it is possible here, else the cheapest that is, and the threads to spread it over.
+    fn choose(
+        &self,
+        forced: Option<Delivery>,
+        spread: &Spread,
+        incoming: &[Incoming<'_>],
+        steps: usize,
+    ) -> (Delivery, usize) {
         let tiles = !incoming.is_empty() && incoming.iter().all(|one| one.laid.has_tiles());
         let lanes = matches!(incoming, [one] if one.laid.has_columns());
-        let possible = |delivery: Delivery| match delivery {
+        let possible = |delivery: &Delivery| match delivery {
             Delivery::Rows => true,
             Delivery::Tiles => tiles,
             Delivery::TimeLanes => lanes,
         };
-        if let Some(forced) = forced.filter(|&forced| possible(forced)) {
-            return forced;
+        let forced = forced.filter(possible);
+        if let (Some(forced), 1) = (forced, spread.threads()) {
+            return (forced, 1);
         }
-        let work = self.work(incoming, steps);
-        Delivery::ALL
-            .into_iter()
-            .filter(|&delivery| possible(delivery))
-            .min_by(|&a, &b| cost::cycles(&work, a).total_cmp(&cost::cycles(&work, b)))
-            .unwrap_or(Delivery::Rows)
+        let work = self.work(incoming, steps, spread.threads());
+        let reckon = |delivery: Delivery| {
+            let cycles = cost::cycles(&work, delivery);
+            let threads = spread.threads_for(cycles.shared);
+            (delivery, threads, cycles.by(threads))
+        };
+        let all = Delivery::ALL.into_iter().filter(possible);
+        let (delivery, threads, _) = all
+            .filter(|&delivery| forced.is_none_or(|forced| forced == delivery))
+            .map(reckon)
+            .min_by(|(.., a), (.., b)| a.total_cmp(b))
+            .unwrap_or_else(|| reckon(Delivery::Rows));
+        (delivery, threads)
     }
 
-    fn work(&self, incoming: &[Incoming<'_>], steps: usize) -> Work {
+    fn work(&self, incoming: &[Incoming<'_>], steps: usize, threads: usize) -> Work {
         let octets = steps.div_ceil(8) as f64;
-        let mut work =
-            Work { words: (self.potentials.len() / WORD) as f64, steps: steps as f64, ..Work::default() };
+        let lines = self.potentials.len();
+        let turns = steps.div_ceil(Runs::of(lines, steps, threads).at_once());
+        let mut work = Work {
+            words: (lines / WORD) as f64,
+            steps: steps as f64,
+            turns: turns as f64,
+            ..Work::default()
+        };
         for one in incoming {
             let count = one.arriving.all().len() as f64;
             // Rows that a spike brings to a population, and among how many tiles of 16 they spread.
@@ -192,156 +233,172 @@ impl Layer {
         work
     }
 
-    /// Some words of 64 neurons.
-    fn windowed(&mut self, words: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
-        let lines = words.start * WORD..words.end * WORD;
-        Windowed {
-            potentials: &mut self.potentials[lines.clone()],
-            biases: &self.biases[lines.clone()],
-            thresholds: &self.thresholds[lines],
-            k,
-            reset: self.reset,
-        }
+    /// All neurons.
+    fn windowed(&mut self, k: u32) -> Windowed<'_> {
+        let Self { potentials, biases, thresholds, reset, .. } = self;
+        Windowed { potentials, biases, thresholds, k, reset: *reset }
     }
 
-    fn by_rows(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
-        let Window { kernels, steps, k, .. } = window;
-        let lines = self.potentials.len();
+    fn by_rows(
+        &mut self,
+        window: Window<'_>,
+        threads: usize,
+        incoming: &[Incoming<'_>],
+        workspace: &mut Workspace,
+    ) -> u64 {
+        let Window { kernels, steps, k, spread, .. } = window;
+        let (n, lines) = (self.n, self.potentials.len());
         let Workspace { currents, fired, .. } = workspace;
-        if currents.len() < lines + COMPACT / BLOCK {
-            currents.resize(lines + COMPACT / BLOCK, Line::of(-0.0));
-        }
-        let mut updates = 0;
-        let rows = fired.chunks_exact_mut(lines / WORD).take(steps);
-        for ((step, k), fired) in (0..).zip(k..).zip(rows) {
-            for one in incoming {
-                deliver(kernels, one.connectivity, one.arriving.of(step), self.n, flat_mut(currents));
+        let runs = Runs::of(lines, steps, threads);
+        runs.make_room(currents, lines);
+        let deliver = |first: usize, currents: &mut [Line]| {
+            for step in first..steps.min(first + runs.steps) {
+                let currents = flat_mut(&mut currents[(step - first) * lines..]);
+                for one in incoming {
+                    rows::deliver(kernels, one.connectivity, one.arriving.of(step), n, currents);
+                }
             }
-            let mut neurons = self.windowed(0..lines / WORD, k);
-            updates += (kernels.integrate_step)(&mut neurons, &mut currents[..lines], fired);
+        };
+        let mut neurons = self.windowed(k);
+        let mut updates = 0;
+        for (first, fired) in
+            (0..).step_by(runs.at_once()).zip(fired.chunks_mut(runs.at_once() * lines / WORD))
+        {
+            let end = steps.min(first + runs.at_once());
+            let mut shares = (first..end).step_by(runs.steps).zip(&mut *currents);
+            if threads == 1 {
+                shares.for_each(|(first, currents)| deliver(first, currents));
+            } else {
+                spread.sum(&mut vec![(); threads], &mut shares, |(), (first, currents)| {
+                    deliver(first, currents);
+                    0
+                });
+            }
+            let of_runs = currents.iter_mut().flat_map(|run| run.chunks_exact_mut(lines).take(runs.steps));
+            for (currents, fired) in of_runs.zip(fired.chunks_exact_mut(lines / WORD)) {
+                updates += (kernels.integrate_step)(&mut neurons, currents, fired);
+                neurons.k += 1;
+            }
         }
         updates
     }
 
-    fn by_tiles(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
-        let Window { kernels, steps, k, .. } = window;
-        let words = self.potentials.len() / WORD;
-        let padded = steps.next_multiple_of(8);
-        let Workspace { tile: currents, fired, arranged, .. } = workspace;
-        currents.resize(currents.len().max(WORD * padded), Line::of(-0.0));
-        arranged.resize_with(arranged.len().max(incoming.len()), Arranged::default);
-        let mut projections: Vec<Tiled<'_>> = incoming
+    fn by_tiles(
+        &mut self,
+        window: Window<'_>,
+        threads: usize,
+        incoming: &[Incoming<'_>],
+        workspace: &mut Workspace,
+    ) -> u64 {
+        let n = self.n;
+        let mut arranged = std::mem::take(&mut workspace.arranged);
+        arranged.resize_with(arranged.len().max(incoming.len()), Vec::new);
+        let projections: Vec<Tiled<'_>> = incoming
             .iter()
-            .zip(arranged)
-            .filter_map(|(one, arranged)| Tiled::begin(one.connectivity, one.laid, one.arriving, arranged))
+            .zip(&mut arranged)
+            .filter_map(|(one, blocks)| Tiled::begin(one.connectivity, one.laid, one.arriving, blocks))
             .collect();
-        let mut updates = 0;
-        for word in 0..words {
-            let currents = &mut currents[..WORD * padded];
-            for (tile, currents) in (word * WORD..).zip(currents.chunks_exact_mut(padded)) {
-                let mut fresh = true;
-                if tile * BLOCK < self.n {
-                    for projection in &mut projections {
-                        fresh = projection.deliver(kernels, tile, currents, fresh);
-                    }
-                }
-                if fresh {
-                    currents.fill(Line::of(-0.0));
+        workspace.places.resize_with(workspace.places.len().max(threads), Place::default);
+        for place in &mut workspace.places[..threads] {
+            place.bands.resize_with(place.bands.len().max(projections.len()), Bands::default);
+            for (bands, projection) in place.bands.iter_mut().zip(&projections) {
+                bands.begin(projection);
+            }
+        }
+        let updates = self.by_words(window, threads, workspace, |tile, bands, currents| {
+            let mut fresh = true;
+            if tile * BLOCK < n {
+                for (projection, bands) in projections.iter().zip(bands) {
+                    fresh = projection.deliver(window.kernels, tile, bands, currents, fresh);
                 }
             }
-            let mut neurons = self.windowed(word..word + 1, k);
-            updates += (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
-        }
+            if fresh {
+                currents.fill(Line::of(-0.0));
+            }
+        });
+        workspace.arranged = arranged;
         updates
     }
 
-    fn by_time_lanes(&mut self, window: Window, incoming: &[Incoming<'_>], workspace: &mut Workspace) -> u64 {
-        let Window { kernels, steps, k, .. } = window;
-        let words = self.potentials.len() / WORD;
-        let padded = steps.next_multiple_of(BLOCK);
-        let Workspace { tile: currents, fired, masks, .. } = workspace;
-        currents.resize(currents.len().max(WORD * padded), Line::of(-0.0));
+    fn by_time_lanes(
+        &mut self,
+        window: Window<'_>,
+        threads: usize,
+        incoming: &[Incoming<'_>],
+        workspace: &mut Workspace,
+    ) -> u64 {
         let columns = incoming.first().and_then(|one| Some((one, one.laid.columns(one.connectivity)?)));
         let Some((one, columns)) = columns else {
             panic!("time lanes were chosen for {} projections without columns", incoming.len());
         };
+        let Window { kernels, steps, .. } = window;
+        let mut masks = std::mem::take(&mut workspace.masks);
         masks.take(one.connectivity.sources(), steps, |step| one.arriving.of(step));
-        let mut updates = 0;
-        for word in 0..words {
-            let currents = &mut currents[..WORD * padded];
-            for (tile, currents) in (word * WORD..).zip(currents.chunks_exact_mut(padded)) {
-                (kernels.time_lanes)(columns, tile * BLOCK, masks, steps, currents);
-            }
-            let mut neurons = self.windowed(word..word + 1, k);
-            updates += (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
-        }
+        let updates = self.by_words(window, threads, workspace, |tile, _, currents| {
+            (kernels.time_lanes)(columns, tile * BLOCK, &masks, steps, currents);
+        });
+        workspace.masks = masks;
         updates
     }
-}
 
-/// Adds the weights of the given spikes to the currents of `n` targets; the currents go on for
-/// [`COMPACT`] values behind them.
-fn deliver(kernels: &Kernels, connectivity: &Connectivity, spikes: &[u32], n: usize, currents: &mut [f32]) {
-    match connectivity {
-        Connectivity::Rows(Rows::Sparse(rows)) => {
-            let weights: &[f32] = rows.weights();
-            let starts: &[u64] = rows.row_starts();
-            match rows.targets() {
-                Targets::U16(ids) => (kernels.add_rows)(spikes, starts, ids, weights, compact(currents, 0)),
-                Targets::U32(ids) => {
-                    let ids: &[u32] = ids;
-                    for &source in spikes {
-                        let range = rows.range(source as usize);
-                        (kernels.scatter_u32)(&ids[range.clone()], &weights[range], &mut currents[..n]);
-                    }
+    /// Runs word by word; `deliver(tile, bands, currents)` makes the currents `[padded steps][16]` of the 16
+    /// targets of a tile.
+    fn by_words(
+        &mut self,
+        window: Window<'_>,
+        threads: usize,
+        workspace: &mut Workspace,
+        deliver: impl Fn(usize, &mut [Bands], &mut [Line]) + Sync,
+    ) -> u64 {
+        let Window { kernels, steps, k, spread, .. } = window;
+        let words = self.potentials.len() / WORD;
+        let padded = steps.next_multiple_of(BLOCK);
+        let Workspace { fired, fired_by_range, places, .. } = workspace;
+        places.resize_with(places.len().max(threads), Place::default);
+        for Place { currents, .. } in &mut places[..threads] {
+            currents.resize(currents.len().max(WORD * padded), Line::of(-0.0));
+        }
+        let run = |Place { currents, bands }: &mut Place, Range { first, neurons }, fired: &mut [u64]| {
+            let Windowed { potentials, biases, thresholds, reset, .. } = neurons;
+            let words = potentials.len() / WORD;
+            let lines = potentials.chunks_exact_mut(WORD).zip(biases.chunks_exact(WORD));
+            let mut updates = 0;
+            for (word, ((potentials, biases), thresholds)) in
+                lines.zip(thresholds.chunks_exact(WORD)).enumerate()
+            {
+                let currents = &mut currents[..WORD * padded];
+                for (tile, currents) in ((first + word) * WORD..).zip(currents.chunks_exact_mut(padded)) {
+                    deliver(tile, bands, currents);
                 }
+                let mut neurons = Windowed { potentials, biases, thresholds, k, reset };
+                updates +=
+                    (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
+            }
+            updates
+        };
+        if threads == 1 {
+            return run(&mut places[0], Range { first: 0, neurons: self.windowed(k) }, fired);
+        }
+        let each = words.div_ceil(RANGES * threads);
+        fired_by_range.clear();
+        fired_by_range.resize(steps * words, 0);
+        let Self { potentials, biases, thresholds, reset, .. } = self;
+        let lines = potentials.chunks_mut(each * WORD).zip(biases.chunks(each * WORD));
+        let ranges = (0..).step_by(each).zip(lines.zip(thresholds.chunks(each * WORD))).map(
+            |(first, ((potentials, biases), thresholds))| {
+                let neurons = Windowed { potentials, biases, thresholds, k, reset: *reset };
+                Range { first, neurons }
+            },
+        );
+        let tasks = ranges.zip(fired_by_range.chunks_mut(steps * each));
+        let updates =
+            spread.sum(&mut places[..threads], tasks, |place, (range, fired)| run(place, range, fired));
+        for (first, of_range) in (0..).step_by(each).zip(fired_by_range.chunks(steps * each)) {
+            let width = of_range.len() / steps;
+            for (row, of_range) in fired.chunks_exact_mut(words).zip(of_range.chunks_exact(width)) {
+                row[first..first + width].copy_from_slice(of_range);
             }
         }
-        Connectivity::Rows(Rows::Dense(rows)) => {
-            for &source in spikes {
-                (kernels.add_row)(rows.row(source as usize), &mut currents[..n]);
-            }
-        }
-        Connectivity::Conv2d(conv) => {
-            let channels = conv.rows().width();
-            for &source in spikes {
-                conv.taps_of(source as usize, |position, row| {
-                    let first = position * channels;
-                    match conv.rows() {
-                        Rows::Sparse(rows) => match rows.targets() {
-                            Targets::U16(ids) => {
-                                // A table has fewer than 2³² rows.
-                                let (taps, currents) = (&[row as u32], compact(currents, first));
-                                (kernels.add_rows)(taps, rows.row_starts(), ids, rows.weights(), currents);
-                            }
-                            Targets::U32(ids) => {
-                                let range = rows.range(row);
-                                let currents = &mut currents[first..first + channels];
-                                (kernels.scatter_u32)(&ids[range.clone()], &rows.weights()[range], currents);
-                            }
-                        },
-                        Rows::Dense(rows) => {
-                            (kernels.add_row)(rows.row(row), &mut currents[first..first + channels]);
-                        }
-                    }
-                });
-            }
-        }
-        Connectivity::OneToOne(one) => {
-            for &source in spikes {
-                if let Some(weight) = one.weight(source as usize, source as usize) {
-                    currents[source as usize] += weight;
-                }
-            }
-        }
-    }
-}
-
-/// The currents from `first` on that a compact row may name.
-fn compact(currents: &mut [f32], first: usize) -> &mut [f32; COMPACT] {
-    let behind = currents.len() - first;
-    match currents[first..].first_chunk_mut() {
-        Some(chunk) => chunk,
-        None => panic!("{behind} currents behind {first}; a compact row may name {COMPACT}"),
+        updates
     }
 }

@@ -2,6 +2,8 @@ mod arranged;
 mod cost;
 mod laid;
 mod layer;
+mod rows;
+mod spread;
 mod tiles;
 mod train;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use laid::Laid;
 use layer::{Incoming, Layer, Window, Workspace};
+use spread::Spread;
 use train::Train;
 
 use crate::event::Maxima;
@@ -66,6 +69,7 @@ struct Windows {
     network: Arc<Network>,
     kernels: &'static Kernels,
     forced: Option<Delivery>,
+    spread: Spread,
     laid: Arc<Vec<Laid>>,
     /// Every population after all that reach it.
     order: Arc<[PopulationId]>,
@@ -111,6 +115,43 @@ impl WindowSimulator {
         Self { network, way }
     }
 
+    /// The same simulator, which spreads the work on a population over so many threads, the calling one
+    /// included, where there is enough of it in a window; the results do not depend on the threads.
+    ///
+    /// A new simulator has one thread. This is for single samples: many are better run side by side, by
+    /// [`run_samples`](crate::run_samples). Clones share the threads. Memory: 100 KB for each thread, and the
+    /// currents of some steps (256 KB, or one step of a larger population) twice for each. A network that must be
+    /// stepped stays on one thread.
+    ///
+    /// # Panics
+    /// If the threads cannot be started.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        self.with_threads_from(threads, cost::SPREAD)
+    }
+
+    /// The same as [`with_threads`](Self::with_threads), for every population on which the work is predicted to
+    /// take so many processor cycles or more.
+    ///
+    /// # Panics
+    /// If the threads cannot be started.
+    #[must_use]
+    pub fn with_threads_from(mut self, threads: usize, cycles: f64) -> Self {
+        if let Way::Windows(windows) = &mut self.way {
+            windows.spread = Spread::over(threads, cycles);
+        }
+        self
+    }
+
+    /// The threads that the work on a population may be spread over.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        match &self.way {
+            Way::Steps(_) => 1,
+            Way::Windows(windows) => windows.spread.threads(),
+        }
+    }
+
     /// How the spikes of the last window reached a population; `None` if it has no potentials, or nothing was
     /// run in windows yet.
     #[must_use]
@@ -146,6 +187,7 @@ impl Windows {
         let mut windows = Self {
             kernels,
             forced,
+            spread: Spread::default(),
             laid: Arc::new(laid::lay(&network)),
             order,
             longest: (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS),
@@ -227,7 +269,8 @@ impl Windows {
                     if rebase {
                         layer.rebase();
                     }
-                    let window = Window { kernels: self.kernels, forced: self.forced, steps, k };
+                    let (kernels, forced, spread) = (self.kernels, self.forced, &self.spread);
+                    let window = Window { kernels, forced, steps, k, spread };
                     statistics.updates += layer.run(window, &incoming, &mut self.workspace, &mut train);
                 }
                 Running::MaxPool(maxima) => {
