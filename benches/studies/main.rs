@@ -1,7 +1,7 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch job --chart docs/speed.svg > tables.md`; without names of
-//! studies, all are made. Everything runs on one thread but the study of batches, contenders take turns, and
+//! `cargo bench --bench studies -- cases cells scale batch single job --chart docs/speed.svg > tables.md`; without names of
+//! studies, all are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
 #[path = "../speed/cases.rs"]
@@ -45,6 +45,9 @@ fn main() {
     }
     if wanted("batch") {
         println!("{}", tables::batch(64, 12));
+    }
+    if wanted("single") {
+        println!("{}", tables::single(&tables::SINGLE, time));
     }
     if wanted("job") {
         println!("{}", tables::job(time));

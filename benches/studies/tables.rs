@@ -15,6 +15,17 @@ pub const DENSITIES: [f64; 7] = [1.0, 0.5, 0.3, 0.1, 0.05, 0.02, 0.01];
 /// Rates of the cells.
 pub const RATES: [f64; 6] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.001];
 
+/// Sizes, densities and rates at which one sample is spread over threads.
+pub const SINGLE: [(u32, f64, f64); 7] = [
+    (300, 0.1, 0.05),
+    (600, 0.1, 0.05),
+    (1200, 0.1, 0.02),
+    (1200, 0.3, 0.05),
+    (1200, 0.1, 0.1),
+    (4096, 0.1, 0.02),
+    (10_000, 0.1, 0.02),
+];
+
 /// One density and rate of a population of 1200 behind 1200.
 pub struct Cell {
     pub density: f64,
@@ -174,6 +185,60 @@ pub fn batch(samples: usize, rounds: usize) -> String {
     )
 }
 
+/// One sample on one thread and on two, every delivery: wall clock, in turns, the best of a time. Work is
+/// spread however little there is of it.
+pub fn single(cases: &[(u32, f64, f64)], time: Duration) -> String {
+    let mut text = String::from(
+        "| layer, density, rate | delivery | one thread, ms | two, ms | times faster | median of pairs |\n\
+         |---|---|---:|---:|---:|---:|\n",
+    );
+    for &(size, density, rate) in cases {
+        let network = square(size, density, rate);
+        let input = cases::input(&network, rate, 1);
+        let sample = input.sample(&network, 0, STEPS).unwrap_or_else(|error| panic!("{error}"));
+        for delivery in Delivery::ALL {
+            let windows = WindowSimulator::with_kernels(Arc::clone(&network), kernel::best(), Some(delivery));
+            let mut both = [1, 2].map(|threads| windows.clone().with_threads_from(threads, 0.0));
+            let mut best = [f64::INFINITY; 2];
+            let mut ratios = vec![];
+            // The first round lays the weights out.
+            let begun = Instant::now();
+            for round in 0.. {
+                let seconds = both.each_mut().map(|windows| {
+                    windows.reset();
+                    let started = Instant::now();
+                    let run = windows.run(&sample, u64::from(STEPS), &mut ());
+                    assert_eq!(run, Ok(()));
+                    started.elapsed().as_secs_f64()
+                });
+                if round > 0 {
+                    best = std::array::from_fn(|at| best[at].min(seconds[at]));
+                    ratios.push(seconds[0] / seconds[1]);
+                }
+                if round > 0 && begun.elapsed() > time {
+                    break;
+                }
+            }
+            assert_eq!(both[0].state(), both[1].state(), "{size}, {delivery:?}");
+            // What is not possible is delivered otherwise, and stands in the table already.
+            if both[0].delivery(network.output()) == Some(delivery) {
+                ratios.sort_by(f64::total_cmp);
+                let [one, two] = best;
+                let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
+                let _ = writeln!(
+                    text,
+                    "| {size}², {density}, {rate} | {delivery:?} | {} | {} | {:.2} | {} |",
+                    ms(one),
+                    ms(two),
+                    one / two,
+                    ratio(median)
+                );
+            }
+        }
+    }
+    text
+}
+
 /// Whole jobs beside their layers alone.
 pub fn job(time: Duration) -> String {
     let mut text = String::from(
@@ -226,4 +291,6 @@ pub fn check() {
     assert!(text.contains("| 300² | "), "{text}");
     let text = batch(4, 1);
     assert!(text.contains("4 samples"), "{text}");
+    let text = single(&[(300, 0.1, 0.05)], short);
+    assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
 }

@@ -51,6 +51,8 @@ fn event_driven_and_dense_runs_report_the_same_in_every_encoding_and_for_every_n
         assert_eq!(event, run("--mode dense"), "{encoding}");
         assert_eq!(event, run(""), "{encoding}");
         assert_eq!(event, run("--threads 3"), "{encoding}");
+        // More threads than samples.
+        assert_eq!(event, run("--threads 9"), "{encoding}");
         assert_eq!(event, run("--mode event --threads 2 --no-mmap"), "{encoding}");
         assert_eq!(event["samples"], 8);
     }

@@ -213,3 +213,30 @@ fn a_faulty_step_ends_a_run_where_it_ends_when_steps_are_done_one_by_one() {
     assert_eq!(windows.state(), event.state());
     assert_eq!(windows.state().step, 6);
 }
+
+#[test]
+fn threads_go_to_the_samples_where_there_are_enough_and_else_to_the_targets_of_each() {
+    let net = |recurrent: bool| {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+        let mut builder = NetworkBuilder::new();
+        let input = builder.population("input", Layout::Flat(3), Neuron::Source);
+        let out = builder.population("out", Layout::Flat(20), layer(&mut rng, 20));
+        builder.projection(input, out, 0, Connectivity::Rows(rows(&mut rng, 3, 20, 1.0, false)));
+        if recurrent {
+            builder.projection(out, out, 1, Connectivity::Rows(rows(&mut rng, 20, 20, 0.5, false)));
+        }
+        Arc::new(builder.build().unwrap())
+    };
+    let divided = |mode, recurrent, samples| {
+        let (simulator, side_by_side) = AnySimulator::new(mode, net(recurrent)).over_threads(3, samples);
+        let each = match simulator {
+            AnySimulator::Window(windows) => windows.threads(),
+            AnySimulator::Event(_) | AnySimulator::Dense(_) => 1,
+        };
+        (side_by_side, each)
+    };
+    assert_eq!(divided(Mode::Auto, false, 3), (3, 1));
+    assert_eq!(divided(Mode::Auto, false, 2), (1, 3));
+    assert_eq!(divided(Mode::Auto, true, 2), (3, 1));
+    assert_eq!(divided(Mode::Event, false, 1), (3, 1));
+}

@@ -51,6 +51,7 @@ fn run_all(
     progress: Option<&Py<PyAny>>,
 ) -> PyResult<Vec<Outcome>> {
     let simulator = AnySimulator::new(plan.mode, network.inner.clone());
+    let (simulator, side_by_side) = simulator.over_threads(plan.threads, samples.input.samples());
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let input = &samples.input;
     let one = |simulator: &mut AnySimulator, index: usize| {
@@ -79,7 +80,7 @@ fn run_all(
             let worker = scope.spawn(|| {
                 // Dropped when the work ends, also by a panic: that is the sign.
                 let _ended = ended;
-                run_samples(0..input.samples(), plan.threads, &simulator, one)
+                run_samples(0..input.samples(), side_by_side, &simulator, one)
             });
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
                 if interruption.is_none() {

@@ -4,9 +4,8 @@ use crate::{Connectivity, Rows, Targets};
 /// Where a compact row may write, counted from its first current.
 const COMPACT: usize = 1 << 16;
 
-/// The bytes of the currents that a thread makes before the membranes are updated: a part of a second-level
-/// cache.
-const CURRENTS: usize = 1 << 18;
+/// The bytes of the currents of a run of steps: a small part of a second-level cache.
+const CURRENTS: usize = 1 << 16;
 
 /// Runs of steps for each thread, so that one with fewer spikes takes another.
 const RUNS: usize = 2;
