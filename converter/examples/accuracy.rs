@@ -13,7 +13,7 @@ use snn_converter::forward::logits;
 use snn_converter::import::onnx;
 use snn_converter::simplify::simplify;
 use snn_converter::{Normalise, Options, Samples, ScalePer, Start, convert};
-use snn_engine::{Drive, WindowSimulator, Network, NetworkError, Simulator, Stimulus, run_samples};
+use snn_engine::{Drive, Network, NetworkError, Simulator, Stimulus, WindowSimulator, run_samples};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
