@@ -60,7 +60,7 @@ pub struct Convert {
 
     /// Fit scales, starts and biases, layer by layer, to the spikes that really arrive in runs of --T steps of
     /// constant input: much more accurate in short runs of that length, less in runs of others
-    /// [default: on for mse if --T and --calib are given, else off]
+    /// [default: on for mse if a --T of at most 64 and --calib are given, else off]
     #[arg(long, value_enum, value_name = "ON OR OFF", num_args = 0..=1, default_missing_value = "on")]
     fit: Option<Switch>,
 
@@ -105,6 +105,10 @@ pub struct Convert {
     #[arg(long, visible_alias = "json", value_name = "REPORT.JSON")]
     report: Option<PathBuf>,
 }
+
+/// The longest runs that networks are fitted to if nothing is said. In longer ones spikes arrive evenly enough: the
+/// scales alone are as accurate (benches/record/accuracy-2026-11-23.md).
+const LONGEST_FITTED: u32 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NormaliseName {
@@ -241,8 +245,8 @@ impl Convert {
             fit: match self.fit {
                 Some(switch) => switch == Switch::On,
                 None => {
-                    let made_for_short_runs = self.steps.is_some() && self.calib.is_some();
-                    made_for_short_runs && normalise == Normalise::LeastError
+                    let short = self.steps.is_some_and(|steps| steps <= LONGEST_FITTED);
+                    short && self.calib.is_some() && normalise == Normalise::LeastError
                 }
             },
             compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
