@@ -5,10 +5,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
 use snn_converter::import::onnx;
+use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
 use snn_engine::Network;
 use snn_formats::{Array, NpzReader, Values};
+
+use crate::commands::Usage;
 
 /// A net from a file.
 pub enum Model {
@@ -18,10 +21,18 @@ pub enum Model {
     Spiking(Box<Network>),
 }
 
-/// Reads a net; the sentences are what its import noted.
-pub fn read(path: &Path) -> Result<(Model, Vec<String>)> {
+/// Reads a net, one of weights only by its layer list; the sentences are what its import noted.
+pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let at = || path.display().to_string();
+    if let (Some(layers), "onnx" | "npz") = (layers, ending) {
+        return Err(Usage(format!(
+            "--layers {}: {} says itself which layers it has; leave the flag out",
+            layers.display(),
+            path.display()
+        ))
+        .into());
+    }
     let (model, notes) = match ending {
         "onnx" => {
             let import = onnx::read(path).with_context(at)?;
@@ -34,7 +45,21 @@ pub fn read(path: &Path) -> Result<(Model, Vec<String>)> {
                 NumpyNet::Spiking(network) => (Model::Spiking(network), notes),
             }
         }
-        _ => bail!("{}: unknown kind of model; allowed are files named .onnx and .npz", path.display()),
+        "pt" | "pth" | "safetensors" => {
+            let tensors = StateDict::read(path).with_context(at)?;
+            let Some(layers) = layers else { bail!("{}: {}", path.display(), tensors.request()) };
+            let at_list = || layers.display().to_string();
+            let text = std::fs::read_to_string(layers)
+                .with_context(|| format!("{}: cannot be read", layers.display()))?;
+            let list = LayerList::parse(&text).with_context(at_list)?;
+            let import = state_dict::import(&tensors, list)
+                .with_context(|| format!("{} for {}", layers.display(), path.display()))?;
+            (Model::Trained(import.ann), import.notes)
+        }
+        _ => bail!(
+            "{}: unknown kind of model; allowed are files named .onnx, .npz, .pt, .pth and .safetensors",
+            path.display()
+        ),
     };
     Ok(match model {
         Model::Trained(ann) => (Model::Trained(simplify(&ann).with_context(at)?), notes),

@@ -19,14 +19,12 @@ fi
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
-# 1. One command builds the wheel.
+# 1. One command builds the wheel, in the way of `pip install ./bindings/python`.
 step cargo fmt --manifest-path "$here/Cargo.toml" --check
 [ -x "$folder/full/bin/python" ] || "$python" -m venv "$folder/full"
 full=$folder/full/bin
-step "$full/pip" install --quiet "maturin>=1.16,<2"
 rm -rf "$folder/wheels"
-PYO3_PYTHON=$full/python PATH=$full:$PATH step "$full/maturin" build --release --quiet \
-    --manifest-path "$here/Cargo.toml" --out "$folder/wheels"
+step "$full/pip" wheel --quiet --no-deps --wheel-dir "$folder/wheels" "$here"
 wheel=$(ls "$folder"/wheels/*.whl)
 PYO3_PYTHON=$full/python step cargo clippy --quiet --manifest-path "$here/Cargo.toml" --release -- -D warnings
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p snn-converter --example accuracy -- [--nets a,b] [--T 8,16,32] [--once] [--percentile P | --max]
-//!     [--per layer|channel] [--v0 0|half] [--samples N] [--folder ../shared/data]
+//!     [--per layer|channel] [--v0 0|half] [--fit] [--samples N] [--folder ../shared/data]
 //! ```
 //!
 //! Nets are converted for each run length by itself, or, with `--once`, for 32 steps. Files that are not there are
@@ -13,7 +13,7 @@ use snn_converter::forward::logits;
 use snn_converter::import::onnx;
 use snn_converter::simplify::simplify;
 use snn_converter::{Normalise, Options, Samples, ScalePer, Start, convert};
-use snn_engine::{Drive, EventSimulator, Network, NetworkError, Simulator, Stimulus, run_samples};
+use snn_engine::{Drive, Network, NetworkError, Simulator, Stimulus, WindowSimulator, run_samples};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,7 +118,7 @@ fn run(network: &Network, x: &[f32], labels: &[i64], lengths: &[u32]) -> Vec<f64
     let input = network.find("input").unwrap();
     let layout = network.population(input).layout();
     let n = network.population(input).size();
-    let simulator = EventSimulator::new(Arc::clone(&network));
+    let simulator = WindowSimulator::new(Arc::clone(&network));
     let longest = lengths.iter().copied().max().unwrap();
     let potentials = run_samples(0..labels.len(), 2, &simulator, |simulator, sample| {
         let seen: Vec<f32> = (0..n).map(|neuron| x[sample * n + layout.user_index(neuron)]).collect();

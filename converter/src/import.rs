@@ -2,9 +2,11 @@
 
 mod draft;
 mod fold;
+mod layer_list;
 pub mod onnx;
 mod operator;
 mod staircase;
+pub mod state_dict;
 mod tensor;
 pub(crate) mod wire;
 
@@ -44,6 +46,21 @@ impl fmt::Display for Refusal {
             write!(f, "; {}", self.hint)?;
         }
         Ok(())
+    }
+}
+
+/// Something in a layer list that is wrong or does not fit the tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The layer, by number, name and kind (``layer 3 `fc1` (linear)``), or the list.
+    pub place: String,
+    /// What was found and what is allowed.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
     }
 }
 

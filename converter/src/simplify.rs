@@ -13,6 +13,7 @@
 //! 5. [`Pass::AffineBefore`]: an affine map is folded into a linear map or an *unpadded* convolution behind it. The padding
 //!    of a convolution is zero *after* the map, so that a shift cannot be folded at the border; such a map stays for the
 //!    lowering to compose.
+//! 6. [`Pass::Views`] again: what stood between two views may have been folded away.
 //!
 //! What the output does not need is removed after each pass.
 
@@ -42,8 +43,8 @@ pub enum Pass {
 
 impl Pass {
     /// All passes in their order.
-    pub const ALL: [Pass; 5] =
-        [Pass::Maxima, Pass::Views, Pass::Pads, Pass::AffineBehind, Pass::AffineBefore];
+    pub const ALL: [Pass; 6] =
+        [Pass::Maxima, Pass::Views, Pass::Pads, Pass::AffineBehind, Pass::AffineBefore, Pass::Views];
 
     /// The net after this pass, without what its output does not need.
     ///

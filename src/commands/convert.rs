@@ -23,13 +23,19 @@ use crate::samples::read_labels;
 #[derive(Args)]
 #[command(after_help = "Examples:
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
-  snn-event convert --model weights.npz --normalise none --out net.bin")]
+  snn-event convert --model weights.npz --normalise none --out net.bin
+  snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin")]
 pub struct Convert {
-    /// The trained net: .onnx, or .npz with W0, b0, W1, b1, …
+    /// The trained net: .onnx, .npz with W0, b0, W1, b1, …, or a state dict: .pt, .pth, .safetensors
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
+
+    /// The layers of a state dict, in TOML (docs/layer-list.md)
+    #[arg(long, value_name = "LAYERS.TOML")]
+    layers: Option<PathBuf>,
 
     /// Calibration samples, .npy of shape (N, …)
     #[arg(long, value_name = "X.NPY")]
@@ -47,14 +53,16 @@ pub struct Convert {
     #[arg(long, value_name = "PER CENT")]
     percentile: Option<f64>,
 
-    /// The number of steps that the network is made for (mse)
-    #[arg(long = "T", value_name = "STEPS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    steps: u32,
+    /// The length of the runs that the network is made for; mse without it chooses scales for 32 steps, which
+    /// suit runs of any length
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
 
     /// Fit scales, starts and biases, layer by layer, to the spikes that really arrive in runs of --T steps of
     /// constant input: much more accurate in short runs of that length, less in runs of others
-    #[arg(long, requires = "calib")]
-    fit: bool,
+    /// [default: on for mse if --T and --calib are given, else off]
+    #[arg(long, value_enum, value_name = "ON OR OFF", num_args = 0..=1, default_missing_value = "on")]
+    fit: Option<Switch>,
 
     /// Compare spike rates at --T with activations, layer by layer, on calibration samples; --report and
     /// --labels do so too
@@ -113,6 +121,12 @@ enum NormaliseName {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ScalePerName {
     Layer,
     Channel,
@@ -141,7 +155,7 @@ enum ReadoutName {
 
 impl Convert {
     pub fn run(self) -> Result<ExitCode> {
-        let (model, notes) = models::read(&self.model)?;
+        let (model, notes) = models::read(&self.model, self.layers.as_deref())?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
@@ -174,7 +188,7 @@ impl Convert {
             ("--calib", self.calib.is_some()),
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
-            ("--fit", self.fit),
+            ("--fit", self.fit == Some(Switch::On)),
             ("--scale-per", self.scale_per.is_some()),
             ("--v0", self.v0.is_some()),
             ("--readout", self.readout.is_some()),
@@ -223,8 +237,14 @@ impl Convert {
                 V0::Zero => Start::Zero,
                 V0::Half => Start::Half,
             }),
-            steps: self.steps,
-            fit: self.fit,
+            steps: self.steps.unwrap_or(Options::default().steps),
+            fit: match self.fit {
+                Some(switch) => switch == Switch::On,
+                None => {
+                    let made_for_short_runs = self.steps.is_some() && self.calib.is_some();
+                    made_for_short_runs && normalise == Normalise::LeastError
+                }
+            },
             compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
             readout: match self.readout {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
@@ -246,6 +266,9 @@ impl Convert {
         let mut provenance = Map::new();
         provenance.insert("tool".into(), json!(concat!("snn-event ", env!("CARGO_PKG_VERSION"))));
         provenance.insert("model".into(), file(&self.model)?);
+        if let Some(path) = &self.layers {
+            provenance.insert("layers".into(), file(path)?);
+        }
         if let Some(path) = &self.calib {
             provenance.insert("calibration".into(), file(path)?);
         }
@@ -262,8 +285,8 @@ impl Convert {
         let flags = [
             ("normalise", name(self.normalise)),
             ("percentile", self.percentile.map(|percentile| json!(percentile))),
-            ("T", Some(json!(self.steps))),
-            ("fit", self.fit.then_some(json!(true))),
+            ("T", self.steps.map(|steps| json!(steps))),
+            ("fit", name(self.fit)),
             ("scale-per", name(self.scale_per)),
             ("zeros", name(Some(self.zeros))),
             ("v0", name(self.v0)),

@@ -41,7 +41,7 @@ fn the_report_splits_what_each_layer_loses() {
         );
         json(folder.path(), &line)
     };
-    let report = convert("--T 32");
+    let report = convert("--T 32 --fit off");
     assert_eq!(report["compared"], 200);
     assert_eq!(report["accuracy"]["trained"], 0.98);
     let layers: Vec<&serde_json::Value> =
@@ -53,11 +53,15 @@ fn the_report_splits_what_each_layer_loses() {
         // What the parts explain is not less than the whole.
         assert!(loss("error") <= loss("clipping") + loss("quantisation") + loss("rest") + 1e-9, "{layer}");
     }
-    // The scale at the largest activation clips nothing; with it a longer run rounds less.
+    // A given run length is fitted to by default, and the rates come closer to the activations.
+    let fitted = convert("--T 8");
+    assert_eq!((&report["fitted"], &fitted["fitted"]), (&false.into(), &true.into()));
     let loss = |report: &serde_json::Value, key: &str| -> f64 {
         let layers = report["layers"].as_array().unwrap();
         layers.iter().filter_map(|layer| layer["loss"][key].as_f64()).sum()
     };
+    assert!(loss(&fitted, "error") < loss(&convert("--T 8 --fit off"), "error"));
+    // The scale at the largest activation clips nothing; with it a longer run rounds less.
     let (short, long) = (convert("--normalise max --T 8"), convert("--normalise max --T 64"));
     assert_eq!(loss(&short, "clipping"), 0.0);
     assert!(loss(&long, "quantisation") < loss(&short, "quantisation") / 4.0);

@@ -5,6 +5,7 @@ mod conversion;
 mod example;
 mod outputs;
 mod shared;
+mod state_dict;
 mod studies;
 
 use std::path::{Path, PathBuf};

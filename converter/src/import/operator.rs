@@ -9,6 +9,7 @@ mod windows;
 
 pub(super) use attributes::Attributes;
 pub(super) use support::{keeps_shape, unknown};
+pub(super) use weights::batch_normalisation;
 
 use super::draft::{Draft, Part};
 use super::fold::shape_of;

@@ -8,3 +8,4 @@ mod operators;
 mod oracle;
 mod rewriting;
 mod shared;
+mod state_dict;

@@ -138,13 +138,21 @@ impl Call<'_> {
             lists.push(list);
         }
         let [gamma, beta, mean, variance] = &lists[..] else { unreachable!("four lists were read") };
-        let wide = |list: &[f32], c: usize| f64::from(list[c]);
-        let scale: Vec<f64> =
-            (0..channels).map(|c| wide(gamma, c) / (wide(variance, c) + epsilon).sqrt()).collect();
-        let shift = (0..channels).map(|c| (wide(beta, c) - wide(mean, c) * scale[c]) as f32).collect();
-        let affine = Affine { scale: scale.iter().map(|&s| s as f32).collect(), shift };
+        let affine = batch_normalisation([gamma, beta, mean, variance], epsilon);
         Ok(Value::Step(self.push("", Part::Op(Op::Affine(affine)), &[input])?))
     }
+}
+
+/// Batch normalisation with fixed statistics, `γ·(x − mean) / √(variance + ε) + β` (Ioffe and Szegedy 2015), as one factor
+/// and one summand per channel; computed in `f64` and rounded once. All lists have one number per channel.
+pub(in crate::import) fn batch_normalisation(lists: [&[f32]; 4], epsilon: f64) -> Affine {
+    let [gamma, beta, mean, variance] = lists;
+    let channels = gamma.len();
+    let wide = |list: &[f32], c: usize| f64::from(list[c]);
+    let scale: Vec<f64> =
+        (0..channels).map(|c| wide(gamma, c) / (wide(variance, c) + epsilon).sqrt()).collect();
+    let shift = (0..channels).map(|c| (wide(beta, c) - wide(mean, c) * scale[c]) as f32).collect();
+    Affine { scale: scale.iter().map(|&s| s as f32).collect(), shift }
 }
 
 /// `[columns][rows]` from `[rows][columns]`.
