@@ -9,17 +9,8 @@ mod membrane;
 mod nets;
 mod run;
 mod wake;
-mod window;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(
-    benches,
-    delivery::bench,
-    membrane::bench,
-    encoder::bench,
-    wake::bench,
-    run::bench,
-    window::bench
-);
+criterion_group!(benches, delivery::bench, membrane::bench, encoder::bench, wake::bench, run::bench);
 criterion_main!(benches);
