@@ -44,7 +44,7 @@ pub struct Run {
     #[arg(long, value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
-    /// Write all spikes: <population>.node_ids, .timestamps and .sample_ptr
+    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
     #[arg(long, value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
