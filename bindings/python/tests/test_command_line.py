@@ -66,7 +66,7 @@ def test_runs_are_equal_by_bits(binary, by_command, mnist, mnist_onnx, tmp_path,
 
 def test_a_network_converted_in_python_has_the_bits_of_one_converted_by_command(by_command, mnist, mnist_onnx):
     images, _, calibration = mnist
-    snn = snn_event.convert(mnist_onnx, calibration, T=32, normalise="mse", readout="potential")
+    snn = snn_event.convert(mnist_onnx, calibration, T=32, normalise="mse", fit=True, readout="potential")
     theirs = snn_event.ConvertedSNN.load(by_command)
     assert theirs.T == 32
     for ours, other in zip(snn.dense_weights(), theirs.dense_weights(), strict=True):
