@@ -19,6 +19,7 @@ pub(super) fn add_rows(
 ) {
     /// So many rows before its turn, the beginning of a row is fetched.
     const AHEAD: usize = 3;
+    const PIECE: usize = 32;
     assert_eq!(targets.len(), weights.len(), "targets and weights");
     for (at, &row) in rows.iter().enumerate() {
         if let Some(&coming) = rows.get(at + AHEAD) {
@@ -28,14 +29,21 @@ pub(super) fn add_rows(
             prefetch(weights.as_ptr().wrapping_add(start + 16));
         }
         let (start, end) = (starts[row as usize] as usize, starts[row as usize + 1] as usize);
+        let following = rows.get(at + 1).map_or(end, |&next| starts[next as usize] as usize);
         let (fours, last) = targets[start..end].as_chunks::<4>();
         let (four_weights, last_weights) = weights[start..end].as_chunks::<4>();
-        for (four, weights) in fours.iter().zip(four_weights) {
-            let at = unpack(*four);
-            // All four currents may be read before one is written, because the targets of a row are distinct.
-            let sums = [0, 1, 2, 3].map(|i| currents[at[i]] + weights[i]);
-            for (at, sum) in at.into_iter().zip(sums) {
-                currents[at] = sum;
+        let pieces = fours.chunks(PIECE / 4).zip(four_weights.chunks(PIECE / 4));
+        for (ahead, (fours, four_weights)) in (following..).step_by(PIECE).zip(pieces) {
+            prefetch(targets.as_ptr().wrapping_add(ahead));
+            prefetch(weights.as_ptr().wrapping_add(ahead));
+            prefetch(weights.as_ptr().wrapping_add(ahead + 16));
+            for (four, weights) in fours.iter().zip(four_weights) {
+                let at = unpack(*four);
+                // All four currents may be read before one is written, because the targets of a row are distinct.
+                let sums = [0, 1, 2, 3].map(|i| currents[at[i]] + weights[i]);
+                for (at, sum) in at.into_iter().zip(sums) {
+                    currents[at] = sum;
+                }
             }
         }
         // What is left of the row is done as four, too, without a branch on how many there are: what is
