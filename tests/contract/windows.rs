@@ -87,6 +87,8 @@ fn layers_of_several_blocks_of_rows_and_words_of_targets_agree_at_every_density_
         (1401, 129, 0.05, 0.02),
         (3, 200, 0.5, 0.9),
         (500, 1000, 0.8, 0.05),
+        // So large that its tiles are packed.
+        (2100, 1600, 0.03, 0.02),
     ]
     .into_iter()
     .enumerate()
@@ -108,24 +110,29 @@ fn layers_of_several_blocks_of_rows_and_words_of_targets_agree_at_every_density_
 }
 
 #[test]
-fn convolutions_of_whole_vectors_of_channels_agree_whatever_their_geometry() {
-    for seed in 0..12 {
+fn convolutions_agree_whatever_their_geometry() {
+    for seed in 0..24 {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(100 + seed);
         let kernel = [rng.random_range(1..4), rng.random_range(1..4)];
         let dilation = [rng.random_range(1..3), 1];
         let stride = [rng.random_range(1..3), rng.random_range(1..3)];
         let padding = [rng.random_range(0..3), rng.random_range(0..3)];
         let source: [u32; 3] = [rng.random_range(3..9), rng.random_range(3..9), rng.random_range(1..8)];
+        // Only whole vectors of channels of an image that is not pooled have tiles.
+        let tiles = seed < 12;
+        let pool = if tiles { [1, 1] } else { [rng.random_range(1..3), rng.random_range(1..3)] };
+        let channels = if tiles { 16 * rng.random_range(1..5) } else { rng.random_range(1..70) };
         let size = |axis: usize| {
             let span = (kernel[axis] - 1) * dilation[axis] + 1;
-            (source[axis] + 2 * padding[axis]).checked_sub(span).map(|room| room / stride[axis] + 1)
+            (source[axis] / pool[axis] + 2 * padding[axis])
+                .checked_sub(span)
+                .map(|room| room / stride[axis] + 1)
         };
         let (Some(height), Some(width)) = (size(0), size(1)) else { continue };
-        let channels = 16 * rng.random_range(1..5);
         let geometry = Conv2dGeometry {
             source,
             target: [height, width, channels],
-            pool: [1, 1],
+            pool,
             kernel,
             stride,
             dilation,
@@ -137,7 +144,8 @@ fn convolutions_of_whole_vectors_of_channels_agree_whatever_their_geometry() {
         let input = builder.population("input", image(source), Neuron::Source);
         let n = geometry.targets();
         let conv = builder.population("conv", image(geometry.target), layer(&mut rng, n));
-        let taps = rows(&mut rng, geometry.rows(), channels as usize, 0.6, seed % 2 == 0);
+        let density = if tiles { 0.6 } else { 0.9 };
+        let taps = rows(&mut rng, geometry.rows(), channels as usize, density, seed % 2 == 0);
         builder.projection(input, conv, 1, Connectivity::Conv2d(Conv2d::new(geometry, taps).unwrap()));
         let network = Arc::new(builder.build().unwrap());
         let spikes = raster(&mut rng, geometry.sources(), 40, 0.2);

@@ -18,7 +18,7 @@ mod windowed;
 mod x86;
 
 pub use columns::{Columns, SpikeMasks};
-pub use line::{Line, flat, flat_mut};
+pub use line::{Line, Packed, flat, flat_mut, lines_of};
 pub use octets::{MOST_ROWS, MOST_STEPS, Octets};
 
 use crate::{REBASE, Reset};
@@ -75,8 +75,14 @@ impl Windowed<'_> {
     }
 }
 
-type AddRows =
-    fn(rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]);
+type AddRows = fn(
+    rows: &[u32],
+    starts: &[u64],
+    ends: &[u64],
+    targets: &[u16],
+    weights: &[f32],
+    currents: &mut [f32; 1 << 16],
+);
 
 type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
 
@@ -95,7 +101,7 @@ pub struct Kernels {
     pub integrate:
         fn(&mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated,
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
-    /// places `starts[r]..starts[r + 1]` of `targets`, distinct in each row, and `weights`.
+    /// places `starts[r]..ends[r]` of `targets`, distinct in each row, and `weights`.
     pub add_rows: AddRows,
     /// Appends the places of the bits that are set, ascending.
     pub list: fn(bits: &[u64], ids: &mut Vec<u32>),
@@ -110,6 +116,8 @@ pub struct Kernels {
     /// Adds the weights `rows` `[1 + sources][16]` of the spikes in `octets` to `currents` `[padded steps][16]`,
     /// which start at −0.0 if `fresh`. `next` is fetched into the cache meanwhile.
     pub deliver_tile: fn(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool),
+    /// Writes the weights of packed rows to their places in `rows` lines, which are at −0.0 elsewhere.
+    pub unpack: fn(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]),
     /// The currents `[steps][16]` of 16 targets from `first` on, summed over time: per target the steps stand
     /// side by side, and a source adds its weight in those in which it fires.
     pub time_lanes: fn(&Columns, first: usize, masks: &SpikeMasks, steps: usize, currents: &mut [Line]),
@@ -118,7 +126,7 @@ pub struct Kernels {
 macro_rules! kernels {
     ($module:ident, $name:literal, $lanes:ty $(, $feature:literal)?) => {
         mod $module {
-            use super::{Columns, Kernels, Line, Membrane, Octets, SpikeMasks, Updated, Windowed, bodies, windowed};
+            use super::{Columns, Kernels, Line, Membrane, Octets, Packed, SpikeMasks, Updated, Windowed, bodies, windowed};
 
             kernels! { @functions $name, [$($feature)?],
                 fn scatter_u16(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
@@ -135,9 +143,9 @@ macro_rules! kernels {
                     unsafe { bodies::integrate::<$lanes>(m, blocks, crossings, fired) }
                 }
                 fn add_rows(
-                    rows: &[u32], starts: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
+                    rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
                 ) {
-                    windowed::add_rows(rows, starts, targets, weights, currents)
+                    windowed::add_rows(rows, starts, ends, targets, weights, currents)
                 }
                 fn list(bits: &[u64], ids: &mut Vec<u32>) {
                     windowed::list(bits, ids)
@@ -155,6 +163,9 @@ macro_rules! kernels {
                 fn deliver_tile(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool) {
                     // SAFETY: this function is compiled for the instructions of these lanes.
                     unsafe { windowed::deliver_tile::<$lanes>(rows, next, octets, currents, fresh) }
+                }
+                fn unpack(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]) {
+                    windowed::unpack_rows(packed, rows, into)
                 }
                 fn time_lanes(columns: &Columns, first: usize, masks: &SpikeMasks, steps: usize, currents: &mut [Line]) {
                     // SAFETY: this function is compiled for the instructions of these lanes.

@@ -56,7 +56,7 @@ fn rows_are_added_in_order_and_nothing_else_is_touched() {
             let mut currents = vec![-0.0_f32; 1 << 16];
             let chunk = currents.first_chunk_mut().unwrap();
             let starts = rows.row_starts();
-            (kernels.add_rows)(&spikes, starts, ids, rows.weights(), chunk);
+            (kernels.add_rows)(&spikes, starts, &starts[1..], ids, rows.weights(), chunk);
             let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{}, seed {seed}", kernels.name);
         }
@@ -98,6 +98,35 @@ fn a_tile_sums_the_rows_of_each_step_in_order() {
                 (kernels.deliver_tile)(&rows, &[], &octets, &mut currents, fresh);
                 assert_eq!(bits(&currents), bits(&expected), "{}, seed {seed}", kernels.name);
             }
+        }
+    }
+}
+
+#[test]
+fn packed_weights_are_unpacked_to_their_places_and_nothing_stays_from_before() {
+    for seed in 0..20 {
+        let mut rng = rng(seed);
+        let rows = rng.random_range(1..500);
+        let mut expected = vec![Line::of(-0.0)];
+        expected.extend(lines(&mut rng, rows, [0.99, 0.7, 0.0][seed as usize % 3]));
+        let weights = flat(&expected).iter().enumerate().filter(|(_, weight)| weight.to_bits() != 1 << 31);
+        let mut packed = vec![];
+        for (at, (place, &weight)) in weights.enumerate() {
+            if at % Packed::WEIGHTS == 0 {
+                packed.push(Packed::NONE);
+            }
+            packed.last_mut().unwrap().set(at % Packed::WEIGHTS, weight, place as u16);
+        }
+        for kernels in available() {
+            let mut into = vec![7.0; 1 << 16];
+            (kernels.unpack)(&packed, rows + 1, into.first_chunk_mut().unwrap());
+            let (these, behind) = into.split_at((rows + 1) * BLOCK);
+            assert!(
+                these.iter().zip(flat(&expected)).all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{}",
+                kernels.name
+            );
+            assert!(behind.iter().all(|&value| value == 7.0), "{}", kernels.name);
         }
     }
 }

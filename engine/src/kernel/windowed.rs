@@ -2,7 +2,7 @@
 
 use super::columns::{Columns, SpikeMasks};
 use super::lanes::Lanes;
-use super::{BLOCK, Line, Octets, Windowed};
+use super::{BLOCK, Line, Octets, Packed, Windowed, flat};
 use crate::Reset;
 
 /// 64 neurons: a word of spike bits.
@@ -13,12 +13,14 @@ pub(super) const WORD: usize = 4;
 pub(super) fn add_rows(
     rows: &[u32],
     starts: &[u64],
+    ends: &[u64],
     targets: &[u16],
     weights: &[f32],
     currents: &mut [f32; 1 << 16],
 ) {
     /// So many rows before its turn, the beginning of a row is fetched.
     const AHEAD: usize = 3;
+    /// While so many weights of a row are added, as many of the next row are fetched.
     const PIECE: usize = 32;
     assert_eq!(targets.len(), weights.len(), "targets and weights");
     for (at, &row) in rows.iter().enumerate() {
@@ -28,7 +30,7 @@ pub(super) fn add_rows(
             prefetch(weights.as_ptr().wrapping_add(start));
             prefetch(weights.as_ptr().wrapping_add(start + 16));
         }
-        let (start, end) = (starts[row as usize] as usize, starts[row as usize + 1] as usize);
+        let (start, end) = (starts[row as usize] as usize, ends[row as usize] as usize);
         let following = rows.get(at + 1).map_or(end, |&next| starts[next as usize] as usize);
         let (fours, last) = targets[start..end].as_chunks::<4>();
         let (four_weights, last_weights) = weights[start..end].as_chunks::<4>();
@@ -269,6 +271,18 @@ unsafe fn sum<L: Lanes, const N: usize>(
         }
         for (i, sum) in sums.into_iter().enumerate() {
             sum.store(&mut currents.get_unchecked_mut(usize::from(steps[from + i])).0);
+        }
+    }
+}
+
+/// See [`Kernels::unpack`](super::Kernels::unpack).
+#[inline(always)]
+pub(super) fn unpack_rows(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]) {
+    into[..rows * BLOCK].fill(-0.0);
+    for Packed { weights, places } in packed {
+        for (pair, places) in flat(weights).as_chunks::<2>().0.iter().zip(places) {
+            into[usize::from(*places as u16)] = pair[0];
+            into[usize::from((places >> 16) as u16)] = pair[1];
         }
     }
 }

@@ -67,12 +67,13 @@ impl<'a> Tiled<'a> {
         kernels: &Kernels,
         tile: usize,
         bands: &mut Bands,
+        room: &mut Vec<Line>,
         currents: &mut [Line],
         mut fresh: bool,
     ) -> bool {
         let Connectivity::Conv2d(conv) = self.connectivity else {
             for (block, octets) in self.blocks.iter().enumerate() {
-                let (rows, next) = self.tiles.rows(tile, block);
+                let (rows, next) = self.tiles.rows(kernels, tile, block, room);
                 (kernels.deliver_tile)(rows, next, octets, currents, fresh);
                 fresh = false;
             }
@@ -96,7 +97,7 @@ impl<'a> Tiled<'a> {
             if octets.is_empty() {
                 continue;
             }
-            let (rows, next) = self.tiles.rows(channel / BLOCK, ky as usize);
+            let (rows, next) = self.tiles.rows(kernels, channel / BLOCK, ky as usize, room);
             (kernels.deliver_tile)(rows, next, octets, currents, fresh);
             fresh = false;
         }

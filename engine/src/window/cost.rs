@@ -23,12 +23,14 @@ pub(super) struct Work {
     pub(super) words: f64,
     /// Steps.
     pub(super) steps: f64,
-    /// With rows over several threads: the times that the membranes wait for the threads.
-    pub(super) turns: f64,
     /// With tiles: rows that are added, over all tiles.
     pub(super) tile_rows: f64,
     /// With tiles: groups of eight steps that are summed, over all tiles and blocks.
     pub(super) tile_octets: f64,
+    /// With tiles: rows that must be unpacked.
+    pub(super) unpacked_rows: f64,
+    /// With tiles: weights that must be unpacked.
+    pub(super) unpacked: f64,
     /// With tiles: spikes that must be arranged.
     pub(super) arranged: f64,
     /// With time lanes: synapses of the population times groups of 16 steps.
@@ -42,7 +44,7 @@ const TAP_ROW: f64 = 50.0;
 /// A weight scattered.
 const WEIGHT: f64 = 1.5;
 /// The same, fetched from farther away.
-const FAR_WEIGHT: f64 = 2.2;
+const FAR_WEIGHT: f64 = 2.0;
 /// Larger tables, in bytes, are far.
 const NEAR: u64 = 1 << 20;
 /// A vector of a dense row added to the currents.
@@ -53,6 +55,10 @@ const WORD: f64 = 20.0;
 const TILE_ROW: f64 = 1.6;
 /// An octet begun and ended.
 const OCTET: f64 = 60.0;
+/// A row of 16 weights brought to rest before weights are unpacked to it.
+const UNPACKED_ROW: f64 = 1.5;
+/// A weight unpacked.
+const UNPACKED: f64 = 1.5;
 /// A spike arranged.
 const ARRANGED: f64 = 7.0;
 /// Sixteen steps of a synapse, masked.
@@ -82,15 +88,13 @@ pub(super) struct Cycles {
     alone: f64,
     /// Of what may be shared out.
     pub(super) shared: f64,
-    /// Times that the work is shared out.
-    turns: f64,
 }
 
 impl Cycles {
     /// The cycles until so many threads are done.
     pub(super) fn by(self, threads: usize) -> f64 {
-        let turns = if threads == 1 { 0.0 } else { self.turns * TURN };
-        self.alone + self.shared / threads as f64 + turns
+        let turn = if threads == 1 { 0.0 } else { TURN };
+        self.alone + self.shared / threads as f64 + turn
     }
 }
 
@@ -104,15 +108,19 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
                 + work.weights * WEIGHT
                 + work.far_weights * FAR_WEIGHT
                 + work.vectors * VECTOR;
-            Cycles { alone: update, shared, turns: work.turns }
+            Cycles { alone: 0.0, shared: shared + update }
         }
         Delivery::Tiles => {
-            let shared = work.tile_rows * TILE_ROW + work.tile_octets * OCTET + update;
-            Cycles { alone: work.arranged * ARRANGED, shared, turns: 1.0 }
+            let shared = work.tile_rows * TILE_ROW
+                + work.tile_octets * OCTET
+                + work.unpacked_rows * UNPACKED_ROW
+                + work.unpacked * UNPACKED
+                + update;
+            Cycles { alone: work.arranged * ARRANGED, shared }
         }
         Delivery::TimeLanes => {
             let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
-            Cycles { alone: 0.0, shared: work.lane_adds * LANES + turned + update, turns: 1.0 }
+            Cycles { alone: 0.0, shared: work.lane_adds * LANES + turned + update }
         }
     }
 }

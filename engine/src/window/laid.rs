@@ -1,5 +1,6 @@
 use std::sync::OnceLock;
 
+use super::rows::Cuts;
 use super::tiles::{Tiles, table};
 use crate::kernel::Columns;
 use crate::{Connectivity, Network, Rows};
@@ -16,6 +17,7 @@ pub(super) struct Laid {
     synapses: Vec<u32>,
     tiles: Option<OnceLock<Tiles>>,
     columns: Option<OnceLock<Columns>>,
+    cuts: OnceLock<Option<Cuts>>,
 }
 
 /// One for each projection. Layouts are granted in order of declaration while their bytes fit the budget.
@@ -42,6 +44,7 @@ pub(super) fn lay(network: &Network) -> Vec<Laid> {
                 synapses: synapses_by_source(connectivity),
                 tiles: (worth && grant(Tiles::bytes(connectivity))).then(OnceLock::new),
                 columns: (worth && grant(lanes)).then(OnceLock::new),
+                cuts: OnceLock::new(),
             }
         })
         .collect()
@@ -84,6 +87,11 @@ impl Laid {
     /// The tiles, if granted.
     pub(super) fn tiles(&self, connectivity: &Connectivity) -> Option<&Tiles> {
         Some(self.tiles.as_ref()?.get_or_init(|| Tiles::of(connectivity)))
+    }
+
+    /// Where weight rows are cut, if that is worth its memory.
+    pub(super) fn cuts(&self, connectivity: &Connectivity) -> Option<&Cuts> {
+        self.cuts.get_or_init(|| Cuts::of(connectivity)).as_ref()
     }
 
     /// The columns, if granted.

@@ -2,9 +2,9 @@ use super::Delivery;
 use super::arranged::{Bands, Tiled};
 use super::cost::{self, Work};
 use super::laid::Laid;
-use super::rows::{self, Runs};
+use super::rows::{self, Cuts};
 use super::spread::Spread;
-use super::tiles::{blocks, table};
+use super::tiles::{self, blocks, table};
 use super::train::{Arriving, Train};
 use crate::kernel::{BLOCK, Kernels, Line, Octets, SpikeMasks, Windowed, flat, flat_mut};
 use crate::{Connectivity, Network, Neuron, PopulationId, REBASE, Reset, Rows};
@@ -52,8 +52,6 @@ pub(super) struct Incoming<'a> {
 /// Memory for one population and window, used for one after the other.
 #[derive(Clone, Default)]
 pub(super) struct Workspace {
-    /// −0.0 between windows; one for each run of steps that is delivered at the same time.
-    currents: Vec<Vec<Line>>,
     /// `[steps][words]`
     fired: Vec<u64>,
     /// `[ranges][steps][words of the range]`, if words are shared out.
@@ -65,13 +63,23 @@ pub(super) struct Workspace {
     places: Vec<Place>,
 }
 
-/// Memory of one thread that runs word by word.
+/// Memory of one thread.
 #[derive(Clone, Default)]
 struct Place {
+    /// Of all neurons when rows are delivered, −0.0 between steps.
+    resting: Vec<Line>,
     /// `[4][padded steps][16]`
     currents: Vec<Line>,
+    desk: Desk,
+}
+
+/// Memory of one thread for what arrives at one tile after the other.
+#[derive(Clone, Default)]
+struct Desk {
     /// One for each projection.
     bands: Vec<Bands>,
+    /// A block of packed weights, unpacked.
+    room: Vec<Line>,
 }
 
 /// Some words of 64 neurons, from the `first` on.
@@ -191,18 +199,13 @@ impl Layer {
 
     fn work(&self, incoming: &[Incoming<'_>], steps: usize, threads: usize) -> Work {
         let octets = steps.div_ceil(8) as f64;
-        let lines = self.potentials.len();
-        let turns = steps.div_ceil(Runs::of(lines, steps, threads).at_once());
-        let mut work = Work {
-            words: (lines / WORD) as f64,
-            steps: steps as f64,
-            turns: turns as f64,
-            ..Work::default()
-        };
+        let words = self.potentials.len() / WORD;
+        let ranges = words.div_ceil(rows::words_of_range(words, threads)) as f64;
+        let mut work = Work { words: words as f64, steps: steps as f64, ..Work::default() };
         for one in incoming {
             let count = one.arriving.all().len() as f64;
             // Rows that a spike brings to a population, and among how many tiles of 16 they spread.
-            let (rows, runs, tiles) = match one.connectivity {
+            let (rows, runs, width) = match one.connectivity {
                 Connectivity::Rows(rows) => (1.0, 1.0, rows.width().div_ceil(BLOCK)),
                 Connectivity::OneToOne(_) => (1.0, 1.0, 1),
                 Connectivity::Conv2d(conv) => {
@@ -214,29 +217,27 @@ impl Layer {
             };
             match one.connectivity {
                 Connectivity::Conv2d(_) => work.tap_rows += count * rows,
-                Connectivity::Rows(_) | Connectivity::OneToOne(_) => work.rows += count,
+                Connectivity::Rows(_) | Connectivity::OneToOne(_) => work.rows += count * ranges,
             }
             match table(one.connectivity) {
-                Some(Rows::Dense(_)) => work.vectors += count * rows * tiles as f64,
+                Some(Rows::Dense(_)) => work.vectors += count * rows * width as f64,
                 Some(table @ Rows::Sparse(_)) => work.add_weights(one.operations, table.synapses()),
                 None => work.weights += one.operations as f64,
             }
             // Fewer than eight steps leave places empty.
-            work.tile_rows += count * rows * tiles as f64 * (octets * 8.0 / steps as f64);
+            work.tile_rows += count * rows * width as f64 * (octets * 8.0 / steps as f64);
             let blocks = blocks(one.connectivity).map_or(0, |(blocks, _)| blocks) as f64;
             work.tile_octets += blocks * octets * self.n.div_ceil(BLOCK) as f64;
+            if let (true, Some(rows)) = (tiles::packed(one.connectivity), table(one.connectivity)) {
+                work.unpacked_rows += rows.len() as f64 * width as f64;
+                work.unpacked += rows.synapses() as f64;
+            }
             work.arranged += count * runs;
             if let Connectivity::Rows(rows) = one.connectivity {
                 work.lane_adds += rows.synapses() as f64 * steps.div_ceil(BLOCK).next_power_of_two() as f64;
             }
         }
         work
-    }
-
-    /// All neurons.
-    fn windowed(&mut self, k: u32) -> Windowed<'_> {
-        let Self { potentials, biases, thresholds, reset, .. } = self;
-        Windowed { potentials, biases, thresholds, k, reset: *reset }
     }
 
     fn by_rows(
@@ -246,41 +247,32 @@ impl Layer {
         incoming: &[Incoming<'_>],
         workspace: &mut Workspace,
     ) -> u64 {
-        let Window { kernels, steps, k, spread, .. } = window;
-        let (n, lines) = (self.n, self.potentials.len());
-        let Workspace { currents, fired, .. } = workspace;
-        let runs = Runs::of(lines, steps, threads);
-        runs.make_room(currents, lines);
-        let deliver = |first: usize, currents: &mut [Line]| {
-            for step in first..steps.min(first + runs.steps) {
-                let currents = flat_mut(&mut currents[(step - first) * lines..]);
-                for one in incoming {
-                    rows::deliver(kernels, one.connectivity, one.arriving.of(step), n, currents);
+        let Window { kernels, steps, k, .. } = window;
+        let lines = self.potentials.len();
+        let each = rows::words_of_range(lines / WORD, threads);
+        let several = each < lines / WORD;
+        let cuts: Vec<Option<&Cuts>> =
+            incoming.iter().map(|one| if several { one.laid.cuts(one.connectivity) } else { None }).collect();
+        self.by_ranges(window, threads, each, workspace, |place, range, fired, stride| {
+            rows::make_room(&mut place.resting, lines);
+            let Range { first, neurons } = range;
+            let Windowed { potentials, biases, thresholds, reset, .. } = neurons;
+            let words = potentials.len() / WORD;
+            let targets = first * WORD * BLOCK..(first + words) * WORD * BLOCK;
+            let mut neurons = Windowed { potentials, biases, thresholds, k, reset };
+            let mut updates = 0;
+            for step in 0..steps {
+                for (one, cuts) in incoming.iter().zip(&cuts) {
+                    let spikes = one.arriving.of(step);
+                    rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, &mut place.resting);
                 }
-            }
-        };
-        let mut neurons = self.windowed(k);
-        let mut updates = 0;
-        for (first, fired) in
-            (0..).step_by(runs.at_once()).zip(fired.chunks_mut(runs.at_once() * lines / WORD))
-        {
-            let end = steps.min(first + runs.at_once());
-            let mut shares = (first..end).step_by(runs.steps).zip(&mut *currents);
-            if threads == 1 {
-                shares.for_each(|(first, currents)| deliver(first, currents));
-            } else {
-                spread.sum(&mut vec![(); threads], &mut shares, |(), (first, currents)| {
-                    deliver(first, currents);
-                    0
-                });
-            }
-            let of_runs = currents.iter_mut().flat_map(|run| run.chunks_exact_mut(lines).take(runs.steps));
-            for (currents, fired) in of_runs.zip(fired.chunks_exact_mut(lines / WORD)) {
-                updates += (kernels.integrate_step)(&mut neurons, currents, fired);
+                let currents = &mut place.resting[first * WORD..(first + words) * WORD];
+                updates +=
+                    (kernels.integrate_step)(&mut neurons, currents, &mut fired[step * stride..][..words]);
                 neurons.k += 1;
             }
-        }
-        updates
+            updates
+        })
     }
 
     fn by_tiles(
@@ -300,16 +292,17 @@ impl Layer {
             .collect();
         workspace.places.resize_with(workspace.places.len().max(threads), Place::default);
         for place in &mut workspace.places[..threads] {
-            place.bands.resize_with(place.bands.len().max(projections.len()), Bands::default);
-            for (bands, projection) in place.bands.iter_mut().zip(&projections) {
+            let bands = &mut place.desk.bands;
+            bands.resize_with(bands.len().max(projections.len()), Bands::default);
+            for (bands, projection) in bands.iter_mut().zip(&projections) {
                 bands.begin(projection);
             }
         }
-        let updates = self.by_words(window, threads, workspace, |tile, bands, currents| {
+        let updates = self.by_words(window, threads, workspace, |tile, Desk { bands, room }, currents| {
             let mut fresh = true;
             if tile * BLOCK < n {
                 for (projection, bands) in projections.iter().zip(bands) {
-                    fresh = projection.deliver(window.kernels, tile, bands, currents, fresh);
+                    fresh = projection.deliver(window.kernels, tile, bands, room, currents, fresh);
                 }
             }
             if fresh {
@@ -341,26 +334,24 @@ impl Layer {
         updates
     }
 
-    /// Runs word by word; `deliver(tile, bands, currents)` makes the currents `[padded steps][16]` of the 16
+    /// Runs word by word; `deliver(tile, desk, currents)` makes the currents `[padded steps][16]` of the 16
     /// targets of a tile.
     fn by_words(
         &mut self,
         window: Window<'_>,
         threads: usize,
         workspace: &mut Workspace,
-        deliver: impl Fn(usize, &mut [Bands], &mut [Line]) + Sync,
+        deliver: impl Fn(usize, &mut Desk, &mut [Line]) + Sync,
     ) -> u64 {
-        let Window { kernels, steps, k, spread, .. } = window;
+        let Window { kernels, steps, k, .. } = window;
         let words = self.potentials.len() / WORD;
         let padded = steps.next_multiple_of(BLOCK);
-        let Workspace { fired, fired_by_range, places, .. } = workspace;
-        places.resize_with(places.len().max(threads), Place::default);
-        for Place { currents, .. } in &mut places[..threads] {
+        let each = if threads == 1 { words } else { words.div_ceil(RANGES * threads) };
+        self.by_ranges(window, threads, each, workspace, |place, range, fired, stride| {
+            let Place { currents, desk, .. } = place;
             currents.resize(currents.len().max(WORD * padded), Line::of(-0.0));
-        }
-        let run = |Place { currents, bands }: &mut Place, Range { first, neurons }, fired: &mut [u64]| {
+            let Range { first, neurons } = range;
             let Windowed { potentials, biases, thresholds, reset, .. } = neurons;
-            let words = potentials.len() / WORD;
             let lines = potentials.chunks_exact_mut(WORD).zip(biases.chunks_exact(WORD));
             let mut updates = 0;
             for (word, ((potentials, biases), thresholds)) in
@@ -368,20 +359,30 @@ impl Layer {
             {
                 let currents = &mut currents[..WORD * padded];
                 for (tile, currents) in ((first + word) * WORD..).zip(currents.chunks_exact_mut(padded)) {
-                    deliver(tile, bands, currents);
+                    deliver(tile, desk, currents);
                 }
                 let mut neurons = Windowed { potentials, biases, thresholds, k, reset };
                 updates +=
-                    (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], words);
+                    (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], stride);
             }
             updates
-        };
-        if threads == 1 {
-            return run(&mut places[0], Range { first: 0, neurons: self.windowed(k) }, fired);
-        }
-        let each = words.div_ceil(RANGES * threads);
-        fired_by_range.clear();
-        fired_by_range.resize(steps * words, 0);
+        })
+    }
+
+    /// Runs ranges of `each` words; `run(place, range, fired, stride)` writes the words of step `t` to
+    /// `fired[t · stride..]` and returns the updates.
+    fn by_ranges(
+        &mut self,
+        window: Window<'_>,
+        threads: usize,
+        each: usize,
+        workspace: &mut Workspace,
+        run: impl Fn(&mut Place, Range<'_>, &mut [u64], usize) -> u64 + Sync,
+    ) -> u64 {
+        let Window { steps, k, spread, .. } = window;
+        let words = self.potentials.len() / WORD;
+        let Workspace { fired, fired_by_range, places, .. } = workspace;
+        places.resize_with(places.len().max(threads), Place::default);
         let Self { potentials, biases, thresholds, reset, .. } = self;
         let lines = potentials.chunks_mut(each * WORD).zip(biases.chunks(each * WORD));
         let ranges = (0..).step_by(each).zip(lines.zip(thresholds.chunks(each * WORD))).map(
@@ -390,9 +391,23 @@ impl Layer {
                 Range { first, neurons }
             },
         );
+        if threads == 1 {
+            let place = &mut places[0];
+            return ranges
+                .map(|range| {
+                    let fired = &mut fired[range.first..];
+                    run(place, range, fired, words)
+                })
+                .sum();
+        }
+        // Threads write to their own memory, which is put together when all are done.
+        fired_by_range.clear();
+        fired_by_range.resize(steps * words, 0);
         let tasks = ranges.zip(fired_by_range.chunks_mut(steps * each));
-        let updates =
-            spread.sum(&mut places[..threads], tasks, |place, (range, fired)| run(place, range, fired));
+        let updates = spread.sum(&mut places[..threads], tasks, |place, (range, fired)| {
+            let width = fired.len() / steps;
+            run(place, range, fired, width)
+        });
         for (first, of_range) in (0..).step_by(each).zip(fired_by_range.chunks(steps * each)) {
             let width = of_range.len() / steps;
             for (row, of_range) in fired.chunks_exact_mut(words).zip(of_range.chunks_exact(width)) {

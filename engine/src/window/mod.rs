@@ -119,9 +119,9 @@ impl WindowSimulator {
     /// included, where there is enough of it in a window; the results do not depend on the threads.
     ///
     /// A new simulator has one thread. This is for single samples: many are better run side by side, by
-    /// [`run_samples`](crate::run_samples). Clones share the threads. Memory: 100 KB for each thread, and twice
-    /// for each the currents of some steps (320 KB, or 256 KB and one step of a larger population). A network
-    /// that must be stepped stays on one thread.
+    /// [`run_samples`](crate::run_samples). Clones share the threads. Memory: 600 KB for each
+    /// thread, and 4 bytes for each neuron of the largest population. A network that must be stepped stays on one
+    /// thread.
     ///
     /// # Panics
     /// If the threads cannot be started.
