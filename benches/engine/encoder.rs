@@ -3,14 +3,22 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use snn_engine::encode;
 
-/// 256 steps of random spikes of 784 neurons at 5 %: drawn by gaps, and one number per neuron and step.
+/// 256 steps of spikes of 784 neurons: random ones below, at and above the rate from which they are drawn by words, the
+/// same with one number per neuron and step, and evenly spaced ones.
 pub fn bench(criterion: &mut Criterion) {
-    let x = [0.05; 784];
+    for rate in [0.001, 0.0156, 0.0157, 0.05, 0.5] {
+        bench_rate(criterion, rate);
+    }
+}
+
+fn bench_rate(criterion: &mut Criterion, rate: f32) {
+    let x = [rate; 784];
     let spikes = encode::bernoulli(&x, 256, 1, 0).unwrap().neurons().len();
-    assert!((9_500..10_600).contains(&spikes), "{spikes} spikes");
-    let mut group = criterion.benchmark_group("encoder");
+    let mean = 784.0 * 256.0 * f64::from(rate);
+    assert!((spikes as f64 - mean).abs() < 6.0 * mean.sqrt(), "{spikes} spikes at {rate}");
+    let mut group = criterion.benchmark_group(format!("encoder, rate {rate}"));
     group.throughput(Throughput::Elements(spikes as u64));
-    group.bench_function("bernoulli by gaps", |bencher| {
+    group.bench_function("bernoulli", |bencher| {
         bencher.iter(|| encode::bernoulli(&x, 256, 1, 0).unwrap());
     });
     group.bench_function("rival: a number per neuron and step", |bencher| {

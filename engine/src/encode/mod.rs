@@ -7,13 +7,14 @@
 mod bernoulli;
 mod given;
 mod regular;
+mod words;
 
 pub use bernoulli::bernoulli;
 pub(crate) use bernoulli::{split_mix, stream};
 pub use given::given;
 pub use regular::regular;
 
-use crate::{NetworkError, Raster};
+use crate::NetworkError;
 
 /// Refuses what is not a rate, by the first neuron that has none.
 fn check_rates(x: &[f32]) -> Result<(), NetworkError> {
@@ -27,22 +28,4 @@ fn check_rates(x: &[f32]) -> Result<(), NetworkError> {
         )),
         None => Ok(()),
     }
-}
-
-/// A raster from the spike steps of each neuron, given neuron by neuron in ascending order.
-fn raster(steps: usize, spikes: &[(u32, u32)]) -> Raster {
-    let mut starts = vec![0; steps + 1];
-    for &(step, _) in spikes {
-        starts[step as usize + 1] += 1;
-    }
-    for step in 0..steps {
-        starts[step + 1] += starts[step];
-    }
-    let mut next = starts.clone();
-    let mut neurons = vec![0; spikes.len()];
-    for &(step, neuron) in spikes {
-        neurons[next[step as usize]] = neuron;
-        next[step as usize] += 1;
-    }
-    Raster::from_parts(starts, neurons)
 }
