@@ -27,12 +27,16 @@ pub(super) struct Work {
     pub(super) tile_rows: f64,
     /// With tiles: groups of eight steps that are summed, over all tiles and blocks.
     pub(super) tile_octets: f64,
+    /// With tiles: rows of 16 weights, used or not, that come from beyond a second-level cache.
+    pub(super) far_tile_rows: f64,
     /// With tiles: rows that must be unpacked.
     pub(super) unpacked_rows: f64,
     /// With tiles: weights that must be unpacked.
     pub(super) unpacked: f64,
     /// With tiles: spikes that must be arranged.
     pub(super) arranged: f64,
+    /// With time lanes: synapses of the population.
+    pub(super) lanes: f64,
     /// With time lanes: synapses of the population times groups of 16 steps.
     pub(super) lane_adds: f64,
 }
@@ -55,12 +59,16 @@ const WORD: f64 = 20.0;
 const TILE_ROW: f64 = 1.6;
 /// An octet begun and ended.
 const OCTET: f64 = 60.0;
+/// A row of 16 weights that comes from a third-level cache.
+const FAR_TILE_ROW: f64 = 1.5;
 /// A row of 16 weights brought to rest before weights are unpacked to it.
 const UNPACKED_ROW: f64 = 1.5;
 /// A weight unpacked.
 const UNPACKED: f64 = 1.5;
 /// A spike arranged.
 const ARRANGED: f64 = 7.0;
+/// A synapse, its weight and the spikes of its source fetched.
+const LANE: f64 = 2.0;
 /// Sixteen steps of a synapse, masked.
 const LANES: f64 = 1.1;
 /// A word of 64 neurons and 16 steps turned from time to neurons.
@@ -73,6 +81,13 @@ const TURN: f64 = 40_000.0;
 pub(super) const SPREAD: f64 = 1_000_000.0;
 
 impl Work {
+    /// Adds rows of 16 weights that lie in dense tiles.
+    pub(super) fn add_tiles(&mut self, rows: f64) {
+        if rows * 64.0 > NEAR as f64 {
+            self.far_tile_rows += rows;
+        }
+    }
+
     /// Adds the weights that arrive from a sparse table of `synapses`.
     pub(super) fn add_weights(&mut self, weights: u64, synapses: u64) {
         // Six bytes each: a target and a weight.
@@ -113,6 +128,7 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
         Delivery::Tiles => {
             let shared = work.tile_rows * TILE_ROW
                 + work.tile_octets * OCTET
+                + work.far_tile_rows * FAR_TILE_ROW
                 + work.unpacked_rows * UNPACKED_ROW
                 + work.unpacked * UNPACKED
                 + update;
@@ -120,7 +136,7 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
         }
         Delivery::TimeLanes => {
             let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
-            Cycles { alone: 0.0, shared: work.lane_adds * LANES + turned + update }
+            Cycles { alone: 0.0, shared: work.lanes * LANE + work.lane_adds * LANES + turned + update }
         }
     }
 }

@@ -228,12 +228,18 @@ impl Layer {
             work.tile_rows += count * rows * width as f64 * (octets * 8.0 / steps as f64);
             let blocks = blocks(one.connectivity).map_or(0, |(blocks, _)| blocks) as f64;
             work.tile_octets += blocks * octets * self.n.div_ceil(BLOCK) as f64;
-            if let (true, Some(rows)) = (tiles::packed(one.connectivity), table(one.connectivity)) {
-                work.unpacked_rows += rows.len() as f64 * width as f64;
-                work.unpacked += rows.synapses() as f64;
+            if let Connectivity::Rows(rows) = one.connectivity {
+                let lines = rows.len() as f64 * width as f64;
+                if tiles::packed(one.connectivity) {
+                    work.unpacked_rows += lines;
+                    work.unpacked += rows.synapses() as f64;
+                } else {
+                    work.add_tiles(lines);
+                }
             }
             work.arranged += count * runs;
             if let Connectivity::Rows(rows) = one.connectivity {
+                work.lanes += rows.synapses() as f64;
                 work.lane_adds += rows.synapses() as f64 * steps.div_ceil(BLOCK).next_power_of_two() as f64;
             }
         }
