@@ -257,6 +257,9 @@ impl Maxima {
     pub(crate) fn take(&mut self, from: &PopulationState, network: &Network, id: PopulationId) {
         self.arrived.copy_from_slice(&from.arrived);
         self.largest.fill(0);
+        if self.arrived.iter().all(|&count| count == 0) {
+            return;
+        }
         let mut first_input = 0;
         for projection in network.incoming(id) {
             let connectivity = projection.connectivity();

@@ -113,7 +113,9 @@ pub use id::PopulationId;
 pub use input::{Encoding, Input};
 pub use network::{Layout, Network, Population, Projection};
 pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, Reset, first_crossing};
-pub use outcome::{AnySimulator, Mode, Outcome, Parting, first_parting, parting_at_end, run_sample};
+pub use outcome::{
+    AnySimulator, Mode, Outcome, Parting, first_parting, parting_at_end, run_batch, run_sample,
+};
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use simulator::{Observer, Simulator};
 pub use spikes::{Raster, Spikes};

@@ -1,8 +1,9 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{
     DenseSimulator, EventSimulator, Input, Layout, Network, NetworkError, Neuron, Observer, PopulationId,
-    Raster, Sample, Simulator, Statistics, WindowSimulator,
+    Raster, Sample, Simulator, Statistics, WindowSimulator, run_samples,
 };
 
 /// Which simulator runs a network. The results are the same, bit for bit.
@@ -119,6 +120,37 @@ impl Observer for Notes<'_> {
     }
 }
 
+impl<'a> Notes<'a> {
+    fn new(network: &'a Network, keep_spikes: bool) -> Self {
+        let output = network.output();
+        let kept = keep_spikes.then(|| vec![Raster::new(); network.populations().len()]);
+        let counts = vec![0; network.population(output).size()];
+        Notes { network, output, counts, kept, in_user_order: vec![] }
+    }
+
+    /// The outcome of a run, from the potentials `v` that the output population has after it.
+    fn outcome(self, v: &[f32], statistics: &Statistics, sample: &Sample) -> Outcome {
+        let population = self.network.population(self.output);
+        let layout = population.layout();
+        let places = || (0..population.size()).map(|index| layout.neuron_at(index));
+        let counts: Vec<u32> = places().map(|neuron| self.counts[neuron]).collect();
+        let potentials: Vec<f32> =
+            if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
+        let class = match population.neuron() {
+            Neuron::Accumulator(_) => first_largest(&potentials),
+            _ => first_largest(&counts),
+        };
+        Outcome {
+            counts,
+            potentials,
+            class,
+            statistics: statistics.clone(),
+            drive_operations: sample.drive.operations(),
+            spikes: self.kept,
+        }
+    }
+}
+
 /// Runs one sample of an input for `steps` steps from the beginning.
 ///
 /// # Errors
@@ -131,32 +163,78 @@ pub fn run_sample(
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
     let network = Arc::clone(simulator.network());
-    let output = network.output();
-    let population = network.population(output);
     let sample = input.sample(&network, index, steps)?;
-    let kept = keep_spikes.then(|| vec![Raster::new(); network.populations().len()]);
-    let counts = vec![0; population.size()];
-    let mut notes = Notes { network: &network, output, counts, kept, in_user_order: vec![] };
+    let mut notes = Notes::new(&network, keep_spikes);
     simulator.start(&sample.drive);
     simulator.run(&sample, u64::from(steps), &mut notes)?;
-    let layout = population.layout();
-    let places = || (0..population.size()).map(|index| layout.neuron_at(index));
-    let counts: Vec<u32> = places().map(|neuron| notes.counts[neuron]).collect();
-    let v = simulator.potentials(output);
-    let potentials: Vec<f32> = if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
-    let class = match population.neuron() {
-        Neuron::Accumulator(_) => first_largest(&potentials),
-        _ => first_largest(&counts),
+    let v = simulator.potentials(network.output());
+    Ok(notes.outcome(&v, simulator.statistics(), &sample))
+}
+
+/// Runs samples of an input over threads, `steps` steps each, and gives the outcomes in order: those of
+/// [`run_sample`], whatever the number of threads.
+///
+/// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
+/// is told whenever some samples have ended, and may stop the batch by an error.
+///
+/// # Errors
+/// The error of the first sample, in order, that does not fit the network, or of `done`.
+///
+/// # Panics
+/// If the threads cannot be started.
+pub fn run_batch<E: From<NetworkError> + Send>(
+    samples: Range<usize>,
+    threads: usize,
+    simulator: &AnySimulator,
+    input: &Input,
+    steps: u32,
+    keep_spikes: bool,
+    done: impl Fn(usize) -> Result<(), E> + Sync,
+) -> Result<Vec<Outcome>, E> {
+    let room = match simulator {
+        AnySimulator::Window(windows) => windows.side_by_side(u64::from(steps)),
+        AnySimulator::Event(_) | AnySimulator::Dense(_) => 1,
     };
-    let statistics = simulator.statistics().clone();
-    Ok(Outcome {
-        counts,
-        potentials,
-        class,
-        statistics,
-        drive_operations: sample.drive.operations(),
-        spikes: notes.kept,
-    })
+    // As many as there is room for, but not so many that a thread has none.
+    let at_once = room.min(samples.len().div_ceil(threads.max(1))).max(1);
+    let groups = 0..samples.len().div_ceil(at_once);
+    let outcomes = run_samples(groups, threads, simulator, |simulator, group| {
+        let first = samples.start + group * at_once;
+        let group = first..samples.end.min(first + at_once);
+        let ended = group.len();
+        let outcomes = match simulator {
+            AnySimulator::Window(windows) if ended > 1 => {
+                run_group(windows, input, group, steps, keep_spikes)?
+            }
+            other => group
+                .map(|index| run_sample(other.get(), input, index, steps, keep_spikes))
+                .collect::<Result<_, _>>()?,
+        };
+        done(ended)?;
+        Ok::<Vec<Outcome>, E>(outcomes)
+    })?;
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Runs samples side by side.
+fn run_group(
+    simulator: &mut WindowSimulator,
+    input: &Input,
+    samples: Range<usize>,
+    steps: u32,
+    keep_spikes: bool,
+) -> Result<Vec<Outcome>, NetworkError> {
+    let network = Arc::clone(simulator.network());
+    let samples = samples.map(|index| input.sample(&network, index, steps)).collect::<Result<Vec<_>, _>>()?;
+    let mut notes: Vec<Notes<'_>> = samples.iter().map(|_| Notes::new(&network, keep_spikes)).collect();
+    let mut observers: Vec<&mut dyn Observer> =
+        notes.iter_mut().map(|notes| notes as &mut dyn Observer).collect();
+    simulator.run_side_by_side(&samples, u64::from(steps), &mut observers)?;
+    let outcomes = notes.into_iter().zip(&samples).enumerate().map(|(at, (notes, sample))| {
+        let v = simulator.potentials_of(at, network.output());
+        notes.outcome(&v, simulator.statistics_of(at), sample)
+    });
+    Ok(outcomes.collect())
 }
 
 /// The place of the largest value, the first among equals; 0 if there are none.

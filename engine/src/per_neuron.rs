@@ -77,7 +77,38 @@ impl PerNeuron {
     }
 
     /// The values of neurons `0..n`.
+    #[must_use]
+    pub fn to_vec(&self, n: usize) -> Vec<f32> {
+        let period: &[f32] = &self.0;
+        if let [value] = period {
+            return vec![*value; n];
+        }
+        let mut values = Vec::with_capacity(n);
+        while values.len() < n {
+            values.extend_from_slice(&period[..period.len().min(n - values.len())]);
+        }
+        values
+    }
+
+    /// The values of neurons `0..n`.
     pub fn iter(&self, n: usize) -> impl Iterator<Item = f32> + '_ {
         self.0.iter().copied().cycle().take(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_repeat_with_their_period_and_stop_in_the_middle_of_it() {
+        for (values, n) in
+            [(vec![7.0], 5), (vec![1.0, 2.0, 3.0], 8), (vec![1.0, 2.0, 3.0], 2), (vec![4.0], 0)]
+        {
+            let parameter = PerNeuron::repeating(values.into()).unwrap();
+            let expected: Vec<f32> = (0..n).map(|neuron| parameter.get(neuron)).collect();
+            assert_eq!(parameter.to_vec(n), expected);
+            assert_eq!(parameter.iter(n).collect::<Vec<f32>>(), expected);
+        }
     }
 }

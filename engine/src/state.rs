@@ -67,7 +67,7 @@ impl State {
             .map(|id| {
                 let population = network.population(id);
                 let potentials = match population.neuron() {
-                    Neuron::IntegrateFire(neuron) => neuron.start.iter(population.size()).collect(),
+                    Neuron::IntegrateFire(neuron) => neuron.start.to_vec(population.size()),
                     Neuron::Accumulator(_) => vec![0.0; population.size()],
                     Neuron::Source | Neuron::MaxPool(_) => vec![],
                 };
@@ -193,9 +193,9 @@ pub(crate) fn effective_biases(
     drive: &crate::Drive,
 ) -> Option<Vec<f32>> {
     let population = network.population(id);
-    let biases = population.neuron().bias()?.iter(population.size());
-    Some(match drive.of(id) {
-        None => biases.collect(),
-        Some(currents) => biases.zip(currents).map(|(bias, current)| bias + current).collect(),
-    })
+    let mut biases = population.neuron().bias()?.to_vec(population.size());
+    for (bias, current) in biases.iter_mut().zip(drive.of(id).unwrap_or_default()) {
+        *bias += current;
+    }
+    Some(biases)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_sample, run_samples};
+use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
 use crate::samples::{InputArgs, NetArgs, Samples, read_labels, threads};
@@ -133,11 +133,10 @@ impl Run {
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let mut portion = run_samples(range, side_by_side, &simulator, |simulator, index| {
-                let keep = self.spikes.is_some();
-                let outcome = run_sample(simulator.get(), &samples.input, index, samples.steps, keep)?;
-                bar.inc(1);
-                Ok::<_, NetworkError>(outcome)
+            let (input, steps, keep) = (&samples.input, samples.steps, self.spikes.is_some());
+            let mut portion = run_batch(range, side_by_side, &simulator, input, steps, keep, |ended| {
+                bar.inc(ended as u64);
+                Ok::<_, NetworkError>(())
             })?;
             seconds += started.elapsed().as_secs_f64();
             if let Some(writer) = &mut spikes {

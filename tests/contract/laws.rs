@@ -188,6 +188,78 @@ fn results_do_not_depend_on_the_number_of_threads_or_on_the_batch() {
     }
 }
 
+/// The spikes of a run in order of populations and steps.
+#[derive(Default, PartialEq)]
+struct Spoken(Vec<(PopulationId, u64, Vec<u32>)>);
+
+impl Observer for Spoken {
+    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+        self.0.push((population, step, neurons.to_vec()));
+    }
+}
+
+#[test]
+fn samples_side_by_side_end_as_they_do_one_after_the_other() {
+    let mut several = 0;
+    for seed in seeds().step_by(4) {
+        let case = random::case(seed);
+        let steps = [1, 5, 16, 60][seed as usize / 4 % 4].min(case.steps);
+        // One by one, and one step more.
+        let alone: Vec<_> = case
+            .samples
+            .iter()
+            .map(|sample| {
+                let mut event = EventSimulator::new(Arc::clone(&case.network));
+                event.start(&sample.drive);
+                let mut told = Spoken::default();
+                event.run(sample, steps, &mut told).unwrap();
+                told.0.sort();
+                let end = (
+                    event.state(),
+                    event.statistics().clone(),
+                    event.potentials(case.network.output()),
+                    told,
+                );
+                event.run(sample, 1, &mut ()).unwrap();
+                (end, event.state())
+            })
+            .collect();
+        for delivery in Delivery::ALL.into_iter().map(Some).chain([None]) {
+            let mut windows =
+                WindowSimulator::with_kernels(Arc::clone(&case.network), kernel::best(), delivery);
+            let room = windows.side_by_side(steps).min(9);
+            several += usize::from(room > 1);
+            for first in 0..2 {
+                let which: Vec<usize> = (0..room).map(|at| (first + at) % case.samples.len()).collect();
+                let samples: Vec<Sample> = which.iter().map(|&at| case.samples[at].clone()).collect();
+                let mut told: Vec<Spoken> = samples.iter().map(|_| Spoken::default()).collect();
+                let mut observers: Vec<&mut dyn Observer> =
+                    told.iter_mut().map(|told| told as &mut dyn Observer).collect();
+                windows.run_side_by_side(&samples, steps, &mut observers).unwrap();
+                for (at, (sample, mut told)) in which.iter().zip(told).enumerate() {
+                    let what = format!("seed {seed}, {delivery:?}, {at} of {room} samples, {steps} steps");
+                    told.0.sort();
+                    let (state, statistics, potentials, spikes) = &alone[*sample].0;
+                    assert_eq!(state.first_difference(&windows.state_of(at)), None, "{what}");
+                    assert_eq!(windows.statistics_of(at), statistics, "{what}");
+                    let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                    let found = windows.potentials_of(at, case.network.output());
+                    assert_eq!(bits(&found), bits(potentials), "{what}");
+                    assert!(told == *spikes, "{what}: other spikes");
+                }
+                // Alone it goes on with the first.
+                windows.run(&samples[0], 1, &mut ()).unwrap();
+                assert_eq!(
+                    alone[which[0]].1.first_difference(&windows.state()),
+                    None,
+                    "seed {seed}, {delivery:?}"
+                );
+            }
+        }
+    }
+    assert!(several > 100, "{several} runs with several samples side by side");
+}
+
 #[test]
 fn results_do_not_depend_on_the_threads_that_one_sample_is_spread_over() {
     for seed in seeds().step_by(4) {

@@ -9,7 +9,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{
-    AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_sample, run_samples,
+    AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch,
 };
 
 use crate::array::{self, Samples};
@@ -34,6 +34,12 @@ enum Stopped {
     Interrupted,
 }
 
+impl From<NetworkError> for Stopped {
+    fn from(error: NetworkError) -> Self {
+        Self::Unfit(error)
+    }
+}
+
 /// How to run.
 struct Plan {
     mode: Mode,
@@ -54,13 +60,9 @@ fn run_all(
     let (simulator, side_by_side) = simulator.over_threads(plan.threads, samples.input.samples());
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let input = &samples.input;
-    let one = |simulator: &mut AnySimulator, index: usize| {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Stopped::Interrupted);
-        }
-        let outcome = run_sample(simulator.get(), input, index, plan.steps, plan.keep_spikes);
-        done.fetch_add(1, Ordering::Relaxed);
-        outcome.map_err(Stopped::Unfit)
+    let on_ended = |samples: usize| {
+        done.fetch_add(samples, Ordering::Relaxed);
+        if stop.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
     };
     let mut told = 0;
     let mut tell = |py: Python<'_>| -> PyResult<()> {
@@ -80,7 +82,8 @@ fn run_all(
             let worker = scope.spawn(|| {
                 // Dropped when the work ends, also by a panic: that is the sign.
                 let _ended = ended;
-                run_samples(0..input.samples(), side_by_side, &simulator, one)
+                let all = 0..input.samples();
+                run_batch(all, side_by_side, &simulator, input, plan.steps, plan.keep_spikes, on_ended)
             });
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
                 if interruption.is_none() {

@@ -391,8 +391,19 @@ impl Rows {
     pub fn fan_out(&self, row: usize, mut each: impl FnMut(usize, f32)) {
         match self {
             Self::Sparse(rows) => {
-                for at in rows.range(row) {
-                    each(rows.targets.get(at), rows.weights[at]);
+                // What a buffer gives is asked for once a row: it may lie in a file.
+                let range = rows.range(row);
+                let weights = &rows.weights[range.clone()];
+                match &rows.targets {
+                    Targets::U16(ids) => {
+                        ids[range]
+                            .iter()
+                            .zip(weights)
+                            .for_each(|(&id, &weight)| each(usize::from(id), weight));
+                    }
+                    Targets::U32(ids) => {
+                        ids[range].iter().zip(weights).for_each(|(&id, &weight)| each(id as usize, weight));
+                    }
                 }
             }
             Self::Dense(rows) => {

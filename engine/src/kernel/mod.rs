@@ -84,6 +84,15 @@ type AddRows = fn(
     currents: &mut [f32; 1 << 16],
 );
 
+type IntegrateWindow = fn(
+    &mut Windowed<'_>,
+    currents: &[Line],
+    first: usize,
+    steps: usize,
+    fired: &mut [u64],
+    stride: usize,
+) -> u64;
+
 type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
 
 /// The inner loops compiled for one instruction set.
@@ -108,11 +117,10 @@ pub struct Kernels {
     /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
     /// Returns the number of neurons that a weight reached or that fired.
     pub integrate_step: fn(&mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64,
-    /// A window of 64 neurons: `currents` `[4][at least steps][16]`, −0.0 where nothing arrived; the word of
-    /// step `t` goes to `fired[t · stride]`. Returns the number of pairs of neuron and step in which a weight
+    /// 64 neurons in `steps` steps, of which the currents stand from `first` on in `currents` `[4][…][16]`, −0.0 where
+    /// nothing arrived; the word of the `t`th of them goes to `fired[t · stride]`. Returns the number of pairs of neuron and step in which a weight
     /// reached the neuron or it fired.
-    pub integrate_window:
-        fn(&mut Windowed<'_>, currents: &[Line], steps: usize, fired: &mut [u64], stride: usize) -> u64,
+    pub integrate_window: IntegrateWindow,
     /// Adds the weights `rows` `[1 + sources][16]` of the spikes in `octets` to `currents` `[padded steps][16]`,
     /// which start at −0.0 if `fresh`. `next` is fetched into the cache meanwhile.
     pub deliver_tile: fn(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool),
@@ -155,10 +163,10 @@ macro_rules! kernels {
                     unsafe { windowed::integrate_step::<$lanes>(m, currents, fired) }
                 }
                 fn integrate_window(
-                    m: &mut Windowed<'_>, currents: &[Line], steps: usize, fired: &mut [u64], stride: usize
+                    m: &mut Windowed<'_>, currents: &[Line], first: usize, steps: usize, fired: &mut [u64], stride: usize
                 ) -> u64 {
                     // SAFETY: this function is compiled for the instructions of these lanes.
-                    unsafe { windowed::integrate_window::<$lanes>(m, currents, steps, fired, stride) }
+                    unsafe { windowed::integrate_window::<$lanes>(m, currents, first, steps, fired, stride) }
                 }
                 fn deliver_tile(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool) {
                     // SAFETY: this function is compiled for the instructions of these lanes.

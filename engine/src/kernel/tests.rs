@@ -204,10 +204,25 @@ fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
             let (mut potentials, mut found) = (start.clone(), vec![0_u64; 2 * steps]);
             let mut neurons =
                 Windowed { potentials: &mut potentials, biases: &biases, thresholds: &thresholds, k, reset };
-            let counted = (kernels.integrate_window)(&mut neurons, &currents, steps, &mut found[1..], 2);
+            let counted = (kernels.integrate_window)(&mut neurons, &currents, 0, steps, &mut found[1..], 2);
             assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
             let words = found.chunks_exact(2);
             assert!(words.zip(&fired).all(|(pair, word)| pair == [0, *word]), "{what}");
+            // The same in two pieces.
+            let (mut potentials, mut counted, piece) = (start.clone(), 0, steps / 3);
+            for (first, steps) in [(0, piece), (piece, steps - piece)] {
+                let mut neurons = Windowed {
+                    potentials: &mut potentials,
+                    biases: &biases,
+                    thresholds: &thresholds,
+                    k: k + first as u32,
+                    reset,
+                };
+                let found = &mut found[2 * first..];
+                counted += (kernels.integrate_window)(&mut neurons, &currents, first, steps, found, 2);
+            }
+            assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
+            assert!(found.chunks_exact(2).zip(&fired).all(|(pair, word)| pair[0] == *word), "{what}");
             // The same step by step.
             let (mut potentials, mut counted) = (start.clone(), 0);
             for step in 0..steps {

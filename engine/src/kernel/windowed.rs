@@ -164,14 +164,15 @@ pub(super) unsafe fn integrate_step<L: Lanes>(
 pub(super) unsafe fn integrate_window<L: Lanes>(
     m: &mut Windowed<'_>,
     currents: &[Line],
+    first: usize,
     steps: usize,
     fired: &mut [u64],
     stride: usize,
 ) -> u64 {
     m.check(1);
     let padded = currents.len() / WORD;
-    assert!(steps <= padded, "{steps} steps of {padded} currents");
-    let currents: [&[Line]; WORD] = std::array::from_fn(|q| &currents[q * padded..][..steps]);
+    assert!(first + steps <= padded, "{steps} steps from {first} on of {padded} currents");
+    let currents: [&[Line]; WORD] = std::array::from_fn(|q| &currents[q * padded + first..][..steps]);
     let mut updates = 0;
     // SAFETY: the caller's promise.
     unsafe {

@@ -15,11 +15,14 @@ const WORD: usize = 4;
 /// Ranges of words for each thread, so that one with less to do takes another.
 const RANGES: usize = 4;
 
-/// The neurons of a population with potentials while it runs, in whole words of 64.
+/// The neurons of a population with potentials while it runs, in whole words of 64; of every run if several samples
+/// run side by side.
 #[derive(Clone)]
 pub(super) struct Layer {
     n: usize,
+    /// `[runs][words][4]`
     potentials: Vec<Line>,
+    /// `[runs][words][4]`
     biases: Vec<Line>,
     /// Infinite for neurons that never fire.
     thresholds: Vec<Line>,
@@ -34,10 +37,20 @@ pub(super) struct Window<'a> {
     pub(super) kernels: &'static Kernels,
     /// The delivery to take wherever it is possible.
     pub(super) forced: Option<Delivery>,
+    /// Runs of different samples that stand one behind the other in the window; more than one only on one thread.
+    pub(super) runs: usize,
+    /// Steps of each run.
     pub(super) steps: usize,
     /// Steps since the last re-base, the first step of the window included.
     pub(super) k: u32,
     pub(super) spread: &'a Spread,
+}
+
+impl Window<'_> {
+    /// The steps of all runs.
+    fn all_steps(&self) -> usize {
+        self.runs * self.steps
+    }
 }
 
 /// What one projection brings in a window.
@@ -82,10 +95,33 @@ struct Desk {
     room: Vec<Line>,
 }
 
-/// Some words of 64 neurons, from the `first` on.
+/// Some words of 64 neurons, from the `first` on, in every run.
 struct Range<'a> {
     first: usize,
-    neurons: Windowed<'a>,
+    /// Of one run.
+    words: usize,
+    /// `[runs][words][4]`
+    potentials: &'a mut [Line],
+    /// `[runs][words][4]`
+    biases: &'a [Line],
+    /// `[words][4]`
+    thresholds: &'a [Line],
+    reset: Reset,
+}
+
+impl Range<'_> {
+    /// The neurons of some words in one run.
+    fn neurons(&mut self, run: usize, words: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
+        let lines = words.start * WORD..words.end * WORD;
+        let of_run = run * self.words * WORD + lines.start..run * self.words * WORD + lines.end;
+        Windowed {
+            potentials: &mut self.potentials[of_run.clone()],
+            biases: &self.biases[of_run],
+            thresholds: &self.thresholds[lines],
+            k,
+            reset: self.reset,
+        }
+    }
 }
 
 impl Layer {
@@ -108,24 +144,33 @@ impl Layer {
         Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset, delivered: None })
     }
 
-    pub(super) fn potentials(&self) -> &[f32] {
-        &flat(&self.potentials)[..self.n]
+    /// Makes room for so many runs.
+    pub(super) fn begin(&mut self, runs: usize) {
+        let lines = self.thresholds.len();
+        self.potentials.resize(runs * lines, Line::of(0.0));
+        self.biases.resize(runs * lines, Line::of(0.0));
+    }
+
+    /// Of one run.
+    pub(super) fn potentials(&self, run: usize) -> &[f32] {
+        &flat(&self.potentials[run * self.thresholds.len()..])[..self.n]
     }
 
     pub(super) fn delivered(&self) -> Option<Delivery> {
         self.delivered
     }
 
-    pub(super) fn biases(&self) -> &[f32] {
-        &flat(&self.biases)[..self.n]
+    /// Of one run.
+    pub(super) fn biases(&self, run: usize) -> &[f32] {
+        &flat(&self.biases[run * self.thresholds.len()..])[..self.n]
     }
 
-    pub(super) fn set_potentials(&mut self, potentials: &[f32]) {
-        flat_mut(&mut self.potentials)[..self.n].copy_from_slice(potentials);
+    pub(super) fn set_potentials(&mut self, run: usize, potentials: &[f32]) {
+        flat_mut(&mut self.potentials[run * self.thresholds.len()..])[..self.n].copy_from_slice(potentials);
     }
 
-    pub(super) fn set_biases(&mut self, biases: &[f32]) {
-        flat_mut(&mut self.biases)[..self.n].copy_from_slice(biases);
+    pub(super) fn set_biases(&mut self, run: usize, biases: &[f32]) {
+        flat_mut(&mut self.biases[run * self.thresholds.len()..])[..self.n].copy_from_slice(biases);
     }
 
     /// `u ← u + b·R`.
@@ -135,32 +180,36 @@ impl Layer {
         }
     }
 
-    /// Runs a window and adds its spikes to `train`. Returns the number of pairs of neuron and step in which a
-    /// weight reached the neuron or it fired.
+    /// Words of one run.
+    fn words(&self) -> usize {
+        self.thresholds.len() / WORD
+    }
+
+    /// Runs a window and adds its spikes to `train`. Adds to `updates`, for every run, the number of pairs of neuron
+    /// and step in which a weight reached the neuron or it fired.
     pub(super) fn run(
         &mut self,
         window: Window,
         incoming: &[Incoming<'_>],
         workspace: &mut Workspace,
         train: &mut Train,
-    ) -> u64 {
-        let Window { forced, steps, .. } = window;
-        let words = self.potentials.len() / WORD;
+        updates: &mut [u64],
+    ) {
+        let (words, steps) = (self.words(), window.all_steps());
         if words == 0 {
             (0..steps).for_each(|_| train.push(&[]));
-            return 0;
+            return;
         }
         workspace.fired.clear();
         workspace.fired.resize(steps * words, 0);
-        let (delivery, threads) = self.choose(forced, window.spread, incoming, steps);
+        let (delivery, threads) = self.choose(window.forced, window.spread, incoming, steps);
         self.delivered = Some(delivery);
-        let updates = match delivery {
-            Delivery::Rows => self.by_rows(window, threads, incoming, workspace),
-            Delivery::Tiles => self.by_tiles(window, threads, incoming, workspace),
-            Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, workspace),
-        };
+        match delivery {
+            Delivery::Rows => self.by_rows(window, threads, incoming, workspace, updates),
+            Delivery::Tiles => self.by_tiles(window, threads, incoming, workspace, updates),
+            Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, workspace, updates),
+        }
         train.push_bits(window.kernels, &workspace.fired, words);
-        updates
     }
 
     /// The forced delivery if it is possible here, else the cheapest that is, and the threads to spread it over.
@@ -199,7 +248,7 @@ impl Layer {
 
     fn work(&self, incoming: &[Incoming<'_>], steps: usize, threads: usize) -> Work {
         let octets = steps.div_ceil(8) as f64;
-        let words = self.potentials.len() / WORD;
+        let words = self.words();
         let ranges = words.div_ceil(rows::words_of_range(words, threads)) as f64;
         let mut work = Work { words: words as f64, steps: steps as f64, ..Work::default() };
         for one in incoming {
@@ -252,33 +301,46 @@ impl Layer {
         threads: usize,
         incoming: &[Incoming<'_>],
         workspace: &mut Workspace,
-    ) -> u64 {
-        let Window { kernels, steps, k, .. } = window;
-        let lines = self.potentials.len();
+        updates: &mut [u64],
+    ) {
+        let Window { kernels, runs, steps, k, .. } = window;
+        let lines = self.thresholds.len();
         let each = rows::words_of_range(lines / WORD, threads);
         let several = each < lines / WORD;
         let cuts: Vec<Option<&Cuts>> =
             incoming.iter().map(|one| if several { one.laid.cuts(one.connectivity) } else { None }).collect();
-        self.by_ranges(window, threads, each, workspace, |place, range, fired, stride| {
-            rows::make_room(&mut place.resting, lines);
-            let Range { first, neurons } = range;
-            let Windowed { potentials, biases, thresholds, reset, .. } = neurons;
-            let words = potentials.len() / WORD;
-            let targets = first * WORD * BLOCK..(first + words) * WORD * BLOCK;
-            let mut neurons = Windowed { potentials, biases, thresholds, k, reset };
-            let mut updates = 0;
-            for step in 0..steps {
-                for (one, cuts) in incoming.iter().zip(&cuts) {
-                    let spikes = one.arriving.of(step);
-                    rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, &mut place.resting);
+        self.by_ranges(
+            window,
+            threads,
+            each,
+            workspace,
+            updates,
+            |place, mut range, fired, stride, updates| {
+                rows::make_room(&mut place.resting, lines);
+                let (first, words) = (range.first, range.words);
+                let targets = first * WORD * BLOCK..(first + words) * WORD * BLOCK;
+                for (run, updates) in updates.iter_mut().enumerate().take(runs) {
+                    let mut neurons = range.neurons(run, 0..words, k);
+                    for step in run * steps..(run + 1) * steps {
+                        for (one, cuts) in incoming.iter().zip(&cuts) {
+                            let spikes = one.arriving.of(step);
+                            rows::deliver(
+                                kernels,
+                                one.connectivity,
+                                *cuts,
+                                spikes,
+                                &targets,
+                                &mut place.resting,
+                            );
+                        }
+                        let currents = &mut place.resting[first * WORD..(first + words) * WORD];
+                        let fired = &mut fired[step * stride..][..words];
+                        *updates += (kernels.integrate_step)(&mut neurons, currents, fired);
+                        neurons.k += 1;
+                    }
                 }
-                let currents = &mut place.resting[first * WORD..(first + words) * WORD];
-                updates +=
-                    (kernels.integrate_step)(&mut neurons, currents, &mut fired[step * stride..][..words]);
-                neurons.k += 1;
-            }
-            updates
-        })
+            },
+        );
     }
 
     fn by_tiles(
@@ -287,7 +349,8 @@ impl Layer {
         threads: usize,
         incoming: &[Incoming<'_>],
         workspace: &mut Workspace,
-    ) -> u64 {
+        updates: &mut [u64],
+    ) {
         let n = self.n;
         let mut arranged = std::mem::take(&mut workspace.arranged);
         arranged.resize_with(arranged.len().max(incoming.len()), Vec::new);
@@ -304,7 +367,7 @@ impl Layer {
                 bands.begin(projection);
             }
         }
-        let updates = self.by_words(window, threads, workspace, |tile, Desk { bands, room }, currents| {
+        self.by_words(window, threads, workspace, updates, |tile, Desk { bands, room }, currents| {
             let mut fresh = true;
             if tile * BLOCK < n {
                 for (projection, bands) in projections.iter().zip(bands) {
@@ -316,7 +379,6 @@ impl Layer {
             }
         });
         workspace.arranged = arranged;
-        updates
     }
 
     fn by_time_lanes(
@@ -325,19 +387,19 @@ impl Layer {
         threads: usize,
         incoming: &[Incoming<'_>],
         workspace: &mut Workspace,
-    ) -> u64 {
+        updates: &mut [u64],
+    ) {
         let columns = incoming.first().and_then(|one| Some((one, one.laid.columns(one.connectivity)?)));
         let Some((one, columns)) = columns else {
             panic!("time lanes were chosen for {} projections without columns", incoming.len());
         };
-        let Window { kernels, steps, .. } = window;
+        let (kernels, steps) = (window.kernels, window.all_steps());
         let mut masks = std::mem::take(&mut workspace.masks);
         masks.take(one.connectivity.sources(), steps, |step| one.arriving.of(step));
-        let updates = self.by_words(window, threads, workspace, |tile, _, currents| {
+        self.by_words(window, threads, workspace, updates, |tile, _, currents| {
             (kernels.time_lanes)(columns, tile * BLOCK, &masks, steps, currents);
         });
         workspace.masks = masks;
-        updates
     }
 
     /// Runs word by word; `deliver(tile, desk, currents)` makes the currents `[padded steps][16]` of the 16
@@ -347,72 +409,76 @@ impl Layer {
         window: Window<'_>,
         threads: usize,
         workspace: &mut Workspace,
+        updates: &mut [u64],
         deliver: impl Fn(usize, &mut Desk, &mut [Line]) + Sync,
-    ) -> u64 {
-        let Window { kernels, steps, k, .. } = window;
-        let words = self.potentials.len() / WORD;
-        let padded = steps.next_multiple_of(BLOCK);
-        let each = if threads == 1 { words } else { words.div_ceil(RANGES * threads) };
-        self.by_ranges(window, threads, each, workspace, |place, range, fired, stride| {
-            let Place { currents, desk, .. } = place;
-            currents.resize(currents.len().max(WORD * padded), Line::of(-0.0));
-            let Range { first, neurons } = range;
-            let Windowed { potentials, biases, thresholds, reset, .. } = neurons;
-            let lines = potentials.chunks_exact_mut(WORD).zip(biases.chunks_exact(WORD));
-            let mut updates = 0;
-            for (word, ((potentials, biases), thresholds)) in
-                lines.zip(thresholds.chunks_exact(WORD)).enumerate()
-            {
+    ) {
+        let Window { kernels, runs, steps, k, .. } = window;
+        let padded = window.all_steps().next_multiple_of(BLOCK);
+        let each = self.words().div_ceil(if threads == 1 { 1 } else { RANGES * threads });
+        self.by_ranges(
+            window,
+            threads,
+            each,
+            workspace,
+            updates,
+            |place, mut range, fired, stride, updates| {
+                let Place { currents, desk, .. } = place;
+                currents.resize(currents.len().max(WORD * padded), Line::of(-0.0));
                 let currents = &mut currents[..WORD * padded];
-                for (tile, currents) in ((first + word) * WORD..).zip(currents.chunks_exact_mut(padded)) {
-                    deliver(tile, desk, currents);
+                for word in 0..range.words {
+                    let tiles = (range.first + word) * WORD..;
+                    for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
+                        deliver(tile, desk, currents);
+                    }
+                    for (run, updates) in updates.iter_mut().enumerate().take(runs) {
+                        let first = run * steps;
+                        let fired = &mut fired[word + first * stride..];
+                        let mut neurons = range.neurons(run, word..word + 1, k);
+                        *updates +=
+                            (kernels.integrate_window)(&mut neurons, currents, first, steps, fired, stride);
+                    }
                 }
-                let mut neurons = Windowed { potentials, biases, thresholds, k, reset };
-                updates +=
-                    (kernels.integrate_window)(&mut neurons, currents, steps, &mut fired[word..], stride);
-            }
-            updates
-        })
+            },
+        );
     }
 
-    /// Runs ranges of `each` words; `run(place, range, fired, stride)` writes the words of step `t` to
-    /// `fired[t · stride..]` and returns the updates.
+    /// Runs ranges of `each` words; `run(place, range, fired, stride, updates)` writes the words of step `t` to
+    /// `fired[t · stride..]` and adds the updates of each run.
     fn by_ranges(
         &mut self,
         window: Window<'_>,
         threads: usize,
         each: usize,
         workspace: &mut Workspace,
-        run: impl Fn(&mut Place, Range<'_>, &mut [u64], usize) -> u64 + Sync,
-    ) -> u64 {
-        let Window { steps, k, spread, .. } = window;
-        let words = self.potentials.len() / WORD;
+        updates: &mut [u64],
+        run: impl Fn(&mut Place, Range<'_>, &mut [u64], usize, &mut [u64]) + Sync,
+    ) {
+        let Window { runs, steps, spread, .. } = window;
+        let words = self.words();
         let Workspace { fired, fired_by_range, places, .. } = workspace;
         places.resize_with(places.len().max(threads), Place::default);
         let Self { potentials, biases, thresholds, reset, .. } = self;
+        let reset = *reset;
+        if threads == 1 {
+            let range = Range { first: 0, words, potentials, biases, thresholds, reset };
+            return run(&mut places[0], range, fired, words, updates);
+        }
+        assert_eq!(runs, 1, "runs side by side on {threads} threads");
         let lines = potentials.chunks_mut(each * WORD).zip(biases.chunks(each * WORD));
         let ranges = (0..).step_by(each).zip(lines.zip(thresholds.chunks(each * WORD))).map(
             |(first, ((potentials, biases), thresholds))| {
-                let neurons = Windowed { potentials, biases, thresholds, k, reset: *reset };
-                Range { first, neurons }
+                let words = thresholds.len() / WORD;
+                Range { first, words, potentials, biases, thresholds, reset }
             },
         );
-        if threads == 1 {
-            let place = &mut places[0];
-            return ranges
-                .map(|range| {
-                    let fired = &mut fired[range.first..];
-                    run(place, range, fired, words)
-                })
-                .sum();
-        }
         // Threads write to their own memory, which is put together when all are done.
         fired_by_range.clear();
         fired_by_range.resize(steps * words, 0);
         let tasks = ranges.zip(fired_by_range.chunks_mut(steps * each));
-        let updates = spread.sum(&mut places[..threads], tasks, |place, (range, fired)| {
-            let width = fired.len() / steps;
-            run(place, range, fired, width)
+        updates[0] += spread.sum(&mut places[..threads], tasks, |place, (range, fired)| {
+            let (width, mut updates) = (range.words, [0]);
+            run(place, range, fired, width, &mut updates);
+            updates[0]
         });
         for (first, of_range) in (0..).step_by(each).zip(fired_by_range.chunks(steps * each)) {
             let width = of_range.len() / steps;
@@ -420,6 +486,5 @@ impl Layer {
                 row[first..first + width].copy_from_slice(of_range);
             }
         }
-        updates
     }
 }

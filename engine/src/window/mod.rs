@@ -75,12 +75,14 @@ struct Windows {
     order: Arc<[PopulationId]>,
     longest: usize,
     step: u64,
-    drive: Drive,
+    /// Samples that run side by side; more than one only in [`WindowSimulator::run_side_by_side`].
+    runs: usize,
     populations: Vec<Running>,
     trains: Vec<Train>,
     /// The spikes of the last single step.
     spikes: Spikes,
-    statistics: Statistics,
+    /// One for each run.
+    statistics: Vec<Statistics>,
     workspace: Workspace,
 }
 
@@ -152,6 +154,121 @@ impl WindowSimulator {
         }
     }
 
+    /// How many samples of `steps` steps [`run_side_by_side`](Self::run_side_by_side) takes: those that fit a window, or
+    /// one if the network has delays, recurrence or max pooling, or the work on a population is spread over threads.
+    #[must_use]
+    pub fn side_by_side(&self, steps: u64) -> usize {
+        match &self.way {
+            Way::Windows(windows) if windows.spread.threads() == 1 && windows.is_plain() => {
+                // At most the longest window, so it fits.
+                (windows.longest as u64 / steps.max(1)).max(1) as usize
+            }
+            Way::Windows(_) | Way::Steps(_) => 1,
+        }
+    }
+
+    /// Runs several samples from the beginning, `steps` steps each, and tells each observer the spikes of its sample.
+    ///
+    /// The samples stand one behind the other in one window: the weights of a layer are read once for all of them, and
+    /// arrangements made once. For runs of 16 steps that takes half the time; the results are those of one sample
+    /// after the other. Of each, [`state_of`](Self::state_of), [`potentials_of`](Self::potentials_of) and
+    /// [`statistics_of`](Self::statistics_of) then tell how it ended; as a [`Simulator`], this one stands at the
+    /// end of the first.
+    ///
+    /// # Errors
+    /// If the spikes of a sample do not fit the network: nothing was run then.
+    ///
+    /// # Panics
+    /// If there are no samples, or more than [`side_by_side`](Self::side_by_side) has room for, or not as many
+    /// observers.
+    pub fn run_side_by_side(
+        &mut self,
+        samples: &[Sample],
+        steps: u64,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<(), NetworkError> {
+        let most = self.side_by_side(steps);
+        assert!(
+            (1..=most).contains(&samples.len()) && observers.len() == samples.len(),
+            "{} samples and {} observers; room is for {most}",
+            samples.len(),
+            observers.len()
+        );
+        let windows = match (&mut self.way, samples) {
+            (Way::Windows(windows), [_, _, ..]) => windows,
+            (_, samples) => {
+                self.start(&samples[0].drive);
+                return self.run(&samples[0], steps, observers[0]);
+            }
+        };
+        // More than one sample of so many steps fits a window.
+        let steps = steps as usize;
+        for (at, sample) in samples.iter().enumerate() {
+            for step in 0..steps {
+                let checked = sample.check_step(&self.network, step);
+                checked.map_err(|error| {
+                    error.within(format!("sample {at} of those side by side, step {step}"))
+                })?;
+            }
+        }
+        windows.start_all(samples.iter().map(|sample| &sample.drive));
+        if steps > 0 {
+            windows.run(steps, |id, at| samples[at / steps].of(id, at % steps));
+        }
+        for id in self.network.ids() {
+            let fired = windows.trains[id.index()].arriving(0, samples.len() * steps);
+            for (run, observer) in observers.iter_mut().enumerate() {
+                for step in 0..steps {
+                    let neurons = fired.of(run * steps + step);
+                    if !neurons.is_empty() {
+                        observer.spikes(id, step as u64, neurons);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where one of the samples of the last [`run_side_by_side`](Self::run_side_by_side) ended.
+    ///
+    /// # Panics
+    /// If there was no such sample.
+    #[must_use]
+    pub fn state_of(&self, sample: usize) -> State {
+        match (&self.way, sample) {
+            (Way::Windows(windows), _) => windows.state(sample),
+            (Way::Steps(event), 0) => event.state(),
+            (Way::Steps(_), _) => panic!("sample {sample} of 1"),
+        }
+    }
+
+    /// The potentials `v` of a population at the end of one of the samples of the last
+    /// [`run_side_by_side`](Self::run_side_by_side), `[size]`.
+    ///
+    /// # Panics
+    /// If there was no such sample.
+    #[must_use]
+    pub fn potentials_of(&self, sample: usize, population: PopulationId) -> Vec<f32> {
+        match (&self.way, sample) {
+            (Way::Windows(windows), _) => windows.potentials(sample, population),
+            (Way::Steps(event), 0) => event.potentials(population),
+            (Way::Steps(_), _) => panic!("sample {sample} of 1"),
+        }
+    }
+
+    /// What happened in one of the samples of the last [`run_side_by_side`](Self::run_side_by_side).
+    ///
+    /// # Panics
+    /// If there was no such sample.
+    #[must_use]
+    pub fn statistics_of(&self, sample: usize) -> &Statistics {
+        match (&self.way, sample) {
+            (Way::Windows(windows), _) => &windows.statistics[sample],
+            (Way::Steps(event), 0) => event.statistics(),
+            (Way::Steps(_), _) => panic!("sample {sample} of 1"),
+        }
+    }
+
     /// How the spikes of the last window reached a population; `None` if it has no potentials, or nothing was
     /// run in windows yet.
     #[must_use]
@@ -192,11 +309,11 @@ impl Windows {
             order,
             longest: (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS),
             step: 0,
-            drive: Drive::none(),
+            runs: 1,
             trains: network.ids().map(|id| Train::new(network.delay_from(id) as usize)).collect(),
             populations,
             spikes: Spikes::none(network.populations().len()),
-            statistics: Statistics::zero(&network),
+            statistics: vec![],
             workspace: Workspace::default(),
             network,
         };
@@ -205,12 +322,43 @@ impl Windows {
     }
 
     fn start(&mut self, drive: &Drive) {
-        self.drive = drive.clone();
-        for (id, running) in self.network.ids().zip(&mut self.populations) {
-            if let (Running::Layer(layer), Some(biases)) =
-                (running, effective_biases(&self.network, id, drive))
-            {
-                layer.set_biases(&biases);
+        self.start_all(std::iter::once(drive));
+    }
+
+    /// Whether a window knows nothing of what was before it but the potentials.
+    fn is_plain(&self) -> bool {
+        let pools = self.populations.iter().any(|running| matches!(running, Running::MaxPool(_)));
+        !pools && self.network.ids().all(|id| self.network.delay_from(id) == 0)
+    }
+
+    /// Goes on with the first run alone.
+    fn alone(&mut self) {
+        if self.runs > 1 {
+            self.runs = 1;
+            self.statistics.truncate(1);
+            for running in &mut self.populations {
+                if let Running::Layer(layer) = running {
+                    layer.begin(1);
+                }
+            }
+        }
+    }
+
+    /// Starts a run with each drive.
+    fn start_all<'a>(&mut self, drives: impl ExactSizeIterator<Item = &'a Drive>) {
+        self.runs = drives.len();
+        for running in &mut self.populations {
+            if let Running::Layer(layer) = running {
+                layer.begin(self.runs);
+            }
+        }
+        for (run, drive) in drives.enumerate() {
+            for (id, running) in self.network.ids().zip(&mut self.populations) {
+                if let (Running::Layer(layer), Some(biases)) =
+                    (running, effective_biases(&self.network, id, drive))
+                {
+                    layer.set_biases(run, &biases);
+                }
             }
         }
         self.reset();
@@ -218,7 +366,8 @@ impl Windows {
 
     fn reset(&mut self) {
         self.take(&State::initial(&self.network));
-        self.statistics = Statistics::zero(&self.network);
+        self.statistics.clear();
+        self.statistics.resize(self.runs, Statistics::zero(&self.network));
     }
 
     fn take(&mut self, state: &State) {
@@ -228,7 +377,9 @@ impl Windows {
             train.take(&from.under_way);
             match running {
                 Running::Source => {}
-                Running::Layer(layer) => layer.set_potentials(&from.potentials),
+                Running::Layer(layer) => {
+                    (0..self.runs).for_each(|run| layer.set_potentials(run, &from.potentials));
+                }
                 Running::MaxPool(maxima) => maxima.take(from, &self.network, id),
             }
         }
@@ -241,9 +392,12 @@ impl Windows {
         wanted.min(before_rebase).min(self.longest as u64) as usize
     }
 
-    /// Runs a window of `steps` steps; `given(source, step)` are the spikes of a source in its steps.
+    /// Runs a window of `steps` steps of each run; `given(source, step)` are the spikes of a source in its steps, those
+    /// of one run behind those of another.
     fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> &'a [u32]) {
         let network = Arc::clone(&self.network);
+        let (runs, all_steps) = (self.runs, self.runs * steps);
+        let mut updates = vec![0; runs];
         let rebase = self.step > 0 && self.step.is_multiple_of(u64::from(REBASE));
         let k = ramp_steps(self.step + 1);
         for &id in self.order.iter() {
@@ -252,28 +406,38 @@ impl Windows {
             train.advance();
             let projections =
                 || network.incoming[id.index()].iter().map(|&at| (at, &network.projections()[at]));
-            let statistics = self.statistics.at(id);
             match &mut self.populations[id.index()] {
-                Running::Source => (0..steps).for_each(|step| train.push(given(id, step))),
+                Running::Source => (0..all_steps).for_each(|step| train.push(given(id, step))),
                 Running::Layer(layer) => {
                     let incoming: Vec<Incoming<'_>> = projections()
                         .map(|(at, projection)| {
                             let (connectivity, laid) = (projection.connectivity(), &self.laid[at]);
                             let source = &self.trains[projection.source().index()];
-                            let arriving = source.arriving(projection.delay(), steps);
-                            let operations = laid.operations(connectivity, arriving.all());
+                            let arriving = source.arriving(projection.delay(), all_steps);
+                            let mut operations = 0;
+                            for (run, statistics) in self.statistics.iter_mut().enumerate() {
+                                let spikes = arriving.of_steps(run * steps..(run + 1) * steps);
+                                let of_run = laid.operations(connectivity, spikes);
+                                statistics.at(id).synaptic_operations += of_run;
+                                operations += of_run;
+                            }
                             Incoming { connectivity, laid, arriving, operations }
                         })
                         .collect();
-                    statistics.synaptic_operations += incoming.iter().map(|one| one.operations).sum::<u64>();
                     if rebase {
                         layer.rebase();
                     }
                     let (kernels, forced, spread) = (self.kernels, self.forced, &self.spread);
-                    let window = Window { kernels, forced, steps, k, spread };
-                    statistics.updates += layer.run(window, &incoming, &mut self.workspace, &mut train);
+                    let window = Window { kernels, forced, runs, steps, k, spread };
+                    updates.fill(0);
+                    layer.run(window, &incoming, &mut self.workspace, &mut train, &mut updates);
+                    for (statistics, updates) in self.statistics.iter_mut().zip(&updates) {
+                        statistics.at(id).updates += updates;
+                    }
                 }
                 Running::MaxPool(maxima) => {
+                    assert_eq!(runs, 1, "runs side by side with max pooling");
+                    let statistics = self.statistics[0].at(id);
                     let mut fired = vec![];
                     for step in 0..steps {
                         let mut first_input = 0;
@@ -290,18 +454,34 @@ impl Windows {
                     }
                 }
             }
-            statistics.spikes += train.arriving(0, steps).all().len() as u64;
+            let emitted = train.arriving(0, all_steps);
+            for (run, statistics) in self.statistics.iter_mut().enumerate() {
+                statistics.at(id).spikes += emitted.of_steps(run * steps..(run + 1) * steps).len() as u64;
+            }
             self.trains[id.index()] = train;
         }
         self.step += steps as u64;
-        self.statistics.steps += steps as u64;
+        self.statistics.iter_mut().for_each(|statistics| statistics.steps += steps as u64);
     }
 
-    fn state(&self) -> State {
+    /// The potentials `v` of a population in one run.
+    fn potentials(&self, run: usize, population: PopulationId) -> Vec<f32> {
+        match &self.populations[population.index()] {
+            Running::Layer(layer) => {
+                let k = ramp_steps(self.step) as f32;
+                let pairs = layer.potentials(run).iter().zip(layer.biases(run));
+                pairs.map(|(u, bias)| u + bias * k).collect()
+            }
+            Running::Source | Running::MaxPool(_) => vec![],
+        }
+    }
+
+    /// The state of one run.
+    fn state(&self, run: usize) -> State {
         let populations = self.network.ids().map(|id| {
             let (potentials, arrived) = match &self.populations[id.index()] {
                 Running::Source => (vec![], vec![]),
-                Running::Layer(layer) => (layer.potentials().to_vec(), vec![]),
+                Running::Layer(layer) => (layer.potentials(run).to_vec(), vec![]),
                 Running::MaxPool(maxima) => (vec![], maxima.arrived().to_vec()),
             };
             let ages = (1..=self.network.delay_from(id) as usize).rev();
@@ -327,7 +507,10 @@ impl Simulator for WindowSimulator {
     fn reset(&mut self) {
         match &mut self.way {
             Way::Steps(event) => event.reset(),
-            Way::Windows(windows) => windows.reset(),
+            Way::Windows(windows) => {
+                windows.alone();
+                windows.reset();
+            }
         }
     }
 
@@ -336,6 +519,7 @@ impl Simulator for WindowSimulator {
         match &mut self.way {
             Way::Steps(event) => event.step(stimulus),
             Way::Windows(windows) => {
+                windows.alone();
                 windows.run(1, |id, _| stimulus.of(id));
                 for (list, train) in windows.spikes.lists.iter_mut().zip(&windows.trains) {
                     list.clear();
@@ -349,7 +533,7 @@ impl Simulator for WindowSimulator {
     fn state(&self) -> State {
         match &self.way {
             Way::Steps(event) => event.state(),
-            Way::Windows(windows) => windows.state(),
+            Way::Windows(windows) => windows.state(0),
         }
     }
 
@@ -358,6 +542,7 @@ impl Simulator for WindowSimulator {
             Way::Steps(event) => event.restore(state),
             Way::Windows(windows) => {
                 state.check(&self.network)?;
+                windows.alone();
                 windows.take(state);
                 Ok(())
             }
@@ -367,21 +552,14 @@ impl Simulator for WindowSimulator {
     fn statistics(&self) -> &Statistics {
         match &self.way {
             Way::Steps(event) => event.statistics(),
-            Way::Windows(windows) => &windows.statistics,
+            Way::Windows(windows) => &windows.statistics[0],
         }
     }
 
     fn potentials(&self, population: PopulationId) -> Vec<f32> {
         match &self.way {
             Way::Steps(event) => event.potentials(population),
-            Way::Windows(windows) => match &windows.populations[population.index()] {
-                Running::Layer(layer) => {
-                    let k = ramp_steps(windows.step) as f32;
-                    let pairs = layer.potentials().iter().zip(layer.biases());
-                    pairs.map(|(u, bias)| u + bias * k).collect()
-                }
-                Running::Source | Running::MaxPool(_) => vec![],
-            },
+            Way::Windows(windows) => windows.potentials(0, population),
         }
     }
 
@@ -390,6 +568,7 @@ impl Simulator for WindowSimulator {
             Way::Steps(event) => return event.run(sample, steps, observer),
             Way::Windows(windows) => windows,
         };
+        windows.alone();
         let end = windows.step + steps;
         while windows.step < end {
             let first = windows.step;

@@ -31,7 +31,12 @@ impl<'a> Arriving<'a> {
 
     /// The sources of all spikes.
     pub(super) fn all(&self) -> &'a [u32] {
-        &self.ids[self.starts[0] as usize..self.starts[self.steps()] as usize]
+        self.of_steps(0..self.steps())
+    }
+
+    /// The sources of the spikes of some steps.
+    pub(super) fn of_steps(&self, steps: std::ops::Range<usize>) -> &'a [u32] {
+        &self.ids[self.starts[steps.start] as usize..self.starts[steps.end] as usize]
     }
 }
 
