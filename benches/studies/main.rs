@@ -1,6 +1,6 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch single job --chart docs/speed.svg > tables.md`; without names of
+//! `cargo bench --bench studies -- cases cells scale batch short single job --chart docs/speed.svg > tables.md`; without names of
 //! studies, all are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
@@ -45,6 +45,9 @@ fn main() {
     }
     if wanted("batch") {
         println!("{}", tables::batch(64, 12));
+    }
+    if wanted("short") {
+        println!("{}", tables::short_runs(256, 30));
     }
     if wanted("single") {
         println!("{}", tables::single(&tables::SINGLE, time));

@@ -130,14 +130,24 @@ pub fn cells_text(cells: &[Cell]) -> String {
     text
 }
 
-/// Cost per synaptic operation over the size of a layer, density 0.1, rate 2 %.
+/// The network as a user runs it: from a mapped file, which may then be removed.
+fn mapped(network: &Network) -> Arc<Network> {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for networks: {error}"));
+    let path = folder.path().join("net.bin");
+    let info = snn_formats::Description::default();
+    snn_formats::write_net(&path, network, &info).unwrap_or_else(|error| panic!("{error}"));
+    let mapped = snn_formats::read_net(&path, snn_formats::Source::Mapped);
+    Arc::new(mapped.unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Cost per synaptic operation over the size of a layer, density 0.1, rate 2 %, from a mapped file.
 pub fn scale(sizes: &[u32], time: Duration) -> String {
     let mut text = String::from(
         "| layer | synapses | operations a sample | ms a sample | ns an operation | scatter loop, ns | kernel |\n\
          |---|---:|---:|---:|---:|---:|---|\n",
     );
     for &size in sizes {
-        let network = square(size, 0.1, 0.02);
+        let network = mapped(&square(size, 0.1, 0.02));
         let synapses = network.projections()[0].connectivity().synapses();
         let study = run(&network, 0.02, 1, time);
         let [ours, scatter, _] = seconds(&study);
@@ -169,10 +179,8 @@ pub fn batch(samples: usize, rounds: usize) -> String {
     for _ in 0..rounds {
         for (threads, best) in (1..).zip(&mut best) {
             let started = Instant::now();
-            let outcomes = run_samples(0..samples, threads, &simulator, |simulator, sample| {
-                run_sample(simulator.get(), &input, sample, STEPS, false)
-            });
-            assert_eq!(outcomes.map(|outcomes| outcomes.len()), Ok(samples));
+            let outcomes = run_batch(0..samples, threads, &simulator, &input, STEPS, false, |_| Ok(()));
+            assert_eq!(outcomes.map(|outcomes: Vec<Outcome>| outcomes.len()), Ok::<_, NetworkError>(samples));
             *best = best.min(started.elapsed().as_secs_f64());
         }
     }
@@ -183,6 +191,58 @@ pub fn batch(samples: usize, rounds: usize) -> String {
         ms(best[1]),
         best[0] / best[1]
     )
+}
+
+/// Short runs of a batch, one sample after the other and several at once: whole job, wall clock, in turns, the best of
+/// `rounds`.
+pub fn short_runs(samples: usize, rounds: usize) -> String {
+    let mut text = String::from(
+        "| net and input | T | at once | one by one, µs a sample | at once, µs | times faster |\n|---|---:|---:|---:|---:|---:|\n",
+    );
+    let random = perceptron();
+    let input = cases::input(&random, 0.04, samples);
+    let (mnist, images) = mnist(Encoding::Constant);
+    let nets = [
+        ("784-1200-1200-10, density 0.1, random spikes of 4 %", random, input, samples),
+        ("MNIST 784-300-100-10 pruned by 90 %, constant", mnist, images, samples.min(200)),
+    ];
+    for (name, network, input, samples) in nets {
+        for steps in [4, 8, 16, 32, 64, 128] {
+            let mut windows = WindowSimulator::new(Arc::clone(&network));
+            let at_once = windows.side_by_side(u64::from(steps)).min(samples);
+            let any = AnySimulator::Window(windows.clone());
+            let mut best = [f64::INFINITY; 2];
+            for _ in 0..rounds {
+                let started = Instant::now();
+                let one_by_one: Result<Vec<Outcome>, _> = (0..samples)
+                    .map(|sample| run_sample(&mut windows, &input, sample, steps, false))
+                    .collect();
+                best[0] = best[0].min(started.elapsed().as_secs_f64());
+                let started = Instant::now();
+                let together = run_batch(0..samples, 1, &any, &input, steps, false, |_| Ok(()));
+                best[1] = best[1].min(started.elapsed().as_secs_f64());
+                assert!(one_by_one == together, "{name}, T = {steps}: other outcomes");
+            }
+            let [alone, together] = best.map(|seconds| seconds / samples as f64 * 1e6);
+            let _ = writeln!(
+                text,
+                "| {name} | {steps} | {at_once} | {alone:.1} | {together:.1} | {:.2} |",
+                alone / together
+            );
+        }
+    }
+    text
+}
+
+/// The shipped network and its images.
+fn mnist(encoding: Encoding) -> (Arc<Network>, Input) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mnist");
+    let network = snn_formats::read_net(format!("{folder}/net.bin"), snn_formats::Source::Mapped);
+    let network = Arc::new(network.unwrap_or_else(|error| panic!("{error}")));
+    let array = snn_formats::npy::read(format!("{folder}/x.npy"));
+    let x = array.and_then(|array| array.into_f32()).unwrap_or_else(|error| panic!("{error}"));
+    let input = Input::values(&network, x, encoding).unwrap_or_else(|error| panic!("{error}"));
+    (network, input)
 }
 
 /// One sample on one thread and on two, every delivery: wall clock, in turns, the best of a time. Work is
@@ -263,13 +323,8 @@ pub fn job(time: Duration) -> String {
     };
     let network = perceptron();
     add("784-1200-1200-10, density 0.1, random spikes of 4 %", &network, &cases::input(&network, 0.04, 4));
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mnist");
-    let network = snn_formats::read_net(format!("{folder}/net.bin"), snn_formats::Source::Mapped);
-    let network = Arc::new(network.unwrap_or_else(|error| panic!("{error}")));
     for (name, encoding) in [("constant", Encoding::Constant), ("poisson", Encoding::Poisson { seed: 1 })] {
-        let array = snn_formats::npy::read(format!("{folder}/x.npy"));
-        let x = array.and_then(|array| array.into_f32()).unwrap_or_else(|error| panic!("{error}"));
-        let input = Input::values(&network, x, encoding).unwrap_or_else(|error| panic!("{error}"));
+        let (network, input) = mnist(encoding);
         add(&format!("MNIST 784-300-100-10 pruned by 90 %, {name}"), &network, &input);
     }
     text
@@ -291,6 +346,8 @@ pub fn check() {
     assert!(text.contains("| 300² | "), "{text}");
     let text = batch(4, 1);
     assert!(text.contains("4 samples"), "{text}");
+    let text = short_runs(4, 1);
+    assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
     let text = single(&[(300, 0.1, 0.05)], short);
     assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
 }

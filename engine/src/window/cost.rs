@@ -48,7 +48,7 @@ const TAP_ROW: f64 = 50.0;
 /// A weight scattered.
 const WEIGHT: f64 = 1.5;
 /// The same, fetched from farther away.
-const FAR_WEIGHT: f64 = 2.0;
+const FAR_WEIGHT: f64 = 2.2;
 /// Larger tables, in bytes, are far.
 const NEAR: u64 = 1 << 20;
 /// A vector of a dense row added to the currents.
