@@ -44,7 +44,7 @@ fn main() {
         println!("{}", tables::scale(&[1_000, 3_162, 10_000, 31_623], time));
     }
     if wanted("batch") {
-        println!("{}", tables::batch(64, 12));
+        println!("{}", tables::batch(64, 40));
     }
     if wanted("short") {
         println!("{}", tables::short_runs(256, 30));

@@ -112,6 +112,8 @@ pub struct Kernels {
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
     /// places `starts[r]..ends[r]` of `targets`, distinct in each row, and `weights`.
     pub add_rows: AddRows,
+    /// The same for tables that no near cache holds: each row is fetched while the one before it is added.
+    pub add_far_rows: AddRows,
     /// Appends the places of the bits that are set, ascending.
     pub list: fn(bits: &[u64], ids: &mut Vec<u32>),
     /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
@@ -154,6 +156,11 @@ macro_rules! kernels {
                     rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
                 ) {
                     windowed::add_rows(rows, starts, ends, targets, weights, currents)
+                }
+                fn add_far_rows(
+                    rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
+                ) {
+                    windowed::add_far_rows(rows, starts, ends, targets, weights, currents)
                 }
                 fn list(bits: &[u64], ids: &mut Vec<u32>) {
                     windowed::list(bits, ids)

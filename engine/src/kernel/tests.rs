@@ -53,12 +53,14 @@ fn rows_are_added_in_order_and_nothing_else_is_touched() {
             }
         }
         for kernels in available() {
-            let mut currents = vec![-0.0_f32; 1 << 16];
-            let chunk = currents.first_chunk_mut().unwrap();
-            let starts = rows.row_starts();
-            (kernels.add_rows)(&spikes, starts, &starts[1..], ids, rows.weights(), chunk);
-            let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
-            assert!(same, "{}, seed {seed}", kernels.name);
+            for add in [kernels.add_rows, kernels.add_far_rows] {
+                let mut currents = vec![-0.0_f32; 1 << 16];
+                let chunk = currents.first_chunk_mut().unwrap();
+                let starts = rows.row_starts();
+                add(&spikes, starts, &starts[1..], ids, rows.weights(), chunk);
+                let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{}, seed {seed}", kernels.name);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The bodies of the window kernels.
 
+use std::ops::Range;
+
 use super::columns::{Columns, SpikeMasks};
 use super::lanes::Lanes;
 use super::{BLOCK, Line, Octets, Packed, Windowed, flat};
@@ -20,47 +22,81 @@ pub(super) fn add_rows(
 ) {
     /// So many rows before its turn, the beginning of a row is fetched.
     const AHEAD: usize = 3;
+    assert_eq!(targets.len(), weights.len(), "targets and weights");
+    for (at, &row) in rows.iter().enumerate() {
+        if let Some(&coming) = rows.get(at + AHEAD) {
+            fetch(targets, weights, starts[coming as usize] as usize);
+        }
+        let range = starts[row as usize] as usize..ends[row as usize] as usize;
+        let (fours, last) = targets[range.clone()].as_chunks::<4>();
+        let (four_weights, _) = weights[range.clone()].as_chunks::<4>();
+        add_fours(fours, four_weights, currents);
+        add_rest(range.end - last.len()..range.end, targets, weights, currents);
+    }
+}
+
+/// See [`Kernels::add_far_rows`](super::Kernels::add_far_rows).
+#[inline(always)]
+pub(super) fn add_far_rows(
+    rows: &[u32],
+    starts: &[u64],
+    ends: &[u64],
+    targets: &[u16],
+    weights: &[f32],
+    currents: &mut [f32; 1 << 16],
+) {
     /// While so many weights of a row are added, as many of the next row are fetched.
     const PIECE: usize = 32;
     assert_eq!(targets.len(), weights.len(), "targets and weights");
     for (at, &row) in rows.iter().enumerate() {
-        if let Some(&coming) = rows.get(at + AHEAD) {
-            let start = starts[coming as usize] as usize;
-            prefetch(targets.as_ptr().wrapping_add(start));
-            prefetch(weights.as_ptr().wrapping_add(start));
-            prefetch(weights.as_ptr().wrapping_add(start + 16));
-        }
-        let (start, end) = (starts[row as usize] as usize, ends[row as usize] as usize);
-        let following = rows.get(at + 1).map_or(end, |&next| starts[next as usize] as usize);
-        let (fours, last) = targets[start..end].as_chunks::<4>();
-        let (four_weights, last_weights) = weights[start..end].as_chunks::<4>();
+        let range = starts[row as usize] as usize..ends[row as usize] as usize;
+        let next = rows.get(at + 1).map_or(range.end, |&next| starts[next as usize] as usize);
+        let (fours, last) = targets[range.clone()].as_chunks::<4>();
+        let (four_weights, _) = weights[range.clone()].as_chunks::<4>();
         let pieces = fours.chunks(PIECE / 4).zip(four_weights.chunks(PIECE / 4));
-        for (ahead, (fours, four_weights)) in (following..).step_by(PIECE).zip(pieces) {
-            prefetch(targets.as_ptr().wrapping_add(ahead));
-            prefetch(weights.as_ptr().wrapping_add(ahead));
-            prefetch(weights.as_ptr().wrapping_add(ahead + 16));
-            for (four, weights) in fours.iter().zip(four_weights) {
-                let at = unpack(*four);
-                // All four currents may be read before one is written, because the targets of a row are distinct.
-                let sums = [0, 1, 2, 3].map(|i| currents[at[i]] + weights[i]);
-                for (at, sum) in at.into_iter().zip(sums) {
-                    currents[at] = sum;
-                }
+        for (coming, (fours, four_weights)) in (next..).step_by(PIECE).zip(pieces) {
+            fetch(targets, weights, coming);
+            add_fours(fours, four_weights, currents);
+        }
+        add_rest(range.end - last.len()..range.end, targets, weights, currents);
+    }
+}
+
+/// Brings 32 targets and weights from a place on into the cache.
+#[inline(always)]
+fn fetch(targets: &[u16], weights: &[f32], at: usize) {
+    prefetch(targets.as_ptr().wrapping_add(at));
+    prefetch(weights.as_ptr().wrapping_add(at));
+    prefetch(weights.as_ptr().wrapping_add(at + 16));
+}
+
+#[inline(always)]
+fn add_fours(targets: &[[u16; 4]], weights: &[[f32; 4]], currents: &mut [f32; 1 << 16]) {
+    for (four, weights) in targets.iter().zip(weights) {
+        let at = unpack(*four);
+        // All four currents may be read before one is written, because the targets of a row are distinct.
+        let sums = [0, 1, 2, 3].map(|i| currents[at[i]] + weights[i]);
+        for (at, sum) in at.into_iter().zip(sums) {
+            currents[at] = sum;
+        }
+    }
+}
+
+/// Adds the fewer than four weights `range` at the end of a row.
+///
+/// They are done as four, too, without a branch on how many there are: what is behind the row gets −0.0, which
+/// changes nothing, one after the other because they need not be distinct.
+#[inline(always)]
+fn add_rest(range: Range<usize>, targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]) {
+    match (targets[range.start..].first_chunk::<4>(), weights[range.start..].first_chunk::<4>()) {
+        (Some(four), Some(weights)) => {
+            for (i, at) in unpack(*four).into_iter().enumerate() {
+                currents[at] += if i < range.len() { weights[i] } else { -0.0 };
             }
         }
-        // What is left of the row is done as four, too, without a branch on how many there are: what is
-        // behind the row gets −0.0, which changes nothing, one after the other because they need not be distinct.
-        let rest = end - last.len();
-        match (targets[rest..].first_chunk::<4>(), weights[rest..].first_chunk::<4>()) {
-            (Some(four), Some(weights)) => {
-                for (i, at) in unpack(*four).into_iter().enumerate() {
-                    currents[at] += if i < last.len() { weights[i] } else { -0.0 };
-                }
-            }
-            _ => {
-                for (&target, weight) in last.iter().zip(last_weights) {
-                    currents[usize::from(target)] += weight;
-                }
+        _ => {
+            for (&target, weight) in targets[range.clone()].iter().zip(&weights[range]) {
+                currents[usize::from(target)] += weight;
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Work {
 }
 
 /// A row: its start is fetched, its end is mispredicted.
-const ROW: f64 = 24.0;
+const ROW: f64 = 40.0;
 /// The same behind a tap, which must be found.
 const TAP_ROW: f64 = 50.0;
 /// A weight scattered.
@@ -60,7 +60,7 @@ const TILE_ROW: f64 = 1.6;
 /// An octet begun and ended.
 const OCTET: f64 = 60.0;
 /// A row of 16 weights that comes from a third-level cache.
-const FAR_TILE_ROW: f64 = 1.5;
+const FAR_TILE_ROW: f64 = 1.2;
 /// A row of 16 weights brought to rest before weights are unpacked to it.
 const UNPACKED_ROW: f64 = 1.5;
 /// A weight unpacked.
@@ -80,6 +80,12 @@ const TURN: f64 = 40_000.0;
 /// processor is free to help.
 pub(super) const SPREAD: f64 = 1_000_000.0;
 
+/// Whether a table of so many synapses is too large for a second-level cache.
+pub(super) fn is_far(synapses: u64) -> bool {
+    // Six bytes each: a target and a weight.
+    synapses.saturating_mul(6) > NEAR
+}
+
 impl Work {
     /// Adds rows of 16 weights that lie in dense tiles.
     pub(super) fn add_tiles(&mut self, rows: f64) {
@@ -90,9 +96,7 @@ impl Work {
 
     /// Adds the weights that arrive from a sparse table of `synapses`.
     pub(super) fn add_weights(&mut self, weights: u64, synapses: u64) {
-        // Six bytes each: a target and a weight.
-        let far = synapses.saturating_mul(6) > NEAR;
-        *(if far { &mut self.far_weights } else { &mut self.weights }) += weights as f64;
+        *(if is_far(synapses) { &mut self.far_weights } else { &mut self.weights }) += weights as f64;
     }
 }
 

@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use super::cost::is_far;
 use crate::kernel::{Kernels, Line, flat_mut};
 use crate::{Connectivity, Conv2d, Rows, SparseRows, Targets};
 
@@ -202,7 +203,10 @@ fn add(
 ) {
     let weights: &[f32] = table.weights();
     match table.targets() {
-        Targets::U16(ids) => (kernels.add_rows)(rows, starts, ends, ids, weights, compact(currents)),
+        Targets::U16(ids) => {
+            let add = if is_far(weights.len() as u64) { kernels.add_far_rows } else { kernels.add_rows };
+            add(rows, starts, ends, ids, weights, compact(currents));
+        }
         Targets::U32(ids) => {
             let ids: &[u32] = ids;
             for &row in rows {
