@@ -32,7 +32,7 @@ fn cases() -> [Case; 3] {
             density: 0.1,
             rate: 0.04,
             mode: Mode::Auto,
-            expected: [33_252, 2_498_745],
+            expected: [34_068, 2_558_569],
         },
         Case {
             name: "perceptron-event",
@@ -48,7 +48,7 @@ fn cases() -> [Case; 3] {
             density: 0.1,
             rate: 0.05,
             mode: Mode::Auto,
-            expected: [52_091, 652_838],
+            expected: [52_482, 656_607],
         },
     ]
 }

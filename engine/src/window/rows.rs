@@ -49,9 +49,12 @@ impl Cuts {
         if table.synapses() < 2 * (cuts as u64 + 1) * table.len() as u64 {
             return None;
         }
-        let mut places = Vec::with_capacity(cuts * table.len());
-        for cut in 1..=cuts {
-            places.extend((0..table.len()).map(|row| place(rows, row, cut * grain)));
+        let mut places = vec![0; cuts * table.len()];
+        // Row by row, so that each is fetched once.
+        for row in 0..table.len() {
+            for cut in 1..=cuts {
+                places[(cut - 1) * table.len() + row] = place(rows, row, cut * grain);
+            }
         }
         Some(Self { grain, places })
     }
