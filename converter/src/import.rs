@@ -68,12 +68,12 @@ impl fmt::Display for Fault {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot be read: {reason}")]
     File {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file is not an ONNX file, or a damaged one.
     #[error("not a readable ONNX file: {0}")]

@@ -57,7 +57,8 @@ fn every_bad_input_gets_its_error_and_exit_status() {
         ("run --net %long.bin --input %x.npy", 1, &["long.bin"]),
         ("run --net %empty.bin --input %x.npy", 1, &["empty.bin"]),
         ("inspect --net %x.npy", 1, &["x.npy"]),
-        ("convert --model %none.onnx --out %out.bin", 1, &["none.onnx"]),
+        ("convert --model %none.onnx --out %out.bin", 1, &["none.onnx: cannot be read: "]),
+        ("convert --model %none.pt --layers %none.toml --out %out.bin", 1, &["none.pt: cannot be read: "]),
         ("convert --model %noise.onnx --out %out.bin", 1, &["noise.onnx"]),
         ("convert --model %net.txt --out %out.bin", 1, &["net.txt", ".onnx"]),
         // Numbers that do not fit.
@@ -116,6 +117,7 @@ fn every_bad_input_gets_its_error_and_exit_status() {
             assert!(error.contains(part), "no {part:?} in the error of\n{line}\n{error}");
         }
         assert!(!error.contains("panicked"), "{line}\n{error}");
+        assert!(error.matches("os error").count() < 2, "the system's reason is told twice:\n{line}\n{error}");
         assert_eq!(listing(folder.path()), before, "{line} left something behind");
     }
 }

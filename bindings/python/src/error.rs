@@ -50,7 +50,7 @@ pub fn ann(error: AnnError) -> PyErr {
 pub fn import(error: ImportError) -> PyErr {
     let text = error.to_string();
     match error {
-        ImportError::File { source, .. } => of_kind(&source, text),
+        ImportError::File { path, reason } => of_kind(&reason, format!("{}: {text}", path.display())),
         _ => RaisedConvertError::new_err(text),
     }
 }

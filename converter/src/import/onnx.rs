@@ -19,7 +19,7 @@ const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
 /// # Errors
 /// [`ImportError`]; all nodes that cannot be converted are named in one [`ImportError::Refused`].
 pub fn read(path: &Path) -> Result<Import, ImportError> {
-    let bytes = std::fs::read(path).map_err(|source| ImportError::File { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|reason| ImportError::File { path: path.to_owned(), reason })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let open = |location: &str| {
         let inside =

@@ -25,12 +25,12 @@ const MOST_NAMES: usize = 50;
 #[derive(Debug, thiserror::Error)]
 pub enum StateDictError {
     /// The file cannot be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot be read: {reason}")]
     File {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file is none that is understood, or a damaged one.
     #[error("{0}")]

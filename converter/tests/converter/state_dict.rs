@@ -477,5 +477,5 @@ fn hostile_files_are_refused_at_the_door() {
     }
     assert!(!Path::new("here").exists());
     let error = StateDict::read(Path::new("none.pt")).unwrap_err().to_string();
-    assert!(error.contains("cannot read `none.pt`"), "{error}");
+    assert!(error.contains("cannot be read: "), "{error}");
 }

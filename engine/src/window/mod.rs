@@ -27,7 +27,8 @@ use crate::{
 pub enum Delivery {
     /// Step by step, the weight row of every spike is added to the currents of its targets.
     Rows,
-    /// Sixteen targets at a time: the currents of eight steps are summed in registers over dense weight rows.
+    /// Sixteen targets at a time: the currents of eight steps are summed in registers over weight rows in full, which of
+    /// large sparse tables are written out block by block.
     Tiles,
     /// Target by target: the currents of all steps are summed in registers, each weight added in the steps in
     /// which its source fires. Of populations behind a single table of weight rows.
@@ -50,8 +51,8 @@ const MOST_WORDS: usize = 1 << 21;
 /// which some population reaches itself is stepped by an [`EventSimulator`] instead.
 ///
 /// Cost of a window: that of the cheapest delivery, plus O(steps · neurons / 16). Memory: 16 bytes per
-/// neuron, a bit per step of a window and neuron of the largest population, the spikes of a window, and at
-/// most 96 MiB of rearranged weights that clones share.
+/// neuron and sample side by side, a bit per step of a window and neuron of the largest population, the spikes of
+/// a window, 600 KB, and at most 96 MiB of rearranged weights that clones share.
 #[derive(Clone)]
 pub struct WindowSimulator {
     network: Arc<Network>,

@@ -69,7 +69,7 @@ impl StateDict {
     /// # Errors
     /// [`StateDictError::File`] and [`StateDictError::Format`].
     pub fn read(path: &Path) -> Result<Self, StateDictError> {
-        let refuse = |source| StateDictError::File { path: path.to_owned(), source };
+        let refuse = |reason| StateDictError::File { path: path.to_owned(), reason };
         let mut file = File::open(path).map_err(refuse)?;
         let length = file.metadata().map_err(refuse)?.len();
         let mut head = Vec::new();
