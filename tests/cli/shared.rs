@@ -1,6 +1,9 @@
 //! Larger real nets, where they lie beside the project: skipped, and said so, where they do not.
 
+use std::fs::File;
 use std::path::PathBuf;
+
+use flate2::read::GzDecoder;
 
 use crate::{file, json, printed};
 
@@ -43,12 +46,26 @@ fn every_shared_net_converts_runs_and_passes_check() {
     let mut nets: Vec<String> = std::fs::read_dir(shared.join("nets"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".onnx"))
+        .filter(|name| name.ends_with(".onnx") || name.ends_with(".onnx.gz"))
         .collect();
     nets.sort();
-    assert!(nets.len() >= 50, "{nets:?}");
+    assert!(nets.len() >= 56, "{nets:?}");
     for net in &nets {
-        let images = if net.starts_with("cifar") { "cifar10" } else { "mnist" };
+        let (images, test) = match &net[..5] {
+            "cifar" => ("cifar10", "cifar10_x_test"),
+            "nmnis" => ("nmnist", "nmnist_rate_test"),
+            _ => ("mnist", "mnist_x_test"),
+        };
+        let mut model = format!("@../shared/data/nets/{net}");
+        if net.ends_with(".gz") {
+            let packed = File::open(shared.join("nets").join(net)).unwrap();
+            std::io::copy(
+                &mut GzDecoder::new(packed),
+                &mut File::create(folder.path().join("net.onnx")).unwrap(),
+            )
+            .unwrap();
+            model = "%net.onnx".to_owned();
+        }
         // A few calibration images do: what is tested is that the run equals the reference.
         let calib = shared.join(format!("{images}_x_calib.npy"));
         let array = snn_formats::npy::read(calib).unwrap();
@@ -56,12 +73,8 @@ fn every_shared_net_converts_runs_and_passes_check() {
         let mut shape = array.shape.clone();
         shape[0] = 20;
         snn_formats::write_npy(folder.path().join("calib.npy"), &shape, &values[..20 * width]).unwrap();
-        printed(
-            folder.path(),
-            &format!("convert --model @../shared/data/nets/{net} --calib %calib.npy --out %net.bin"),
-        );
-        let input =
-            format!("--net %net.bin --T 8 --input @../shared/data/{images}_x_test.npy --batch-range 0:2");
+        printed(folder.path(), &format!("convert --model {model} --calib %calib.npy --out %net.bin"));
+        let input = format!("--net %net.bin --T 8 --input @../shared/data/{test}.npy --batch-range 0:2");
         let text = printed(folder.path(), &format!("check {input}"));
         assert!(text.starts_with("equal: 2 samples"), "{net}: {text}");
         let report = json(folder.path(), &format!("run {input} --json -"));
