@@ -8,9 +8,7 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{
-    AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch,
-};
+use snn_engine::{AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
 
 use crate::array::{self, Samples};
 use crate::error;
