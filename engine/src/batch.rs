@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -14,7 +15,7 @@ pub fn default_threads() -> usize {
 /// not depend on the number of threads or on which samples a simulator had before.
 ///
 /// # Errors
-/// The error of the first sample, in order, that failed.
+/// The error of the first sample, in order, that failed; those behind it that have not begun are left out.
 ///
 /// # Panics
 /// If the threads cannot be started, or `run` panics.
@@ -39,18 +40,47 @@ where
         .unwrap_or_else(|error| panic!("{threads} threads cannot be started: {error}"));
     // Samples are taken in order by whichever thread is free, so a thread keeps its simulator's memory warm.
     let idle = Mutex::new(Vec::new());
-    let results: Vec<Result<R, E>> = pool.install(|| {
+    let first_failed = AtomicUsize::new(usize::MAX);
+    let results: Vec<Option<Result<R, E>>> = pool.install(|| {
         samples
             .into_par_iter()
             .with_max_len(1)
             .map(|sample| {
+                // What comes behind a sample that failed cannot change what is returned.
+                if sample > first_failed.load(Ordering::Relaxed) {
+                    return None;
+                }
                 let waiting = idle.lock().expect("no thread panics while it holds the lock").pop();
                 let mut simulator = waiting.unwrap_or_else(|| simulator.clone());
                 let result = run(&mut simulator, sample);
+                if result.is_err() {
+                    first_failed.fetch_min(sample, Ordering::Relaxed);
+                }
                 idle.lock().expect("no thread panics while it holds the lock").push(simulator);
-                result
+                Some(result)
             })
             .collect()
     });
-    results.into_iter().collect()
+    results.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_in_order_is_returned_and_a_long_batch_ends_soon_after_it() {
+        for threads in 1..4 {
+            let begun = AtomicUsize::new(0);
+            let run = |(): &mut (), sample: usize| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(std::time::Duration::from_micros(1));
+                if matches!(sample, 7 | 9) { Err(sample) } else { Ok(sample) }
+            };
+            assert_eq!(run_samples(0..1_000_000, threads, &(), run), Err(7));
+            // Threads take what lies side by side, so some have begun elsewhere by then.
+            assert!(begun.load(Ordering::Relaxed) < 500_000, "{threads} threads");
+            assert_eq!(run_samples(0..7, threads, &(), run), Ok((0..7).collect()));
+        }
+    }
 }
