@@ -40,7 +40,7 @@ impl AnySimulator {
     }
 
     /// Divides threads between samples and the targets of each: the simulator, and the threads for
-    /// [`run_samples`](crate::run_samples).
+    /// [`run_batch`].
     ///
     /// Where there is a sample for every thread, samples are taken side by side; else one after the other, each
     /// over all threads ([`WindowSimulator::with_threads`]) if the simulator can do that.

@@ -303,7 +303,7 @@ impl Layer {
         workspace: &mut Workspace,
         updates: &mut [u64],
     ) {
-        let Window { kernels, runs, steps, k, .. } = window;
+        let Window { kernels, steps, k, .. } = window;
         let lines = self.thresholds.len();
         let each = rows::words_of_range(lines / WORD, threads);
         let several = each < lines / WORD;
@@ -319,7 +319,7 @@ impl Layer {
                 rows::make_room(&mut place.resting, lines);
                 let (first, words) = (range.first, range.words);
                 let targets = first * WORD * BLOCK..(first + words) * WORD * BLOCK;
-                for (run, updates) in updates.iter_mut().enumerate().take(runs) {
+                for (run, updates) in updates.iter_mut().enumerate() {
                     let mut neurons = range.neurons(run, 0..words, k);
                     for step in run * steps..(run + 1) * steps {
                         for (one, cuts) in incoming.iter().zip(&cuts) {
@@ -412,7 +412,7 @@ impl Layer {
         updates: &mut [u64],
         deliver: impl Fn(usize, &mut Desk, &mut [Line]) + Sync,
     ) {
-        let Window { kernels, runs, steps, k, .. } = window;
+        let Window { kernels, steps, k, .. } = window;
         let padded = window.all_steps().next_multiple_of(BLOCK);
         let each = self.words().div_ceil(if threads == 1 { 1 } else { RANGES * threads });
         self.by_ranges(
@@ -430,7 +430,7 @@ impl Layer {
                     for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
                         deliver(tile, desk, currents);
                     }
-                    for (run, updates) in updates.iter_mut().enumerate().take(runs) {
+                    for (run, updates) in updates.iter_mut().enumerate() {
                         let first = run * steps;
                         let fired = &mut fired[word + first * stride..];
                         let mut neurons = range.neurons(run, word..word + 1, k);
