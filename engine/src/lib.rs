@@ -16,7 +16,7 @@
 //! let layer = builder.population(
 //!     "layer",
 //!     Layout::Flat(1),
-//!     Neuron::IntegrateFire(IntegrateFire {
+//!     Neuron::of(IntegrateFire {
 //!         threshold: PerNeuron::same(1.0)?,
 //!         bias: PerNeuron::same(0.0)?,
 //!         start: PerNeuron::same(0.0)?,
@@ -85,6 +85,8 @@ mod kernel;
 #[allow(unsafe_code, reason = "functions compiled for an instruction set are called after it was detected")]
 #[cfg(feature = "internals")]
 pub mod kernel;
+#[allow(unsafe_code, reason = "values of a register type are proof of its instructions")]
+mod lanes;
 mod network;
 mod neuron;
 mod per_neuron;
@@ -92,19 +94,26 @@ pub mod random;
 mod record;
 mod run;
 mod simulator;
+mod spikes;
 mod state;
 
 pub use buffer::Buffer;
 pub use error::NetworkError;
 pub use input::{Drive, Encoding, Input, Sample, Stimulus};
 pub use kernel::instruction_sets;
+pub use lanes::{Counts, Lanes};
 pub use network::connectivity::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, OneToOne, Rows, SparseRows, Targets,
 };
-pub use network::{LONGEST_DELAY, Layout, Network, NetworkBuilder, Population, PopulationId, Projection};
-#[cfg(feature = "internals")]
-pub use neuron::first_crossing;
-pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, REBASE, Reset};
+pub use network::{
+    AnyModel, BuiltIn, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population, PopulationId,
+    Projection,
+};
+pub use neuron::models::*;
+pub use neuron::{
+    Allowed, Autonomy, BIAS, BiasArrives, Choice, Columns, Description, Emission, Emitted, Initial, MaxPool,
+    Model, Parameter, REBASE, Reset, START, Sign, THRESHOLD, Variable,
+};
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use record::{PopulationStatistics, Raster, Spikes, Statistics};
 pub use run::{
@@ -114,4 +123,5 @@ pub use run::{
 #[cfg(feature = "internals")]
 pub use simulator::WakeQueue;
 pub use simulator::{Delivery, DenseSimulator, EventSimulator, Observer, Simulator, WindowSimulator};
+pub use spikes::{LARGEST_VALUE, SpikeList, SpikeSlice};
 pub use state::{Difference, PopulationState, State};

@@ -1,3 +1,5 @@
+use crate::spikes::SpikeSlice;
+
 /// The most weight rows that one arrangement of spikes can name, the resting row included.
 pub const MOST_ROWS: usize = 8191;
 
@@ -22,6 +24,8 @@ pub struct Octets {
     steps: Vec<[u16; 8]>,
     /// Rows, as the distance from row 0 in units of 8 bytes: eight steps side by side.
     places: Vec<[u16; 8]>,
+    /// The values of the spikes at these places; none if all are 1.
+    scales: Vec<[f32; 8]>,
     order: Vec<u16>,
     counts: Vec<u32>,
 }
@@ -34,7 +38,13 @@ impl Octets {
     ///
     /// # Panics
     /// If there are more steps or rows than allowed, or a spike is not in `first..first + rows`.
-    pub fn arrange<'a>(&mut self, rows: usize, first: i64, steps: usize, list: impl Fn(usize) -> &'a [u32]) {
+    pub(crate) fn arrange<'a>(
+        &mut self,
+        rows: usize,
+        first: i64,
+        steps: usize,
+        list: impl Fn(usize) -> SpikeSlice<'a>,
+    ) {
         assert!(rows < MOST_ROWS && steps <= MOST_STEPS, "{rows} rows, {steps} steps");
         // Until all is checked, no block has enough rows.
         self.rows = usize::MAX;
@@ -66,6 +76,7 @@ impl Octets {
         self.starts.clear();
         self.steps.clear();
         self.places.clear();
+        self.scales.clear();
         // The distance between a spike's id and its row, modulo 2³².
         let shift = 1_u32.wrapping_sub(first as u32);
         let mut largest = 0;
@@ -77,14 +88,24 @@ impl Octets {
             self.places.resize(start + usize::from(lengths[usize::from(eight[7])]), [0; 8]);
             for (slot, &step) in eight.iter().enumerate().filter(|(_, step)| usize::from(**step) < steps) {
                 let spikes = list(usize::from(step));
-                for (place, &spike) in self.places[start..].iter_mut().zip(spikes) {
+                for (place, &spike) in self.places[start..].iter_mut().zip(spikes.neurons()) {
                     let row = spike.wrapping_add(shift);
                     largest = largest.max(row);
                     place[slot] = row.wrapping_mul(8) as u16;
                 }
+                if !spikes.values().is_empty() {
+                    // What is empty keeps 1, with which the resting row stays −0.0.
+                    self.scales.resize(self.places.len(), [1.0; 8]);
+                    for (scale, &value) in self.scales[start..].iter_mut().zip(spikes.values()) {
+                        scale[slot] = value as f32;
+                    }
+                }
             }
         }
         self.starts.push(self.places.len() as u32);
+        if !self.scales.is_empty() {
+            self.scales.resize(self.places.len(), [1.0; 8]);
+        }
         assert!(largest as usize <= rows, "row {largest} of a block of {rows}");
         self.rows = rows + 1;
     }
@@ -107,10 +128,22 @@ impl Octets {
         self.places.is_empty()
     }
 
-    /// Each octet: its steps and the places in which their spikes stand.
+    /// Each octet: its steps, and where the places stand in which their spikes are.
     #[inline(always)]
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u16; 8], &[[u16; 8]])> {
-        let ends = self.starts.windows(2).map(|ends| &self.places[ends[0] as usize..ends[1] as usize]);
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u16; 8], std::ops::Range<usize>)> {
+        let ends = self.starts.windows(2).map(|ends| ends[0] as usize..ends[1] as usize);
         self.steps.iter().zip(ends)
+    }
+
+    /// Rows, as the distance from row 0 in units of 8 bytes: eight steps side by side.
+    #[inline(always)]
+    pub(super) fn places(&self) -> &[[u16; 8]] {
+        &self.places
+    }
+
+    /// The values of the spikes at the places; `None` if all are 1.
+    #[inline(always)]
+    pub(super) fn scales(&self) -> Option<&[[f32; 8]]> {
+        (!self.scales.is_empty()).then_some(&self.scales)
     }
 }

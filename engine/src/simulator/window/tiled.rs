@@ -1,7 +1,8 @@
 use super::tiles::Tiles;
 use super::train::Arriving;
 use super::weights::WeightLayouts;
-use crate::kernel::{BLOCK, Kernels, Line, Octets};
+use crate::kernel::{Kernels, Octets};
+use crate::lanes::{BLOCK, Line};
 use crate::network::connectivity::{Connectivity, Conv2d};
 
 /// Of a convolution, the spikes of a window as one thread arranges them while it goes through the targets.
@@ -48,12 +49,7 @@ impl<'a> Tiled<'a> {
         let size = tiles.block();
         for (block, octets) in blocks.iter_mut().enumerate() {
             let (first, end) = (block * size, (block + 1) * size);
-            let list = |step: usize| {
-                let all = arriving.of(step);
-                let from = all.partition_point(|&id| (id as usize) < first);
-                let to = all.partition_point(|&id| (id as usize) < end);
-                &all[from..to]
-            };
+            let list = |step: usize| arriving.of(step).between(first, end);
             octets.arrange(size, first as i64, steps, list);
         }
         Some(Self { connectivity, arriving, tiles, blocks })
@@ -127,14 +123,15 @@ impl ImageRows {
         let (arriving, steps) = (projection.arriving, projection.arriving.steps());
         let Self { image_rows, starts, last_row, behind } = self;
         if behind.len() != steps || row != *last_row + 1 {
-            let start = |step| arriving.of(step).partition_point(|&id| i64::from(id) < first) as u32;
+            let start =
+                |step| arriving.of(step).neurons().partition_point(|&id| i64::from(id) < first) as u32;
             behind.clear();
             behind.extend((0..steps).map(start));
         }
         *last_row = row;
         starts.clear();
         for (step, behind) in behind.iter_mut().enumerate() {
-            let all = arriving.of(step);
+            let all = arriving.of(step).neurons();
             let mut at = *behind as usize;
             starts.push(*behind);
             for x in 1..=width {
@@ -156,7 +153,7 @@ impl ImageRows {
             let to = (x + i64::from(g.kernel[1])).clamp(0, width) as usize;
             let list = |step: usize| {
                 let starts = &starts[step * (width as usize + 1)..];
-                &arriving.of(step)[starts[from] as usize..starts[to] as usize]
+                arriving.of(step).places(starts[from] as usize..starts[to] as usize)
             };
             octets.arrange(projection.tiles.block(), first + x * channels, steps, list);
         }
