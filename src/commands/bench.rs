@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snn_engine::{Delivery, Encoding, Input, Network, kernel};
+use snn_engine::{Delivery, Encoding, Input, Network, instruction_sets};
 use snn_rivals::{LayerStudy, Study, Times, Unsupported, study};
 
 use crate::commands::{Usage, generate};
@@ -203,7 +203,7 @@ impl Machine {
         let model = description.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         Self {
             processor: model.map_or("unknown".to_owned(), |(_, name)| name.trim().to_owned()),
-            instruction_sets: kernel::available().iter().map(|kernels| kernels.name).collect(),
+            instruction_sets: instruction_sets(),
             threads: snn_engine::default_threads(),
         }
     }
