@@ -26,7 +26,7 @@ pub struct Bench {
     net: NetArgs,
 
     /// The samples: .npy of shape (N, …), each as large as the network's input
-    #[arg(long, value_name = "X.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     input: Option<PathBuf>,
 
     /// Random input spikes instead: their probability per neuron and step
@@ -118,6 +118,8 @@ struct RivalReport {
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
+        let inputs = [("--net", Some(self.net.net.as_path())), ("--input", self.input.as_deref())];
+        output::check(&inputs, &[("--json", self.json.as_deref())])?;
         let network = self.net.read()?;
         let (input, steps) = self.input(&network)?;
         let samples = usize::from(self.samples).min(input.samples());

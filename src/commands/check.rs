@@ -62,6 +62,8 @@ struct DivergenceReport {
 
 impl Check {
     pub fn run(self) -> Result<ExitCode> {
+        let inputs = [("--net", Some(self.net.net.as_path())), ("--input", Some(self.input.input.as_path()))];
+        output::check(&inputs, &[("--json", self.json.as_deref())])?;
         let network = self.net.read()?;
         let samples = self.input.read(&network)?;
         let steps = u64::from(samples.steps);
