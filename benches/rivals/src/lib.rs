@@ -26,7 +26,7 @@ pub use race::{Contender, Times, race};
 pub use scatter::Scatter;
 pub use study::{Difference, LayerStudy, Study, StudyError, alone, counts, study};
 
-use snn_engine::{Connectivity, Network, Neuron, PopulationId};
+use snn_engine::{Accumulator, Connectivity, IntegrateFire, Network, Neuron, PopulationId};
 
 /// Why a rival cannot run a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,16 @@ fn check(network: &Network) -> Result<(), Unsupported> {
             return Err(Unsupported(format!(
                 "population `{}` counts spikes (max pooling)",
                 population.name()
+            )));
+        }
+        if let Neuron::Model(model) = population.neuron()
+            && model.as_model::<IntegrateFire>().is_none()
+            && model.as_model::<Accumulator>().is_none()
+        {
+            return Err(Unsupported(format!(
+                "population `{}` has neurons of the model `{}`",
+                population.name(),
+                model.description().name
             )));
         }
     }

@@ -1,5 +1,3 @@
-use crate::spikes::SpikeSlice;
-
 /// The most weight rows that one arrangement of spikes can name, the resting row included.
 pub const MOST_ROWS: usize = 8191;
 
@@ -16,6 +14,8 @@ pub const MOST_STEPS: usize = 256;
 pub struct Octets {
     /// No place names a row from here on.
     rows: usize,
+    /// Window steps.
+    given: usize,
     /// Window steps in whole octets.
     padded: usize,
     /// Where the places of each octet start, and the end.
@@ -38,16 +38,11 @@ impl Octets {
     ///
     /// # Panics
     /// If there are more steps or rows than allowed, or a spike is not in `first..first + rows`.
-    pub(crate) fn arrange<'a>(
-        &mut self,
-        rows: usize,
-        first: i64,
-        steps: usize,
-        list: impl Fn(usize) -> SpikeSlice<'a>,
-    ) {
+    pub fn arrange<'a>(&mut self, rows: usize, first: i64, steps: usize, list: impl Fn(usize) -> &'a [u32]) {
         assert!(rows < MOST_ROWS && steps <= MOST_STEPS, "{rows} rows, {steps} steps");
         // Until all is checked, no block has enough rows.
         self.rows = usize::MAX;
+        self.given = steps;
         self.padded = steps.next_multiple_of(8);
         // Counting sort of the steps by their number of spikes.
         let mut lengths = [0_u16; MOST_STEPS];
@@ -88,26 +83,37 @@ impl Octets {
             self.places.resize(start + usize::from(lengths[usize::from(eight[7])]), [0; 8]);
             for (slot, &step) in eight.iter().enumerate().filter(|(_, step)| usize::from(**step) < steps) {
                 let spikes = list(usize::from(step));
-                for (place, &spike) in self.places[start..].iter_mut().zip(spikes.neurons()) {
+                for (place, &spike) in self.places[start..].iter_mut().zip(spikes) {
                     let row = spike.wrapping_add(shift);
                     largest = largest.max(row);
                     place[slot] = row.wrapping_mul(8) as u16;
                 }
-                if !spikes.values().is_empty() {
-                    // What is empty keeps 1, with which the resting row stays −0.0.
-                    self.scales.resize(self.places.len(), [1.0; 8]);
-                    for (scale, &value) in self.scales[start..].iter_mut().zip(spikes.values()) {
-                        scale[slot] = value as f32;
-                    }
-                }
             }
         }
         self.starts.push(self.places.len() as u32);
-        if !self.scales.is_empty() {
-            self.scales.resize(self.places.len(), [1.0; 8]);
-        }
         assert!(largest as usize <= rows, "row {largest} of a block of {rows}");
         self.rows = rows + 1;
+    }
+
+    /// Gives the spikes that were arranged their values: `list(step)` are those of a step, in order; none if all are 1.
+    ///
+    /// # Panics
+    /// If there are more values than spikes.
+    pub fn set_values<'a>(&mut self, list: impl Fn(usize) -> &'a [i32]) {
+        // What is empty keeps 1, with which the resting row stays −0.0.
+        self.scales.resize(self.places.len(), [1.0; 8]);
+        for (eight, ends) in self.steps.iter().zip(self.starts.windows(2)) {
+            let scales = &mut self.scales[ends[0] as usize..ends[1] as usize];
+            // Steps that only fill up the last octet have no spikes.
+            for (slot, &step) in eight.iter().enumerate().filter(|(_, step)| usize::from(**step) < self.given)
+            {
+                let values = list(usize::from(step));
+                assert!(values.len() <= scales.len(), "{} values of {} places", values.len(), scales.len());
+                for (scale, &value) in scales.iter_mut().zip(values) {
+                    scale[slot] = value as f32;
+                }
+            }
+        }
     }
 
     /// Window steps in whole octets.

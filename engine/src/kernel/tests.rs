@@ -91,7 +91,7 @@ fn a_tile_sums_the_rows_of_each_step_in_order() {
         let mut rows = vec![Line::of(-0.0)];
         rows.extend(lines(&mut rng, sources as usize, 0.5));
         let mut octets = Octets::default();
-        octets.arrange(sources as usize, first, steps, |step| SpikeSlice::unit(&spikes[step]));
+        octets.arrange(sources as usize, first, steps, |step| &spikes[step]);
         assert_eq!(octets.is_empty(), spikes.iter().all(Vec::is_empty));
         let before = lines(&mut rng, octets.padded(), 0.3);
         for fresh in [false, true] {
@@ -283,7 +283,7 @@ impl Check for ByDefinition {
         let mut currents = lines(&mut rng, 4 * steps, 0.7);
         // In some steps nothing arrives anywhere.
         for step in 0..steps {
-            if seed % 4 == 0 && rng.random_bool(0.6) {
+            if seed.is_multiple_of(4) && rng.random_bool(0.6) {
                 (0..4).for_each(|line| currents[line * steps + step] = Line::of(-0.0));
             }
         }
@@ -452,7 +452,8 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
         let mut masks = SpikeMasks::default();
         masks.take(sources as usize, steps, |step| slices[step]);
         let mut octets = Octets::default();
-        octets.arrange(sources as usize, 0, steps, |step| slices[step]);
+        octets.arrange(sources as usize, 0, steps, |step| &spikes[step]);
+        octets.set_values(|step| &values[step]);
         let crate::network::connectivity::Targets::U16(ids) = sparse.targets() else { panic!("few targets") };
         for kernels in available() {
             let what = format!("{}, seed {seed}", kernels.name);
@@ -520,14 +521,14 @@ fn rows_weight(rows: &Rows, row: usize, target: usize, width: usize) -> f32 {
 #[test]
 #[should_panic(expected = "row 8 of a block of 7")]
 fn a_spike_behind_the_last_row_of_a_block_is_not_arranged() {
-    Octets::default().arrange(7, 10, 3, |_| SpikeSlice::unit(&[11, 17]));
+    Octets::default().arrange(7, 10, 3, |_| &[11, 17]);
 }
 
 #[test]
 #[should_panic(expected = "rows for")]
 fn a_tile_with_too_few_rows_is_not_delivered() {
     let mut octets = Octets::default();
-    octets.arrange(7, 0, 1, |_| SpikeSlice::unit(&[6]));
+    octets.arrange(7, 0, 1, |_| &[6]);
     let rows = vec![Line::of(-0.0); 7];
     (best().deliver_tile)(&rows, &[], &octets, &mut vec![Line::of(-0.0); 8], true);
 }

@@ -120,6 +120,14 @@ impl AnyModel {
         self.0.bias_arrives_once()
     }
 
+    /// Neurons of the same model, with other biases.
+    #[must_use]
+    pub fn with_bias(&self, bias: PerNeuron) -> Neuron {
+        let mut parameters: Vec<PerNeuron> = self.0.parameters().into_iter().cloned().collect();
+        parameters[0] = bias;
+        self.0.with(parameters)
+    }
+
     /// The model itself, if it is of this type.
     #[must_use]
     pub fn as_model<M: Model>(&self) -> Option<&M> {
@@ -209,6 +217,8 @@ pub(crate) trait Erased: fmt::Debug + Send + Sync {
     fn description(&self) -> &'static Description;
     fn parameters(&self) -> Vec<&PerNeuron>;
     fn choices(&self) -> Vec<usize>;
+    /// The same model and choices with other parameters.
+    fn with(&self, parameters: Vec<PerNeuron>) -> Neuron;
     fn check(&self) -> Result<(), NetworkError>;
     fn emission(&self) -> Emission;
     fn bias_arrives_once(&self) -> bool;
@@ -250,6 +260,10 @@ impl<M: Model> Erased for M {
 
     fn choices(&self) -> Vec<usize> {
         Model::choices(self)
+    }
+
+    fn with(&self, parameters: Vec<PerNeuron>) -> Neuron {
+        Neuron::of(M::from_parts(parameters, &Model::choices(self)))
     }
 
     fn check(&self) -> Result<(), NetworkError> {

@@ -76,6 +76,22 @@ impl<'a> Arriving<'a> {
         SpikeSlice::raw(&self.ids[start..end], values)
     }
 
+    /// The sources of the spikes that arrive in a step of the window, ascending.
+    #[inline(always)]
+    pub(super) fn ids_of(&self, step: usize) -> &'a [u32] {
+        &self.ids[self.starts[step] as usize..self.starts[step + 1] as usize]
+    }
+
+    /// The values of the spikes that arrive in a step of the window, if [some](Self::has_values) are not 1.
+    pub(super) fn values_of(&self, step: usize) -> &'a [i32] {
+        &self.values[self.starts[step] as usize..self.starts[step + 1] as usize]
+    }
+
+    /// Whether some spikes of the window have other values than 1.
+    pub(super) fn has_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
     /// The number of steps.
     pub(super) fn steps(&self) -> usize {
         self.starts.len() - 1
