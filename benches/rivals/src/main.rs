@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
+use snn_formats::{OutputError, Part, check_outputs};
 use snn_rivals::study;
 
 use crate::command::input::{InputArgs, Usage};
@@ -49,6 +50,7 @@ struct Command {
 
 impl Command {
     fn run(&self) -> Result<()> {
+        self.check_outputs()?;
         let network = Arc::new(snn_formats::read_net(&self.net, snn_formats::Source::Mapped)?);
         let (input, steps) = self.input.read(&network)?;
         let samples = self.input.samples().min(input.samples());
@@ -62,6 +64,20 @@ impl Command {
             print::print(&report.text())?;
         }
         Ok(())
+    }
+}
+
+impl Command {
+    /// Refuses, before any work, a report that would overwrite what is read, or that cannot be written.
+    fn check_outputs(&self) -> Result<()> {
+        let Some(path) = self.json.as_deref().filter(|path| *path != Path::new("-")) else { return Ok(()) };
+        let mut inputs = vec![Part { name: "--net", path: &self.net }];
+        inputs.extend(self.input.file().map(|path| Part { name: "--input", path }));
+        match check_outputs(&inputs, &[Part { name: "--json", path }]) {
+            Ok(()) => Ok(()),
+            Err(OutputError::Shared(shared)) => Err(Usage(shared.to_string()).into()),
+            Err(OutputError::Unwritable(error)) => Err(error.into()),
+        }
     }
 }
 

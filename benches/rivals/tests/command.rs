@@ -145,6 +145,8 @@ fn flags_and_files_that_make_no_sense_are_refused_with_the_status_that_says_whic
         (format!("{net} --input %raster.npy --encoding raster --T 4"), 2, &["--T 4", "3 steps", "1 to 3"]),
         (format!("{net} --input %narrow.npy --encoding raster"), 1, &["[3, 783]", "(T, 784)", "narrow.npy"]),
         (format!("{net} --input %narrow.npy"), 1, &["[3, 783]", "784 values", "narrow.npy"]),
+        ("--net %raster.npy --rate 0.1 --json %raster.npy".to_owned(), 2, &["--json", "--net"]),
+        (format!("{net} --rate 0.1 --json %none/report.json"), 1, &["report.json"]),
         (format!("{net} --input %none.npy"), 1, &["none.npy"]),
         ("--net %none.bin --rate 0.1".to_owned(), 1, &["none.bin"]),
     ];

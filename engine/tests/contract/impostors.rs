@@ -340,7 +340,7 @@ fn the_same_engine_without_a_fault_passes() {
 }
 
 #[test]
-fn the_first_parting_names_step_population_neuron_and_both_potentials() {
+fn the_first_divergence_names_step_population_neuron_and_both_potentials() {
     // Two halves reach the threshold exactly: a neuron that fires above it only keeps its potential.
     let mut builder = NetworkBuilder::new();
     let input = builder.population("input", Layout::Flat(2), Neuron::Source);
@@ -358,9 +358,9 @@ fn the_first_parting_names_step_population_neuron_and_both_potentials() {
     let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster)] };
     let mut dense = DenseSimulator::new(Arc::clone(&network));
     let mut strict = Impostor::new(&network, Fault::StrictThreshold);
-    let parting = first_parting(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
+    let parting = first_divergence(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
     assert_eq!((parting.step, parting.difference.population, parting.difference.neuron), (1, layer, Some(0)));
     assert_eq!(parting.potentials, Some([0.0, 1.0]));
     let mut sound = Impostor::new(&network, Fault::None);
-    assert_eq!(first_parting(&mut dense, &mut sound, &sample, 3).unwrap(), None);
+    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3).unwrap(), None);
 }

@@ -79,6 +79,11 @@ impl InputArgs {
         usize::from(self.samples)
     }
 
+    /// The file of the samples, if they come from one.
+    pub fn file(&self) -> Option<&Path> {
+        self.input.as_deref()
+    }
+
     /// Where the spikes come from.
     pub fn words(&self) -> String {
         match (&self.input, self.rate) {

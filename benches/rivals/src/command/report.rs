@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use snn_engine::{Delivery, Network, kernel};
+use snn_engine::{Delivery, Network, instruction_sets};
 use snn_rivals::{LayerStudy, Study, Times, Unsupported};
 
 use super::print;
@@ -109,7 +109,7 @@ impl Machine {
         let model = description.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         Self {
             processor: model.map_or("unknown".to_owned(), |(_, name)| name.trim().to_owned()),
-            instruction_sets: kernel::available().iter().map(|kernels| kernels.name).collect(),
+            instruction_sets: instruction_sets(),
             threads: snn_engine::default_threads(),
         }
     }
