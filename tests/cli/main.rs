@@ -3,6 +3,9 @@
 mod bad_input;
 mod conversion;
 mod example;
+mod files;
+#[cfg(unix)]
+mod kills;
 mod outputs;
 mod shared;
 mod state_dict;
