@@ -473,7 +473,7 @@ def refusals():
     net = Net(3, 4)
     net.then("Pad", np.array([0, 0, 1, 0, 0, 1]), mode="reflect", name="reflect")
     net.add("Pad", net.last, np.array([1, 0, 0, 0, 0, 0]), name="batch")
-    net.add("Pad", "x", np.array([0, 0, -1, 0, -2, 0]), name="nothing")
+    net.add("Pad", "x", np.array([0, 0, 0, 0, -3, 0]), name="nothing")
     net.add("Pad", "x", np.array([0, 0, 1, 0, 0, 0]), np.float32(-np.inf), name="infinite")
     net.refuse("pads_of_the_batch_and_without_numbers", ["batch", "nothing", "infinite"])
     net = Net(4, 5)
