@@ -1,6 +1,8 @@
 //! `snn-event`: converts trained, pruned networks into spiking networks and runs them, event-driven.
 
 mod commands;
+#[cfg(unix)]
+mod ending;
 mod models;
 mod output;
 mod progress;
@@ -33,18 +35,18 @@ enum Command {
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
-    Bench(commands::bench::Bench),
     Prune(commands::prune::Prune),
 }
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    ending::leave_nothing();
     let done = match Cli::parse().command {
         Command::Convert(convert) => convert.run(),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
-        Command::Bench(bench) => bench.run(),
         Command::Prune(prune) => prune.run(),
     };
     match done {

@@ -2,11 +2,13 @@
 
 mod decision;
 mod op;
+mod resample;
 mod shape;
 mod window;
 
 pub use decision::Decision;
 pub use op::{Affine, AveragePool, Conv, Linear, MaxPool, Op, coefficient};
+pub use resample::{Progression, Resample, Taps};
 pub use shape::{MAX_ELEMENTS, Shape};
 pub use window::Window;
 

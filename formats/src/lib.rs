@@ -3,7 +3,7 @@
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
-//! - [`atomic`]: a file that appears under its name only when it is complete.
+//! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
 //! [`FormatError`], never a panic, and no more memory is taken than the length of the file justifies.
@@ -24,14 +24,16 @@ mod map;
 pub mod net;
 pub mod npy;
 pub mod npz;
+pub mod outputs;
 pub mod spikes;
 
 pub use array::{Array, Values};
 pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
 pub use error::{FormatError, Origin, Place};
-pub use map::Source;
+pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{Description, NetFile, read_net, write_net};
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
+pub use outputs::{OutputError, Part, SharedFile, check_outputs};
 pub use spikes::SpikeWriter;

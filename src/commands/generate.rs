@@ -19,7 +19,7 @@ use crate::output;
 #[command(group = clap::ArgGroup::new("plan").required(true).args(["sizes", "conv"]), after_help = "Examples:
   snn-event generate --sizes 784,1200,1200,10 --density 0.1 --rate 0.04 --seed 1 --out net.bin
   snn-event generate --conv 128,16,16,128,3 --density 0.1 --rate 0.05 --out conv.bin
-  snn-event bench --net net.bin --T 256 --rate 0.04")]
+  cargo run --release -p snn-rivals -- --net net.bin --T 256 --rate 0.04")]
 pub struct Generate {
     /// Neurons of each population, each fully connected to the next but for what the density leaves out
     #[arg(long, value_name = "N,N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
@@ -50,7 +50,7 @@ pub struct Generate {
     seed: u64,
 
     /// Where the network goes
-    #[arg(long, value_name = "NET.BIN")]
+    #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     out: PathBuf,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -96,6 +96,7 @@ struct PopulationReport {
 
 impl Generate {
     pub fn run(self) -> Result<ExitCode> {
+        output::check(&[], &[("--out", Some(self.out.as_path())), ("--json", self.json.as_deref())])?;
         let recipe = self.recipe()?;
         let (network, fitted) = recipe.make()?;
         write_net(&self.out, &network, &self.description())?;

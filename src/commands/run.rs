@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
@@ -33,19 +33,19 @@ pub struct Run {
     threads: Option<u16>,
 
     /// True classes, .npy of N whole numbers: the accuracy is told
-    #[arg(long, value_name = "Y.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
     labels: Option<PathBuf>,
 
-    /// Write the spike counts of the last population, (N, n) uint32
-    #[arg(long, value_name = "COUNTS.NPY")]
+    /// Write the spike counts of the last population, (N, n) uint32; int64 if spikes may be negative
+    #[arg(long, value_parser = output::file(), value_name = "COUNTS.NPY")]
     counts: Option<PathBuf>,
 
     /// Write the last potentials of the last population, (N, n) float32
-    #[arg(long, value_name = "V.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
     /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
-    #[arg(long, value_name = "SPIKES.NPZ")]
+    #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -117,6 +117,7 @@ struct PopulationReport {
 
 impl Run {
     pub fn run(self) -> Result<ExitCode> {
+        self.check_files()?;
         let network = self.net.read()?;
         let samples = self.input.read(&network)?;
         let labels =
@@ -159,12 +160,33 @@ impl Run {
         Ok(ExitCode::SUCCESS)
     }
 
+    fn check_files(&self) -> Result<()> {
+        let inputs = [
+            ("--net", Some(self.net.net.as_path())),
+            ("--input", Some(self.input.input.as_path())),
+            ("--labels", self.labels.as_deref()),
+        ];
+        let outputs = [
+            ("--counts", self.counts.as_deref()),
+            ("--potentials", self.potentials.as_deref()),
+            ("--spikes", self.spikes.as_deref()),
+            ("--json", self.json.as_deref()),
+        ];
+        output::check(&inputs, &outputs)
+    }
+
     fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
-            let counts: Vec<u32> =
-                outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied()).collect();
-            write_npy(path, &shape, &counts)?;
+            let counts = outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied());
+            if network.emission(network.output()).negative {
+                write_npy(path, &shape, &counts.collect::<Vec<i64>>())?;
+            } else {
+                let counts: Vec<u32> = counts.map(u32::try_from).collect::<Result<_, _>>().context(
+                    "a neuron's spike count does not fit the 32 bits of --counts; run fewer steps",
+                )?;
+                write_npy(path, &shape, &counts)?;
+            }
         }
         if let Some(path) = &self.potentials {
             let potentials: Vec<f32> =

@@ -4,6 +4,9 @@ mod bad_input;
 mod conversion;
 mod example;
 mod expect;
+mod files;
+#[cfg(unix)]
+mod kills;
 mod outputs;
 mod shared;
 mod state_dict;

@@ -1,64 +1,47 @@
-//! What the neurons of a population are. Each file holds one kind: its parameters and its step.
+//! Neuron models. Each file holds one: its parameters, its state and its step.
 
 mod accumulator;
+mod bipolar;
 mod integrate_fire;
 mod max_pool;
+mod model;
+mod parameters;
+mod ramp;
 
-pub use accumulator::Accumulator;
-pub use integrate_fire::{IntegrateFire, Reset, first_crossing};
+pub use bipolar::{BiasArrives, Sign};
+pub use integrate_fire::Reset;
 pub use max_pool::MaxPool;
+pub(crate) use max_pool::Maxima;
+pub use model::{
+    Allowed, Autonomy, Choice, Columns, Description, Emission, Emitted, Initial, Model, Parameter, Variable,
+};
+pub use parameters::{BIAS, START, THRESHOLD};
+pub use ramp::REBASE;
+pub(crate) use ramp::ramp_steps;
 
-use crate::PerNeuron;
+/// Makes the list of models: their public names, and [`each_model`].
+macro_rules! models {
+    ($($file:ident::$model:ident,)*) => {
+        /// The models of this crate.
+        pub mod models {
+            $(pub use super::$file::$model;)*
+        }
 
-/// The kind of all neurons of one population.
-#[derive(Clone, Debug)]
-pub enum Neuron {
-    /// Spikes when the stimulus says so; has no potential.
-    Source,
-    /// Integrates its current and fires at a threshold.
-    IntegrateFire(IntegrateFire),
-    /// Integrates its current and never fires: the read-out.
-    Accumulator(Accumulator),
-    /// Passes on the largest rate among its inputs.
-    MaxPool(MaxPool),
+        /// Shows a visitor every model of this crate, in order.
+        pub(crate) fn each_model(visitor: &mut impl ModelVisitor) {
+            $(visitor.visit::<models::$model>();)*
+        }
+    };
 }
 
-impl Neuron {
-    /// A word for tables and messages.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::IntegrateFire(_) => "integrate-and-fire",
-            Self::Accumulator(_) => "accumulator",
-            Self::MaxPool(_) => "max-pool",
-        }
-    }
+models! {
+    integrate_fire::IntegrateFire,
+    accumulator::Accumulator,
+    bipolar::Bipolar,
+}
 
-    /// Whether neurons of this kind hold a potential `u`.
-    #[must_use]
-    pub fn has_potential(&self) -> bool {
-        self.bias().is_some()
-    }
-
-    /// The bias of the neurons that have one, per step.
-    #[must_use]
-    pub fn bias(&self) -> Option<&PerNeuron> {
-        match self {
-            Self::IntegrateFire(neuron) => Some(&neuron.bias),
-            Self::Accumulator(neuron) => Some(&neuron.bias),
-            Self::Source | Self::MaxPool(_) => None,
-        }
-    }
-
-    /// The parameters with their names, for validation.
-    pub(crate) fn parameters(&self) -> Vec<(&'static str, &PerNeuron)> {
-        match self {
-            Self::Source | Self::MaxPool(_) => vec![],
-            Self::IntegrateFire(neuron) => {
-                vec![("threshold", &neuron.threshold), ("bias", &neuron.bias), ("start", &neuron.start)]
-            }
-            Self::Accumulator(neuron) => vec![("bias", &neuron.bias)],
-        }
-    }
+/// Is shown models.
+pub(crate) trait ModelVisitor {
+    /// One model.
+    fn visit<M: Model>(&mut self);
 }

@@ -1,0 +1,256 @@
+use std::sync::Arc;
+
+use super::delivery::{BlockMasks, block_masks, deliver};
+use super::neurons::EventNeurons;
+use crate::error::NetworkError;
+use crate::input::{Drive, Stimulus};
+use crate::kernel::{self, Kernels};
+use crate::network::{Network, Neuron, PopulationId, Projection};
+use crate::neuron::{Maxima, REBASE, ramp_steps};
+use crate::record::{Spikes, Statistics};
+use crate::simulator::interface::Simulator;
+use crate::spikes::SpikeList;
+use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of};
+
+/// The event-driven simulator: only emitted spikes are propagated, and only potentials that a spike
+/// reaches, or that cross the threshold by themselves, are read or written.
+///
+/// The spikes of each population wait in a queue per step until they have arrived everywhere. A spike adds
+/// its row of weights to the currents of its targets and marks the blocks of 16 neurons that it reaches;
+/// the marked blocks are then updated. A bias costs nothing until it carries a neuron over its threshold:
+/// that step is predicted exactly, and the block waits for it in a [`WakeQueue`].
+///
+/// Cost of a step: O(delivered synapses + blocks reached or due). Memory: 16 bytes per neuron and 12 per
+/// block besides the spikes, and a bit per weight row and block that clones share.
+#[derive(Clone)]
+pub struct EventSimulator {
+    network: Arc<Network>,
+    kernels: &'static Kernels,
+    fan_out: Arc<Vec<BlockMasks>>,
+    drive: Drive,
+    step: u64,
+    populations: Vec<EventPopulation>,
+    /// The spikes of the present and of the last steps, a ring.
+    history: Vec<Spikes>,
+    statistics: Statistics,
+}
+
+/// What a population has while it runs.
+#[derive(Clone)]
+enum EventPopulation {
+    Source,
+    Neurons(EventNeurons),
+    MaxPool(Maxima),
+}
+
+impl EventSimulator {
+    /// A simulator at step 0, without constant currents, with the best kernels of the machine.
+    #[must_use]
+    pub fn new(network: Arc<Network>) -> Self {
+        Self::with_kernels(network, kernel::best())
+    }
+
+    /// The same with the given kernels; the results do not depend on them.
+    #[must_use]
+    pub fn with_kernels(network: Arc<Network>, kernels: &'static Kernels) -> Self {
+        let fan_out =
+            network.projections().iter().map(|projection| block_masks(projection.connectivity())).collect();
+        let depth = network.longest_delay() as usize + 1;
+        let mut simulator = Self {
+            kernels,
+            fan_out: Arc::new(fan_out),
+            drive: Drive::none(),
+            step: 0,
+            populations: network.ids().map(|id| EventPopulation::new(&network, id)).collect(),
+            history: vec![Spikes::none(network.populations().len()); depth],
+            statistics: Statistics::zero(&network),
+            network,
+        };
+        let state = State::initial(&simulator.network);
+        simulator.take_drive(&Drive::none());
+        simulator.take(&state);
+        simulator
+    }
+
+    fn take_drive(&mut self, drive: &Drive) {
+        self.drive = drive.clone();
+        for (id, population) in self.network.ids().zip(&mut self.populations) {
+            if let (EventPopulation::Neurons(neurons), Some(biases)) =
+                (population, effective_biases(&self.network, id, drive))
+            {
+                neurons.drive(&biases, injected(&self.network, id, drive));
+            }
+        }
+    }
+
+    fn take(&mut self, state: &State) {
+        self.step = state.step;
+        for spikes in &mut self.history {
+            spikes.lists.iter_mut().for_each(SpikeList::clear);
+        }
+        let depth = self.history.len() as u64;
+        for (id, from) in self.network.ids().zip(&state.populations) {
+            for (age, spikes) in (1_u64..).zip(from.under_way.iter().rev()) {
+                // Before step 0 there were no spikes, and the slots are empty.
+                if let Some(emitted) = state.step.checked_sub(age) {
+                    self.history[(emitted % depth) as usize].lists[id.index()].clone_from(spikes);
+                }
+            }
+            match &mut self.populations[id.index()] {
+                EventPopulation::Source => {}
+                EventPopulation::Neurons(neurons) => neurons.take(from, state.step),
+                EventPopulation::MaxPool(m) => {
+                    m.take(&from.arrived, self.network.incoming(id).map(Projection::connectivity));
+                }
+            }
+        }
+    }
+}
+
+impl EventPopulation {
+    fn new(network: &Network, id: PopulationId) -> Self {
+        let population = network.population(id);
+        match population.neuron() {
+            Neuron::Source => Self::Source,
+            Neuron::Model(model) => Self::Neurons(EventNeurons::new(population, model)),
+            Neuron::MaxPool(_) => {
+                let incoming = network.incoming(id).map(Projection::connectivity);
+                let (units, inputs) = (population.size(), inputs_counted(network, id));
+                Self::MaxPool(Maxima::new(units, inputs, network.emission(id).negative, incoming))
+            }
+        }
+    }
+}
+
+impl Simulator for EventSimulator {
+    fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    fn start(&mut self, drive: &Drive) {
+        self.take_drive(drive);
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        self.take(&State::initial(&self.network));
+        self.statistics = Statistics::zero(&self.network);
+    }
+
+    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+        let step = self.step;
+        let rebase = step > 0 && step.is_multiple_of(u64::from(REBASE));
+        let k = ramp_steps(step + 1);
+        let depth = self.history.len() as u64;
+        let now = (step % depth) as usize;
+        let network = Arc::clone(&self.network);
+        for &id in network.update_order() {
+            // Taken out of the ring, so that spikes of the same slot can be read while it is filled.
+            let mut fired = std::mem::take(&mut self.history[now].lists[id.index()]);
+            fired.clear();
+            let statistics = self.statistics.at(id);
+            let arriving = network.incoming[id.index()].iter().filter_map(|&at| {
+                let projection = &network.projections()[at];
+                let emitted = step.checked_sub(u64::from(projection.delay()))?;
+                let spikes = &self.history[(emitted % depth) as usize].lists[projection.source().index()];
+                Some((projection, &self.fan_out[at], spikes))
+            });
+            match &mut self.populations[id.index()] {
+                EventPopulation::Source => fired.take(stimulus.with_values(id)),
+                EventPopulation::Neurons(neurons) => {
+                    if rebase {
+                        neurons.rebase();
+                    }
+                    if step == 0 {
+                        neurons.inject();
+                    }
+                    let (currents, due) = neurons.inbox();
+                    for (projection, masks, spikes) in arriving {
+                        statistics.synaptic_operations += deliver(
+                            self.kernels,
+                            projection.connectivity(),
+                            masks,
+                            spikes.as_slice(),
+                            currents,
+                            due,
+                        );
+                    }
+                    statistics.updates += neurons.update(self.kernels, step, k, &mut fired);
+                    fired.settle();
+                }
+                EventPopulation::MaxPool(m) => {
+                    let mut first_input = 0;
+                    // Inputs are counted for every projection, also for one from which nothing can arrive yet.
+                    for &at in &network.incoming[id.index()] {
+                        let projection = &network.projections()[at];
+                        if let Some(emitted) = step.checked_sub(u64::from(projection.delay())) {
+                            let spikes =
+                                &self.history[(emitted % depth) as usize].lists[projection.source().index()];
+                            statistics.synaptic_operations +=
+                                m.arrive(projection.connectivity(), first_input, spikes.as_slice());
+                        }
+                        first_input += projection.connectivity().sources();
+                    }
+                    statistics.updates += m.update(&mut fired);
+                }
+            }
+            let statistics = self.statistics.at(id);
+            statistics.spikes += fired.len() as u64;
+            statistics.magnitude += fired.as_slice().magnitude();
+            self.history[now].lists[id.index()] = fired;
+        }
+        self.step += 1;
+        self.statistics.steps += 1;
+        &self.history[now]
+    }
+
+    fn state(&self) -> State {
+        let depth = self.history.len() as u64;
+        let populations = self
+            .network
+            .ids()
+            .zip(&self.populations)
+            .map(|(id, population)| {
+                let state = match population {
+                    EventPopulation::Source => PopulationState::default(),
+                    EventPopulation::Neurons(neurons) => neurons.membrane.state(0),
+                    EventPopulation::MaxPool(m) => {
+                        PopulationState { arrived: m.arrived().to_vec(), ..PopulationState::default() }
+                    }
+                };
+                let ages = (1..=u64::from(self.network.delay_from(id))).rev();
+                let under_way = ages
+                    .map(|age| match self.step.checked_sub(age) {
+                        Some(emitted) => self.history[(emitted % depth) as usize].lists[id.index()].clone(),
+                        None => SpikeList::new(),
+                    })
+                    .collect();
+                PopulationState { under_way, ..state }
+            })
+            .collect();
+        State { step: self.step, populations }
+    }
+
+    fn now(&self) -> u64 {
+        self.step
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), NetworkError> {
+        state.check(&self.network)?;
+        self.take(state);
+        Ok(())
+    }
+
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn potentials(&self, population: PopulationId) -> Vec<f32> {
+        match &self.populations[population.index()] {
+            EventPopulation::Neurons(neurons) => {
+                neurons.membrane.potentials(0, ramp_of(&self.network, population, self.step))
+            }
+            EventPopulation::Source | EventPopulation::MaxPool(_) => vec![],
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Wrong engines. The comparison of the laws must reject every one of them; one that it lets pass is proof
+//! that the comparison, or the random networks, are too weak.
+
+use std::sync::Arc;
+
+use snn_engine::*;
+
+use crate::case::Case;
+use crate::simulators::{parting, reference};
+use crate::{draw, shrink};
+
+/// What is wrong with an engine. Each is a mistake that real simulators make.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// Nothing: this engine must pass.
+    None,
+    /// Adds the weights of a step in descending order of their sources.
+    DescendingSources,
+    /// Adds the weights of the projections in reverse order of declaration.
+    ReversedProjections,
+    /// Adds each weight to the potential instead of to a current of its own.
+    NoAccumulator,
+    /// Multiplies and adds the bias ramp in one rounding.
+    FusedRamp,
+    /// Adds the bias to the potential in every step.
+    BiasAsEvent,
+    /// Never re-bases the ramp.
+    NoRebase,
+    /// Re-bases at the end of the step before.
+    EarlyRebase,
+    /// Fires above the threshold only.
+    StrictThreshold,
+    /// Fires only neurons that something reached.
+    ForgottenResidual,
+    /// Fires only neurons that something reached or that have a bias.
+    ForgottenStart,
+    /// Resets to zero what should be reset by subtraction.
+    LostResidual,
+    /// Reset to zero forgets the ramp.
+    RampKeptAtReset,
+    /// Delivers spikes a step late where the delay is not zero.
+    LateDelay,
+    /// Fires max-pool units whenever an input fires.
+    MaxOfSpikes,
+    /// Lets accumulators fire at 1.
+    FiringReadOut,
+}
+
+const FAULTS: [Fault; 15] = [
+    Fault::DescendingSources,
+    Fault::ReversedProjections,
+    Fault::NoAccumulator,
+    Fault::FusedRamp,
+    Fault::BiasAsEvent,
+    Fault::NoRebase,
+    Fault::EarlyRebase,
+    Fault::StrictThreshold,
+    Fault::ForgottenResidual,
+    Fault::ForgottenStart,
+    Fault::LostResidual,
+    Fault::RampKeptAtReset,
+    Fault::LateDelay,
+    Fault::MaxOfSpikes,
+    Fault::FiringReadOut,
+];
+
+/// A clocked engine with one fault, in scatter form and without any cleverness.
+struct Impostor {
+    network: Arc<Network>,
+    fault: Fault,
+    drive: Drive,
+    state: State,
+    /// The spikes of all steps so far.
+    past: Vec<Spikes>,
+    statistics: Statistics,
+}
+
+impl Impostor {
+    fn new(network: &Arc<Network>, fault: Fault) -> Self {
+        Self {
+            network: Arc::clone(network),
+            fault,
+            drive: Drive::none(),
+            state: State::initial(network),
+            past: vec![],
+            statistics: Statistics::zero(network),
+        }
+    }
+
+    /// Whether bias and constant currents arrive once.
+    fn once(&self, id: PopulationId) -> bool {
+        self.drive.arrives_once()
+            || self.network.population(id).neuron().model().is_some_and(AnyModel::bias_arrives_once)
+    }
+
+    fn bias(&self, id: PopulationId, neuron: usize) -> f32 {
+        if self.once(id) { 0.0 } else { self.driven(id, neuron) }
+    }
+
+    fn driven(&self, id: PopulationId, neuron: usize) -> f32 {
+        let bias = self.network.population(id).neuron().bias().unwrap().get(neuron);
+        self.drive.of(id).map_or(bias, |currents| bias + currents[neuron])
+    }
+
+    fn rebase(&mut self) {
+        for id in self.network.clone().ids() {
+            for neuron in 0..self.state.populations[id.index()].potentials.len() {
+                let ramp = self.bias(id, neuron) * REBASE as f32;
+                self.state.populations[id.index()].potentials[neuron] += ramp;
+            }
+        }
+    }
+
+    /// The spikes of a projection that arrive in the present step; those of this step are in `now`.
+    fn arriving(&self, projection: &Projection, now: &[SpikeList]) -> SpikeList {
+        let late = u64::from(self.fault == Fault::LateDelay && projection.delay() > 0);
+        let delay = u64::from(projection.delay()) + late;
+        if delay == 0 {
+            return now[projection.source().index()].clone();
+        }
+        let emitted = self.state.step.checked_sub(delay);
+        emitted
+            .map_or(SpikeList::new(), |step| self.past[step as usize].with_values(projection.source()).into())
+    }
+
+    fn integrate(&mut self, id: PopulationId, k: f32, now: &[SpikeList]) -> SpikeList {
+        let network = Arc::clone(&self.network);
+        let n = network.population(id).size();
+        // What arrives once arrives in the first step, before all spikes.
+        let once = |neuron| Some(self.driven(id, neuron)).filter(|current| self.once(id) && *current != 0.0);
+        let mut currents: Vec<Option<f32>> =
+            (0..n).map(|neuron| if self.state.step == 0 { once(neuron) } else { None }).collect();
+        let mut projections: Vec<&Projection> = network.incoming(id).collect();
+        if self.fault == Fault::ReversedProjections {
+            projections.reverse();
+        }
+        let mut operations = 0;
+        for projection in projections {
+            let arriving = self.arriving(projection, now);
+            let mut sources: Vec<(u32, i32)> = arriving.as_slice().iter().collect();
+            if self.fault == Fault::DescendingSources {
+                sources.reverse();
+            }
+            for (source, value) in sources {
+                for (target, current) in currents.iter_mut().enumerate() {
+                    let Some(weight) = projection.connectivity().weight(source as usize, target) else {
+                        continue;
+                    };
+                    operations += 1;
+                    let weight = weight * value as f32;
+                    if self.fault == Fault::NoAccumulator {
+                        self.state.populations[id.index()].potentials[target] += weight;
+                        *current = Some(0.0);
+                    } else {
+                        *current = Some(current.unwrap_or(0.0) + weight);
+                    }
+                }
+            }
+        }
+        let mut fired = vec![];
+        let mut updates = 0;
+        for (neuron, current) in currents.into_iter().enumerate() {
+            let bias = self.bias(id, neuron);
+            let fault = self.fault;
+            let mut u = self.state.populations[id.index()].potentials[neuron];
+            let mut ramp = bias * k;
+            if let Some(current) = current {
+                u += current;
+            }
+            if fault == Fault::BiasAsEvent {
+                u += bias;
+                ramp = 0.0;
+            }
+            let v = if fault == Fault::FusedRamp { bias.mul_add(k, u) } else { u + ramp };
+            let neurons = network.population(id).neuron();
+            if let Some(model) = neurons.as_model::<Bipolar>() {
+                let count = &mut self.state.populations[id.index()].counts[0][neuron];
+                let theta = model.threshold.get(neuron);
+                let most = model.most.get(neuron);
+                let least = if model.sign == Sign::Signed { -most } else { 0.0 };
+                let wanted = *count as f32 + (v / theta).floor().clamp(least, most);
+                let after = wanted.clamp(model.low.get(neuron), model.high.get(neuron)) as i32;
+                let value = after - *count;
+                if value != 0 {
+                    fired.push((neuron as u32, value));
+                    *count = after;
+                    u -= value as f32 * theta;
+                }
+                updates += u64::from(value != 0 || current.is_some());
+                self.state.populations[id.index()].potentials[neuron] = u;
+                continue;
+            }
+            let (threshold, reset) = match neurons.as_model::<IntegrateFire>() {
+                Some(model) => (model.threshold.get(neuron), model.reset),
+                None if fault == Fault::FiringReadOut => (1.0, Reset::Subtract),
+                None => (f32::INFINITY, Reset::Subtract),
+            };
+            let forgotten = current.is_none()
+                && (fault == Fault::ForgottenResidual || fault == Fault::ForgottenStart && bias == 0.0);
+            let crosses = if fault == Fault::StrictThreshold { v > threshold } else { v >= threshold };
+            let fires = crosses && !forgotten;
+            if fires {
+                fired.push((neuron as u32, 1));
+                let to_zero = if fault == Fault::RampKeptAtReset { 0.0 } else { 0.0 - ramp };
+                u = match reset {
+                    Reset::Subtract if fault == Fault::LostResidual => to_zero,
+                    Reset::Subtract => u - threshold,
+                    Reset::Zero => to_zero,
+                };
+            }
+            updates += u64::from(fires || current.is_some());
+            self.state.populations[id.index()].potentials[neuron] = u;
+        }
+        self.count(id, operations, updates);
+        listed(&fired)
+    }
+
+    fn count(&mut self, id: PopulationId, synaptic_operations: u64, updates: u64) {
+        let statistics = &mut self.statistics.populations[id.index()];
+        statistics.synaptic_operations += synaptic_operations;
+        statistics.updates += updates;
+    }
+
+    fn pool(&mut self, id: PopulationId, now: &[SpikeList]) -> SpikeList {
+        let network = Arc::clone(&self.network);
+        let before = self.state.populations[id.index()].arrived.clone();
+        let n = network.population(id).size();
+        let (mut reached, mut old, mut new) = (vec![false; n], vec![None; n], vec![None; n]);
+        let (mut first, mut operations) = (0, 0);
+        for projection in network.incoming(id) {
+            let spikes = self.arriving(projection, now);
+            for source in 0..projection.connectivity().sources() {
+                let value = spikes.as_slice().iter().find(|(neuron, _)| *neuron == source as u32);
+                let (fired, value) = (value.is_some(), value.map_or(0, |(_, value)| i64::from(value)));
+                let arrived = &mut self.state.populations[id.index()].arrived[first + source];
+                *arrived += value;
+                for unit in 0..n {
+                    if projection.connectivity().weight(source, unit).is_some() {
+                        reached[unit] |= fired;
+                        operations += u64::from(fired);
+                        old[unit] = old[unit].max(Some(before[first + source]));
+                        new[unit] = new[unit].max(Some(*arrived));
+                    }
+                }
+            }
+            first += projection.connectivity().sources();
+        }
+        self.count(id, operations, reached.iter().filter(|&&reached| reached).count() as u64);
+        let value = |unit: usize| match self.fault {
+            Fault::MaxOfSpikes => i32::from(reached[unit]),
+            _ => (new[unit].unwrap_or(0) - old[unit].unwrap_or(0)) as i32,
+        };
+        listed(
+            &(0..n)
+                .map(|unit| (unit as u32, value(unit)))
+                .filter(|(_, value)| *value != 0)
+                .collect::<Vec<_>>(),
+        )
+    }
+}
+
+fn listed(fired: &[(u32, i32)]) -> SpikeList {
+    let (neurons, values): (Vec<u32>, Vec<i32>) = fired.iter().copied().unzip();
+    SpikeSlice::new(&neurons, &values).unwrap().into()
+}
+
+impl Simulator for Impostor {
+    fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    fn start(&mut self, drive: &Drive) {
+        self.drive = drive.clone();
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        self.state = State::initial(&self.network);
+        self.statistics = Statistics::zero(&self.network);
+        self.past.clear();
+    }
+
+    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+        let network = Arc::clone(&self.network);
+        let rebase = u64::from(REBASE);
+        let done = self.state.step;
+        let ramps = self.fault != Fault::NoRebase && self.fault != Fault::BiasAsEvent;
+        if ramps && self.fault != Fault::EarlyRebase && done > 0 && done.is_multiple_of(rebase) {
+            self.rebase();
+        }
+        let k = if ramps { done % rebase + 1 } else { done + 1 } as f32;
+        let mut now = vec![SpikeList::new(); network.populations().len()];
+        for &id in network.update_order() {
+            now[id.index()] = match network.population(id).neuron() {
+                Neuron::Source => stimulus.with_values(id).into(),
+                Neuron::MaxPool(_) => self.pool(id, &now),
+                Neuron::Model(_) => self.integrate(id, k, &now),
+            };
+            let statistics = &mut self.statistics.populations[id.index()];
+            statistics.spikes += now[id.index()].len() as u64;
+            statistics.magnitude += now[id.index()].as_slice().magnitude();
+        }
+        self.state.step += 1;
+        self.statistics.steps += 1;
+        for (population, spikes) in self.state.populations.iter_mut().zip(&now) {
+            if !population.under_way.is_empty() {
+                population.under_way.remove(0);
+                population.under_way.push(spikes.clone());
+            }
+        }
+        if ramps && self.fault == Fault::EarlyRebase && self.state.step.is_multiple_of(rebase) {
+            self.rebase();
+        }
+        self.past.push(now.into());
+        self.past.last().unwrap()
+    }
+
+    fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    fn restore(&mut self, _: &State) -> Result<(), NetworkError> {
+        unreachable!("impostors are only stepped")
+    }
+
+    fn now(&self) -> u64 {
+        self.state.step
+    }
+
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn potentials(&self, population: PopulationId) -> Vec<f32> {
+        self.state.potentials(&self.network, population, &self.drive)
+    }
+}
+
+/// Where the comparison rejects an engine with a fault, if it does; the network of the case must be valid.
+fn rejected(case: &Case, fault: Fault) -> Option<String> {
+    let built = case.build().ok()?;
+    built.samples.iter().find_map(|sample| {
+        let reference = reference(&built, sample);
+        parting(&built, sample, &reference, &mut Impostor::new(&built.network, fault))
+    })
+}
+
+/// The first case of 2,000 in which the comparison rejects an engine.
+fn first_rejected(fault: Fault) -> Case {
+    let case = (0..2_000).map(draw::case).find(|case| rejected(case, fault).is_some());
+    case.unwrap_or_else(|| panic!("an engine with {fault:?} passes the comparison"))
+}
+
+/// Rejected must be the fault and nothing else: the same engine without it passes at the same seed. So must it in the
+/// smallest network that tells the two apart, which has to be one that a reader can follow.
+#[test]
+fn every_wrong_engine_is_rejected_where_the_faultless_one_passes_also_in_a_network_made_small() {
+    for fault in FAULTS {
+        let case = first_rejected(fault);
+        assert_eq!(rejected(&case, Fault::None), None, "seed {}, the engine without a fault", case.seed);
+        let (small, tries) = shrink::smallest(case, |case| rejected(case, fault).is_some());
+        println!("{fault:?}, made small in {tries} tries\n{small}");
+        assert!(rejected(&small, fault).is_some(), "{fault:?} passes in\n{small}");
+        assert_eq!(rejected(&small, Fault::None), None, "the engine without a fault in\n{small}");
+        assert!(small.populations.len() <= 3 && small.projections.len() <= 3, "{fault:?}\n{small}");
+        assert!(small.neurons() <= 6 && small.weights() <= 6, "{fault:?}\n{small}");
+        assert!(small.samples.len() == 1 && small.steps <= 300, "{fault:?}\n{small}");
+    }
+}
+
+#[test]
+fn the_same_engine_without_a_fault_passes() {
+    for seed in 0..300 {
+        assert_eq!(rejected(&draw::case(seed), Fault::None), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_first_divergence_names_step_population_neuron_and_both_potentials() {
+    // Two halves reach the threshold exactly: a neuron that fires above it only keeps its potential.
+    let mut builder = NetworkBuilder::new();
+    let input = builder.population("input", Layout::Flat(2), Neuron::Source);
+    let same = |value| PerNeuron::same(value).unwrap();
+    let neuron =
+        IntegrateFire { threshold: same(1.0), bias: same(0.0), start: same(0.0), reset: Reset::Subtract };
+    let layer = builder.population("layer", Layout::Flat(2), Neuron::of(neuron));
+    let halves = Connectivity::OneToOne(OneToOne::new(2, same(0.5)).unwrap());
+    builder.projection(input, layer, 0, halves);
+    let network = Arc::new(builder.build().unwrap());
+    let mut raster = Raster::new();
+    for spikes in [&[0, 1][..], &[0], &[1]] {
+        raster.push_step(spikes);
+    }
+    let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster)] };
+    let mut dense = DenseSimulator::new(Arc::clone(&network));
+    let mut strict = Impostor::new(&network, Fault::StrictThreshold);
+    let parting = first_divergence(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
+    assert_eq!((parting.step, parting.difference.population, parting.difference.neuron), (1, layer, Some(0)));
+    assert_eq!(parting.potentials, Some([0.0, 1.0]));
+    let mut sound = Impostor::new(&network, Fault::None);
+    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3).unwrap(), None);
+}
