@@ -35,7 +35,7 @@ impl Decision {
                 let logarithms = log_softmax(line);
                 logarithms.into_iter().map(f64::exp).collect()
             }),
-            Self::LogSoftmax(axes) => along(scores, shape, axes, |line| log_softmax(line)),
+            Self::LogSoftmax(axes) => along(scores, shape, axes, log_softmax),
             Self::ArgMax(axis) => along(scores, shape, &(*axis..*axis + 1), |line| {
                 let mut best = 0;
                 for (place, score) in line.iter().enumerate() {
