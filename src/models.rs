@@ -47,7 +47,13 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         }
         "pt" | "pth" | "safetensors" => {
             let tensors = StateDict::read(path).with_context(at)?;
-            let Some(layers) = layers else { bail!("{}: {}", path.display(), tensors.request()) };
+            let Some(layers) = layers else {
+                bail!(
+                    "{}: {}\nthe flag for the list is --layers LAYERS.TOML",
+                    path.display(),
+                    tensors.request()
+                )
+            };
             let at_list = || layers.display().to_string();
             let text = std::fs::read_to_string(layers)
                 .with_context(|| format!("{}: cannot be read", layers.display()))?;

@@ -6,9 +6,10 @@ use crate::fit::{SAMPLES, choose, drive};
 use crate::forward::forward;
 use crate::lower::{Kind, Lowered};
 use serde::Serialize;
-use snn_engine::{EventSimulator, Network, NetworkError, Simulator, Stimulus, default_threads, run_samples};
+use snn_engine::{EventSimulator, Network, Simulator, Stimulus, default_threads, run_samples};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Samples that are held at once.
 const BLOCK: usize = 32;
@@ -62,6 +63,7 @@ pub(crate) fn compare(
     [raw, prepared]: [&[f32]; 2],
     labels: Option<&[i64]>,
     steps: u32,
+    stop: &AtomicBool,
 ) -> Result<Comparison, ConvertError> {
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n, SAMPLES);
@@ -78,6 +80,9 @@ pub(crate) fn compare(
         };
         let (raw, prepared) = (gather(raw), gather(prepared));
         let runs = run_samples(0..block.len(), default_threads(), &simulator, |simulator, sample| {
+            if stop.load(Ordering::Relaxed) {
+                return Err(ConvertError::Stopped);
+            }
             simulator.start(&drive(&network, &raw, sample)?);
             let mut counts: Vec<Vec<u32>> =
                 network.populations().iter().map(|population| vec![0; population.size()]).collect();
@@ -87,7 +92,7 @@ pub(crate) fn compare(
                     spikes.of(id).iter().for_each(|&neuron| counts[neuron as usize] += 1);
                 }
             }
-            Ok::<_, NetworkError>((counts, simulator.potentials(network.output())))
+            Ok((counts, simulator.potentials(network.output())))
         })?;
         let mut activations: HashMap<NodeId, Vec<f32>> = HashMap::new();
         let outputs = forward(ann, &prepared, &nodes, |activation| {

@@ -13,6 +13,7 @@ use crate::normalise::{Normalise, ScalePer, Start, floored, upper_bound};
 use crate::report::{Report, Units, layers};
 use snn_engine::{Network, NetworkError};
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 
 /// What is read from the network as its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,8 +106,8 @@ pub enum ConvertError {
     Refused(Vec<Refusal>),
     /// The method looks at activations, and there are no samples.
     #[error(
-        "scales are chosen from activations (node `{node}`), which needs calibration samples; give some with --calib FILE.npy, \
-         or choose --normalise qcfs or none, which need none"
+        "scales are chosen from activations (node `{node}`), which needs calibration samples; give some, or choose trained \
+         thresholds (qcfs) or none, which need no samples"
     )]
     NoSamples {
         /// The first activation that needs them.
@@ -124,6 +125,46 @@ pub enum ConvertError {
     /// The numbers do not make a network.
     #[error("{0}")]
     Network(#[from] NetworkError),
+    /// The work was stopped from outside ([`convert_until`]).
+    #[error("the conversion was stopped")]
+    Stopped,
+}
+
+/// What a [`ConvertError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConvertErrorKind {
+    /// Something of the model has no spiking counterpart.
+    Model,
+    /// Samples, labels or expected outputs are missing or do not fit, or an option does not.
+    Input,
+    /// Numbers that are not finite, or too large.
+    Numbers,
+    /// The net that was read is not the one that was trained.
+    Differs,
+    /// The work was stopped from outside.
+    Stopped,
+}
+
+impl ConvertError {
+    /// What it is about.
+    #[must_use]
+    pub fn kind(&self) -> ConvertErrorKind {
+        match self {
+            Self::Refused(_) => ConvertErrorKind::Model,
+            Self::NoSamples { .. }
+            | Self::Unfit(_)
+            | Self::Forward(ForwardError::Length { .. })
+            | Self::Expect(ExpectError::Unfit(_) | ExpectError::Forward(ForwardError::Length { .. })) => {
+                ConvertErrorKind::Input
+            }
+            Self::Forward(ForwardError::NotFinite { .. })
+            | Self::Expect(ExpectError::Forward(ForwardError::NotFinite { .. }))
+            | Self::Network(_) => ConvertErrorKind::Numbers,
+            Self::Expect(ExpectError::Differs(_)) => ConvertErrorKind::Differs,
+            Self::Stopped => ConvertErrorKind::Stopped,
+        }
+    }
 }
 
 fn list(refusals: &[Refusal]) -> impl fmt::Display {
@@ -144,6 +185,19 @@ pub fn convert(
     ann: &Ann,
     samples: Option<&Samples<'_>>,
     options: &Options,
+) -> Result<Conversion, ConvertError> {
+    convert_until(ann, samples, options, &AtomicBool::new(false))
+}
+
+/// The same as [`convert`], which ends soon with [`ConvertError::Stopped`] when another thread sets `stop`.
+///
+/// # Errors
+/// As [`convert`], and [`ConvertError::Stopped`].
+pub fn convert_until(
+    ann: &Ann,
+    samples: Option<&Samples<'_>>,
+    options: &Options,
+    stop: &AtomicBool,
 ) -> Result<Conversion, ConvertError> {
     let (input_scale, input_shift) = input_map(ann, options)?;
     let activations = activations(ann, options);
@@ -174,7 +228,7 @@ pub fn convert(
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
         let groups_of = |node| groups(ann, node, options).groups;
-        fit(ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
+        fit(ann, &mut plan, samples.values, prepared, options.steps, groups_of, stop)?;
         notes.push(format!(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
             options.steps
@@ -201,7 +255,7 @@ pub fn convert(
         && let Some((samples, prepared)) = given
     {
         let values = [samples.values, prepared];
-        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps)?;
+        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps, stop)?;
         report.compared = Some(found.samples);
         report.accuracy = found.accuracy;
         for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
@@ -239,7 +293,7 @@ fn untrained(ann: &Ann, activations: &[NodeId], options: &Options) -> Vec<Refusa
             node: ann.node(id).name.clone(),
             op: ann.node(id).op.kind().into(),
             reason: "it has no trained threshold".into(),
-            hint: "choose a method that looks at activations, such as --normalise mse with --calib FILE.npy"
+            hint: "choose a method that looks at activations, such as mse, and give calibration samples"
                 .into(),
         })
         .collect()

@@ -22,6 +22,7 @@ use snn_engine::{
     run_samples,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most samples that are run.
 pub(crate) const SAMPLES: usize = 256;
@@ -56,7 +57,9 @@ pub(crate) fn fit(
     prepared: &[f32],
     steps: u32,
     groups_of: impl Fn(NodeId) -> usize,
+    stop: &AtomicBool,
 ) -> Result<(), ConvertError> {
+    let stopped = || stop.load(Ordering::Relaxed);
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n, SAMPLES);
     let gather = |values: &[f32]| -> Vec<f32> {
@@ -71,7 +74,7 @@ pub(crate) fn fit(
             Kind::Source | Kind::Maximum => continue,
             Kind::Fires { .. } => {
                 let groups = groups_of(node).max(plan.scalings[&node].lambda.values().len());
-                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
+                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps, stop)?;
                 let bound = match ann.node(node).op {
                     Op::Clip { max } => f64::from(max),
                     _ => f64::INFINITY,
@@ -84,9 +87,12 @@ pub(crate) fn fit(
                     .map(|(group, traces)| {
                         let start =
                             Fitted { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
-                        improve(start, traces, steps, bound)
+                        if stopped() { start } else { improve(start, traces, steps, bound) }
                     })
                     .collect();
+                if stopped() {
+                    return Err(ConvertError::Stopped);
+                }
                 let elements = ann.node(node).shape.elements();
                 let runs = |f: &dyn Fn(&Fitted) -> f64| Runs::new(elements, fitted.iter().map(f).collect());
                 let (lambda, starts, ramp) =
@@ -98,7 +104,7 @@ pub(crate) fn fit(
             }
             Kind::Integrates { .. } => {
                 let groups = ann.node(node).shape.elements();
-                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
+                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps, stop)?;
                 let errors = traces.iter().map(|traces| {
                     let off = traces
                         .targets
@@ -139,6 +145,7 @@ fn traces(
     groups: usize,
     [raw, prepared]: [&[f32]; 2],
     steps: u32,
+    stop: &AtomicBool,
 ) -> Result<Vec<Traces>, ConvertError> {
     let part = &lowered.parts[place];
     let node = part.node;
@@ -171,6 +178,9 @@ fn traces(
     let layout = part.layout;
     let simulator = EventSimulator::new(Arc::clone(&network));
     let currents = run_samples(0..samples, default_threads(), &simulator, |simulator, sample| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(ConvertError::Stopped);
+        }
         let neurons: Vec<usize> = elements_of(sample).map(|element| layout.neuron_at(element)).collect();
         simulator.start(&drive(&network, raw, sample)?);
         let mut currents = Vec::with_capacity(neurons.len() * steps as usize);
@@ -179,7 +189,7 @@ fn traces(
             let potentials = simulator.potentials(population);
             currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
         }
-        Ok::<_, NetworkError>(currents)
+        Ok(currents)
     })?;
     let count = samples * each;
     let collect = |group: usize| {

@@ -19,7 +19,9 @@ pub mod quantise;
 pub mod report;
 pub mod simplify;
 
-pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+pub use convert::{
+    Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_until,
+};
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
 pub use report::{Accuracy, LayerReport, Loss, Report};

@@ -110,7 +110,7 @@ mod spikes;
 mod state;
 
 pub use buffer::Buffer;
-pub use error::NetworkError;
+pub use error::{NetworkError, NetworkErrorKind};
 pub use input::{Drive, Encoding, Input, Sample, Stimulus};
 pub use kernel::instruction_sets;
 pub use lanes::{Counts, Lanes};

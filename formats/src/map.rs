@@ -70,7 +70,8 @@ impl FileBytes {
 
     /// The bytes of the regular file at `path`.
     pub(crate) fn open(path: &Path, source: Source, origin: &Origin) -> Result<Self, FormatError> {
-        let refused = |reason: std::io::Error| origin.error(format!("cannot be read: {reason}"));
+        let refused =
+            |reason: std::io::Error| origin.system_error(reason.kind(), format!("cannot be read: {reason}"));
         // Before it is opened: opening a pipe waits for whoever writes into it.
         regular(&std::fs::metadata(path).map_err(refused)?, origin)?;
         let mut file = File::open(path).map_err(refused)?;

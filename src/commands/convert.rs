@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
-use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
+use snn_converter::convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
@@ -186,6 +186,7 @@ impl Convert {
             expected: expected.as_deref(),
         });
         let conversion = convert(&ann, samples.as_ref(), &self.options()?)
+            .map_err(|error| self.with_flags(error))
             .with_context(|| self.model.display().to_string())?;
         let description = Description { provenance: self.provenance()? };
         snn_formats::write_net(&self.out, &conversion.network, &description)?;
@@ -196,6 +197,18 @@ impl Convert {
             output::print(&self.text(&notes, &conversion)?)?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// An error of the library with the flags that mend it, which the library does not know.
+    fn with_flags(&self, error: ConvertError) -> anyhow::Error {
+        let flags = match &error {
+            ConvertError::NoSamples { .. } => "--calib FILE.npy, --normalise qcfs, --normalise none",
+            ConvertError::Refused(_) if self.normalise == Some(NormaliseName::Qcfs) => {
+                "--normalise mse --calib FILE.npy"
+            }
+            _ => return error.into(),
+        };
+        anyhow::anyhow!("{error}\nthe flags for it: {flags}")
     }
 
     fn check_files(&self) -> Result<()> {

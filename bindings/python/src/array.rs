@@ -21,7 +21,7 @@ fn join(shape: &[usize]) -> String {
 }
 
 fn unfit(what: &str, shape: &[usize], allowed: &str) -> PyErr {
-    error::RaisedNetworkError::new_err(format!("{what} of shape ({}); allowed are {allowed}", join(shape)))
+    error::RaisedInputError::new_err(format!("{what} of shape ({}); allowed are {allowed}", join(shape)))
 }
 
 /// Values in the order of the array, copied once: the array may be written to by other threads during the run.

@@ -7,7 +7,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use snn_engine::{Connectivity, PerNeuron, PopulationId};
-use snn_formats::{Description, NetFile, Origin, Source};
+use snn_formats::{Description, NetFile, Origin, Part, Source, check_outputs};
 
 use crate::error;
 use crate::run::{self, Asked, Outcomes};
@@ -17,9 +17,15 @@ use crate::run::{self, Asked, Outcomes};
 pub struct Network {
     pub inner: Arc<snn_engine::Network>,
     pub description: Description,
+    /// The files that it was made of, which it must not be written over.
+    inputs: Vec<PathBuf>,
 }
 
 impl Network {
+    pub fn new(network: snn_engine::Network, description: Description, inputs: Vec<PathBuf>) -> Self {
+        Self { inner: Arc::new(network), description, inputs }
+    }
+
     /// The population of a name; the last one if none is given.
     pub fn find(&self, name: Option<&str>) -> PyResult<PopulationId> {
         let Some(name) = name else { return Ok(self.inner.output()) };
@@ -33,10 +39,7 @@ impl Network {
     }
 
     fn write(&self, path: &PathBuf) -> PyResult<()> {
-        snn_formats::write_net(path, &self.inner, &self.description).map_err(|error| {
-            // Whatever is at the path, it is the writing that failed.
-            pyo3::exceptions::PyOSError::new_err(error.to_string())
-        })
+        snn_formats::write_net(path, &self.inner, &self.description).map_err(|e| error::format(&e))
     }
 }
 
@@ -51,8 +54,8 @@ impl Network {
             Some(true) => Source::Mapped,
             Some(false) => Source::Read,
         };
-        let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(e, &path))?;
-        Ok(Self { inner: Arc::new(file.network), description: file.description })
+        let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(&e))?;
+        Ok(Self::new(file.network, file.description, vec![path]))
     }
 
     /// Reads the bytes of a `net.bin`.
@@ -60,12 +63,17 @@ impl Network {
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         let parsed = py.detach(|| NetFile::parse(data, &Origin::file("<memory>")));
         let file = parsed.map_err(|e| error::RaisedFormatError::new_err(e.to_string()))?;
-        Ok(Self { inner: Arc::new(file.network), description: file.description })
+        Ok(Self::new(file.network, file.description, vec![]))
     }
 
-    /// Writes a `net.bin`, complete or not at all.
+    /// Writes a `net.bin`, complete or not at all, and never over a file that the network was made of.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| self.write(&path))
+        py.detach(|| {
+            let inputs: Vec<Part<'_>> =
+                self.inputs.iter().map(|path| Part { name: "the network", path }).collect();
+            check_outputs(&inputs, &[Part { name: "path", path: &path }]).map_err(error::output)?;
+            self.write(&path)
+        })
     }
 
     /// The bytes of its `net.bin`.
@@ -105,7 +113,7 @@ impl Network {
     ) -> PyResult<Outcomes> {
         let asked =
             Asked { x, raster, steps: T, encoding, seed, threads, mode, keep_spikes: spikes, progress };
-        run::run(py, self, &asked)
+        run::run(py, &self.inner, &asked)
     }
 
     /// The populations in order of declaration; the last one is the one to read.
@@ -133,7 +141,8 @@ impl Network {
         let provenance = serde_json::from_str(provenance).map_err(|e| {
             pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
         })?;
-        Ok(Self { inner: Arc::clone(&self.inner), description: Description { provenance } })
+        let (inner, inputs) = (Arc::clone(&self.inner), self.inputs.clone());
+        Ok(Self { inner, description: Description { provenance }, inputs })
     }
 }
 

@@ -1,21 +1,18 @@
 //! Runs of a network over many samples.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
+use snn_engine::{
+    AnySimulator, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch,
+};
 
 use crate::array::{self, Samples};
-use crate::error;
-use crate::network::Network;
-
-/// How often a run looks whether the user wants to interrupt it, and tells its progress.
-const LOOK: Duration = Duration::from_millis(40);
+use crate::{background, error};
 
 /// The simulator of a name.
 pub fn mode(name: &str) -> PyResult<Mode> {
@@ -25,6 +22,12 @@ pub fn mode(name: &str) -> PyResult<Mode> {
         "dense" => Ok(Mode::Dense),
         _ => Err(error::argument("mode", name, "\"auto\", \"event\" and \"dense\"")),
     }
+}
+
+/// The instruction set of the kernels that runs use on this machine.
+#[pyfunction]
+pub fn kernels() -> &'static str {
+    snn_engine::instruction_sets().last().copied().unwrap_or("portable")
 }
 
 enum Stopped {
@@ -49,19 +52,14 @@ struct Plan {
 /// Runs all samples without the interpreter's lock; this thread waits, and looks after signals and progress.
 fn run_all(
     py: Python<'_>,
-    network: &Network,
-    samples: &Samples,
-    plan: &Plan,
+    network: &Arc<Network>,
+    input: Input,
+    plan: Plan,
     progress: Option<&Py<PyAny>>,
 ) -> PyResult<Vec<Outcome>> {
-    let simulator = AnySimulator::new(plan.mode, network.inner.clone());
-    let (simulator, side_by_side) = simulator.over_threads(plan.threads, samples.input.samples());
-    let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let input = &samples.input;
-    let on_ended = |samples: usize| {
-        done.fetch_add(samples, Ordering::Relaxed);
-        if stop.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
-    };
+    let simulator = AnySimulator::new(plan.mode, Arc::clone(network));
+    let (simulator, side_by_side) = simulator.over_threads(plan.threads, input.samples());
+    let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let mut told = 0;
     let mut tell = |py: Python<'_>| -> PyResult<()> {
         let now = done.load(Ordering::Relaxed);
@@ -73,31 +71,15 @@ fn run_all(
         told = now;
         Ok(())
     };
-    let mut interruption = None;
-    let outcomes = py.detach(|| {
-        std::thread::scope(|scope| {
-            let (ended, end) = channel::<()>();
-            let worker = scope.spawn(|| {
-                // Dropped when the work ends, also by a panic: that is the sign.
-                let _ended = ended;
-                let all = 0..input.samples();
-                run_batch(all, side_by_side, &simulator, input, plan.steps, plan.keep_spikes, on_ended)
-            });
-            while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
-                if interruption.is_none() {
-                    let looked = Python::attach(|py| py.check_signals().and_then(|()| tell(py)));
-                    if let Err(error) = looked {
-                        stop.store(true, Ordering::Relaxed);
-                        interruption = Some(error);
-                    }
-                }
-            }
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    });
-    if let Some(error) = interruption {
-        return Err(error);
-    }
+    let (ended, stopped) = (Arc::clone(&done), Arc::clone(&stop));
+    let outcomes = background::run(py, &stop, &mut tell, move || {
+        let on_ended = |samples: usize| {
+            ended.fetch_add(samples, Ordering::Relaxed);
+            if stopped.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
+        };
+        let all = 0..input.samples();
+        run_batch(all, side_by_side, &simulator, &input, plan.steps, plan.keep_spikes, on_ended)
+    })?;
     match outcomes {
         Ok(outcomes) => {
             tell(py)?;
@@ -248,7 +230,7 @@ pub struct Asked<'a, 'py> {
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
+pub fn run(py: Python<'_>, network: &Arc<Network>, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
     let mode = mode(asked.mode)?;
     let threads = match asked.threads {
         Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
@@ -257,15 +239,15 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
     };
     let encoding = array::encoding(asked.encoding, asked.seed)?;
     let samples = match (&asked.x, &asked.raster) {
-        (Some(x), None) => array::values(&network.inner, x, encoding)?,
-        (None, Some(raster)) => array::raster(&network.inner, raster)?,
+        (Some(x), None) => array::values(network, x, encoding)?,
+        (None, Some(raster)) => array::raster(network, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
     let steps = steps(asked.steps, &samples)?;
     let threads = threads.min(samples.input.samples());
     let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
-    let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
-    let network = &network.inner;
+    let single = samples.single;
+    let outcomes = run_all(py, network, samples.input, plan, asked.progress.as_ref())?;
     let output = network.population(network.output());
     Ok(Outcomes {
         outcomes,
@@ -277,7 +259,7 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
         width: output.size(),
         signed: network.emission(network.output()).negative,
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
-        single: samples.single,
+        single,
         steps,
     })
 }

@@ -40,7 +40,7 @@ fn only_source(network: &Network) -> Result<PopulationId, NetworkError> {
     let sources: Vec<PopulationId> = network.sources().collect();
     match sources[..] {
         [source] => Ok(source),
-        _ => Err(NetworkError::new(
+        _ => Err(NetworkError::of_input(
             "network",
             format!(
                 "has {} sources; a batch of samples needs a network with one, others are stepped",
@@ -68,7 +68,7 @@ impl Input {
             ),
         };
         if let Some(place) = values.iter().position(|&x| !allowed(x)) {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_input(
                 format!("input: sample {}, value [{}]", place / width, place % width),
                 format!("is {}; allowed are {what}", values[place]),
             ));
@@ -140,7 +140,7 @@ impl Input {
 
 fn whole(len: usize, each: usize, what: &str) -> Result<usize, NetworkError> {
     if each == 0 || !len.is_multiple_of(each) {
-        return Err(NetworkError::new(
+        return Err(NetworkError::of_input(
             "input",
             format!("has {len} {what}, which is not a whole number of samples of {each}"),
         ));

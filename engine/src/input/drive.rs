@@ -35,19 +35,19 @@ impl Drive {
         let name = network.population(source).name();
         let at = || format!("input of population `{name}`");
         if x.len() != network.population(source).size() {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_input(
                 at(),
                 format!("has {} values; allowed are {}", x.len(), network.population(source).size()),
             ));
         }
         if let Some(index) = x.iter().position(|value| !value.is_finite()) {
-            return Err(NetworkError::new(format!("{}[{index}]", at()), format!("is {}", x[index])));
+            return Err(NetworkError::of_input(format!("{}[{index}]", at()), format!("is {}", x[index])));
         }
         let mut drive = Self::none();
         for projection in network.projections().iter().filter(|projection| projection.source() == source) {
             let target = network.population(projection.target());
             if projection.delay() > 0 {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_input(
                     at(),
                     format!(
                         "reaches `{}` with a delay of {}, so it is not constant there; use spikes as input",
@@ -57,7 +57,7 @@ impl Drive {
                 ));
             }
             if target.neuron().bias().is_none() {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_input(
                     at(),
                     format!(
                         "reaches `{}`, whose neurons take spikes only; use spikes as input",
@@ -78,7 +78,7 @@ impl Drive {
             if let Some(neuron) =
                 currents.iter().position(|current| current.is_nan() || current.abs() > LARGEST / 2.0)
             {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_input(
                     at(),
                     format!(
                         "makes a current of {} at neuron {neuron} of `{}`; allowed are currents up to 2^63",

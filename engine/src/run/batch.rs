@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::mode::AnySimulator;
-use super::outcome::{Outcome, Recorder, run_sample};
+use super::outcome::{Outcome, Recorder, run_in_pieces};
 use super::samples::run_samples;
 use crate::error::NetworkError;
 use crate::input::Input;
@@ -12,7 +12,7 @@ use crate::simulator::{Observer, Simulator, WindowSimulator};
 /// [`run_sample`], whatever the number of threads.
 ///
 /// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
-/// is told whenever some samples have ended, and may stop the batch by an error.
+/// is told whenever some samples have ended, with 0 in between in a long run, and may stop the batch by an error.
 ///
 /// # Errors
 /// The error of the first sample, in order, that does not fit the network, or of `done`.
@@ -44,8 +44,8 @@ pub fn run_batch<E: From<NetworkError> + Send>(
                 run_group(windows, input, group, steps, keep_spikes)?
             }
             other => group
-                .map(|index| run_sample(other.get(), input, index, steps, keep_spikes))
-                .collect::<Result<_, _>>()?,
+                .map(|index| run_in_pieces(other.get(), input, index, steps, keep_spikes, || done(0)))
+                .collect::<Result<_, E>>()?,
         };
         done(ended)?;
         Ok::<Vec<Outcome>, E>(outcomes)

@@ -106,11 +106,35 @@ pub fn run_sample(
     steps: u32,
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
+    run_in_pieces(simulator, input, index, steps, keep_spikes, || Ok(()))
+}
+
+/// The most steps between two questions whether a run is to go on: those of a whole window, so that none is cut.
+const PIECE: u64 = 256;
+
+/// The same as [`run_sample`]; `go_on` is asked after every [`PIECE`] of steps but the last, and may stop the run by an error.
+pub(super) fn run_in_pieces<E: From<NetworkError>>(
+    simulator: &mut dyn Simulator,
+    input: &Input,
+    index: usize,
+    steps: u32,
+    keep_spikes: bool,
+    go_on: impl Fn() -> Result<(), E>,
+) -> Result<Outcome, E> {
     let network = Arc::clone(simulator.network());
     let sample = input.sample(&network, index, steps)?;
     let mut recorder = Recorder::new(&network, keep_spikes);
     simulator.start(&sample.drive);
-    simulator.run(&sample, u64::from(steps), &mut recorder)?;
+    let mut left = u64::from(steps);
+    loop {
+        let piece = left.min(PIECE);
+        simulator.run(&sample, piece, &mut recorder)?;
+        left -= piece;
+        if left == 0 {
+            break;
+        }
+        go_on()?;
+    }
     let v = simulator.potentials(network.output());
     Ok(recorder.outcome(&v, simulator.statistics(), &sample))
 }

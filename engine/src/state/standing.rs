@@ -104,7 +104,7 @@ impl State {
     pub fn check(&self, network: &Network) -> Result<(), NetworkError> {
         let expected = Self::initial(network);
         if self.populations.len() != expected.populations.len() {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_state(
                 "state",
                 format!(
                     "has {} populations; the network has {}",
@@ -124,7 +124,7 @@ impl State {
                 ("steps of spikes under way", found.under_way.len(), wanted.under_way.len()),
             ] {
                 if found != wanted {
-                    return Err(NetworkError::new(
+                    return Err(NetworkError::of_state(
                         at,
                         format!("has {found} {what}; the network has {wanted}"),
                     ));
@@ -135,7 +135,7 @@ impl State {
             let early =
                 found.under_way.len().saturating_sub(usize::try_from(self.step).unwrap_or(usize::MAX));
             if found.under_way[..early].iter().any(|spikes| !spikes.is_empty()) {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_state(
                     at,
                     format!("has spikes from before step 0 at step {}", self.step),
                 ));
@@ -145,7 +145,7 @@ impl State {
                 let neurons = spikes.neurons();
                 let ascending = neurons.windows(2).all(|pair| pair[0] < pair[1]);
                 if !ascending || neurons.last().is_some_and(|&last| last as usize >= population.size()) {
-                    return Err(NetworkError::new(
+                    return Err(NetworkError::of_state(
                         at,
                         format!("has spikes under way that are not ascending below {}", population.size()),
                     ));
@@ -153,7 +153,7 @@ impl State {
                 let least = if emission.negative { -emission.largest } else { 1 };
                 let allowed = |value: &i32| *value != 0 && (least..=emission.largest).contains(value);
                 if let Some(value) = spikes.values().iter().find(|value| !allowed(value)) {
-                    return Err(NetworkError::new(
+                    return Err(NetworkError::of_state(
                         at,
                         format!(
                             "has a spike of value {value} under way; allowed are {least} to {} but 0",
@@ -162,7 +162,10 @@ impl State {
                     ));
                 }
                 if !emission.fires() && !spikes.is_empty() {
-                    return Err(NetworkError::new(at, "has spikes under way, but its neurons never fire"));
+                    return Err(NetworkError::of_state(
+                        at,
+                        "has spikes under way, but its neurons never fire",
+                    ));
                 }
             }
         }
@@ -226,10 +229,13 @@ fn check_variables(network: &Network, id: PopulationId, found: &PopulationState)
     for (variable, values) in real_names.iter().zip(reals) {
         let name = variable.name;
         if values.len() != size {
-            return Err(NetworkError::new(name, format!("has {} values for {size} neurons", values.len())));
+            return Err(NetworkError::of_state(
+                name,
+                format!("has {} values for {size} neurons", values.len()),
+            ));
         }
         if let Some(neuron) = values.iter().position(|value| !value.is_finite()) {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_state(
                 format!("{name}[{neuron}]"),
                 format!("is {}; allowed are finite numbers", values[neuron]),
             ));
@@ -239,13 +245,16 @@ fn check_variables(network: &Network, id: PopulationId, found: &PopulationState)
     for (place, (variable, counts)) in count_names.iter().zip(&found.counts).enumerate() {
         let name = variable.name;
         if counts.len() != size {
-            return Err(NetworkError::new(name, format!("has {} values for {size} neurons", counts.len())));
+            return Err(NetworkError::of_state(
+                name,
+                format!("has {} values for {size} neurons", counts.len()),
+            ));
         }
         for (neuron, &count) in counts.iter().enumerate() {
             let parameters: Vec<f32> =
                 all[..description.stepped].iter().map(|values| values.get(neuron)).collect();
             if !model.erased().allows_count(&parameters, place, count) {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_state(
                     format!("{name}[{neuron}]"),
                     format!("is {count}, which the parameters of this neuron do not allow"),
                 ));

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from snn_event._snn_event import (
     ConvertError,
+    DifferentNetError,
     FormatError,
+    InputError,
     Model,
     Network,
     NetworkError,
     Population,
     Projection,
     Simulator,
+    StateError,
+    UnsupportedError,
     __version__,
 )
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
@@ -32,7 +36,9 @@ __all__ = [
     "ConversionWarning",
     "ConvertError",
     "ConvertedSNN",
+    "DifferentNetError",
     "FormatError",
+    "InputError",
     "MissingExtra",
     "Model",
     "Network",
@@ -43,7 +49,9 @@ __all__ = [
     "Run",
     "Simulator",
     "Spikes",
+    "StateError",
     "Statistics",
+    "UnsupportedError",
     "__version__",
     "convert",
     "read_model",

@@ -11,8 +11,11 @@ _Path = str | os.PathLike[str]
 _Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
 
 __all__ = [
+    "LONGEST_PROVENANCE",
     "ConvertError",
+    "DifferentNetError",
     "FormatError",
+    "InputError",
     "Model",
     "Network",
     "NetworkError",
@@ -20,21 +23,41 @@ __all__ = [
     "Population",
     "Projection",
     "Simulator",
+    "StateError",
+    "UnsupportedError",
     "__version__",
     "from_arrays",
+    "from_state_dict",
+    "kernels",
     "read_npz",
+    "read_state_dict",
 ]
 
 __version__: str
 
+#: The most bytes of JSON that a `net.bin` says about its origin.
+LONGEST_PROVENANCE: int
+
 class NetworkError(ValueError):
     """Something is not a network, or not an input or a state of this network."""
+
+class InputError(NetworkError):
+    """Samples, currents or spikes do not fit the network."""
+
+class StateError(NetworkError):
+    """A state is damaged, or is none of this network."""
 
 class FormatError(ValueError):
     """A file is damaged or holds something else."""
 
 class ConvertError(ValueError):
     """A model cannot be converted."""
+
+class UnsupportedError(ConvertError):
+    """Something of a model has no spiking counterpart; everything that stands in the way is listed."""
+
+class DifferentNetError(ConvertError):
+    """The net that was read gives other outputs than the one that was trained."""
 
 @final
 class Network:
@@ -49,7 +72,7 @@ class Network:
         """Reads the bytes of a `net.bin`."""
 
     def save(self, path: _Path) -> None:
-        """Writes a `net.bin`, complete or not at all."""
+        """Writes a `net.bin`, complete or not at all, and never over a file that the network was made of."""
 
     def to_bytes(self) -> bytes:
         """The bytes of its `net.bin`."""
@@ -305,3 +328,15 @@ def from_arrays(
     arrays: Sequence[tuple[str, NDArray[np.float32] | NDArray[np.int64] | str]],
 ) -> tuple[Model | Network, list[str]]:
     """Makes a fully connected net of arrays W0, b0, W1, b1, …: the net, and notes."""
+
+def read_state_dict(path: _Path, layers: str | None, layers_path: _Path | None) -> Model:
+    """Reads the net that a layer list (TOML) makes of the tensors in a .pt, .pth or .safetensors file. `layers_path` is where
+    the list is from, if it is from a file."""
+
+def from_state_dict(
+    tensors: Sequence[tuple[str, NDArray[np.float32]]], layers: str | None, layers_path: _Path | None
+) -> Model:
+    """Makes the net that a layer list (TOML) makes of tensors by name."""
+
+def kernels() -> str:
+    """The instruction set of the kernels that runs use on this machine."""

@@ -6,16 +6,16 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snn_event._snn_event import ConvertError, Model, Network, __version__, from_arrays, read_npz
+from snn_event._snn_event import ConvertError, Model, Network, __version__
 from snn_event.converted import ConvertedSNN
-from snn_event.samples import as_calibration, as_floats
-from snn_event.torch_export import export, is_torch_module, read_module, sample_shape, verify
+from snn_event.models import read
+from snn_event.samples import as_calibration, as_floats, digest
+from snn_event.torch_export import export, sample_shape, verify
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,75 +58,19 @@ def to_onnx(
     return exported.onnx
 
 
-def _layer_arrays(layers: Sequence[Any]) -> dict[str, Any]:
-    """W0, b0, W1, b1, … of pairs (weight, bias)."""
-    arrays: dict[str, Any] = {}
-    for place, layer in enumerate(layers):
-        try:
-            weight, bias = layer
-        except (TypeError, ValueError):
-            raise ValueError(f"layer {place} is no pair (weight, bias); the bias may be None") from None
-        arrays[f"W{place}"] = weight
-        if bias is not None:
-            arrays[f"b{place}"] = bias
-    return arrays
-
-
-def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str]]:
-    named: list[tuple[str, Any]] = []
-    for name, array in arrays.items():
-        if hasattr(array, "tocsr"):
-            parts = array.tocsr().copy()
-            parts.sum_duplicates()
-            named.append((f"{name}.data", np.asarray(parts.data, np.float32)))
-            for part in ("indices", "indptr", "shape"):
-                named.append((f"{name}.{part}", np.asarray(getattr(parts, part), np.int64)))
-        elif isinstance(array, str) or np.asarray(array).dtype.kind in "US":
-            named.append((name, str(array)))
-        elif name.endswith((".indices", ".indptr", ".shape")):
-            named.append((name, np.asarray(array, np.int64)))
-        else:
-            named.append((name, as_floats(array)))
-    return from_arrays(named)
-
-
-def _read(
-    model: Any, samples: NDArray[np.float32] | None, input_shape: Sequence[int] | None
-) -> tuple[Model | Network, list[str]]:
-    """A trained net, or a spiking one as it is; and notes about a spiking one."""
-    if isinstance(model, Model | Network):
-        return model, []
-    if is_torch_module(model):
-        return read_module(model, sample_shape(model, samples, input_shape), samples), []
-    if isinstance(model, bytes):
-        return Model.from_onnx_bytes(model), []
-    if isinstance(model, str | os.PathLike):
-        kind = Path(model).suffix.lower()
-        if kind == ".npz":
-            return read_npz(model)
-        if kind == ".onnx":
-            return Model.from_onnx(model), []
-        raise ValueError(f"{os.fspath(model)}: unknown kind of model; allowed are files named .onnx and .npz")
-    if isinstance(model, Mapping):
-        return _of_arrays(model)
-    if isinstance(model, Sequence):
-        return _of_arrays(_layer_arrays(model))
-    raise TypeError(
-        f"a model of type {type(model).__name__}; allowed are a torch.nn.Module, the path of an .onnx or .npz file, "
-        "the bytes of an .onnx file, and a list of (weight, bias) arrays"
-    )
-
-
-def read_model(model: Any, calibration_data: Any = None, input_shape: Sequence[int] | None = None) -> Model:
+def read_model(
+    model: Any, calibration_data: Any = None, input_shape: Sequence[int] | None = None, *, layers: Any = None
+) -> Model:
     """The trained net itself: `forward` evaluates it, `activations` tells its quantised activations.
 
     Args:
         model: what :func:`convert` takes.
         calibration_data: samples of a torch module, from which the shape of its input is taken.
         input_shape: the shape of one sample of a torch module, if there are no samples.
+        layers: the layer list of a state dict.
     """
     samples = None if calibration_data is None else as_calibration(calibration_data)
-    net, _ = _read(model, samples, input_shape)
+    net = read(model, samples, input_shape, layers).net
     if isinstance(net, Network):
         raise ValueError("the model has thresholds (theta), so it is a spiking net already, not a trained one")
     return net
@@ -154,15 +98,17 @@ def convert(
     fit: bool = False,
     compare: bool = False,
     labels: ArrayLike | None = None,
+    layers: str | os.PathLike[str] | None = None,
     expect: ArrayLike | None = None,
 ) -> ConvertedSNN:
     """Converts a trained net into a spiking network.
 
     Args:
-        model: a `torch.nn.Module` (exported to ONNX in memory, its QCFS activations kept), the path of an .onnx or .npz
-            file, the bytes of an .onnx file, or a list of `(weight, bias)` of a fully connected ReLU net: weights
-            `(outputs, inputs)`, dense or sparse, biases possibly None. A dictionary `{"W0": …, "b0": …, "theta": …,
-            "v_start": …, "reset": …}`, or such a file, that has a theta is a spiking net already and taken as it is.
+        model: a `torch.nn.Module` (exported to ONNX in memory, its QCFS activations kept); an ONNX model as a path, bytes or
+            `onnx.ModelProto`; the path of a .pt, .pth or .safetensors file or a state dict, with `layers`; or a list of
+            `(weight, bias)` of a fully connected ReLU net: weights `(outputs, inputs)`, dense or sparse, biases possibly
+            None, which may be an .npz file, too. A dictionary `{"W0": …, "b0": …, "theta": …, "v_start": …, "reset": …}`, or
+            such a file, that has a theta is a spiking net already and taken as it is.
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen: an array, a tensor, a list of
             samples, a torch `Dataset` or `DataLoader` (labels are left out). Without them every threshold is 1, with a
             warning; quantised activations (QCFS) need none.
@@ -184,6 +130,7 @@ def convert(
         fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
             more accurate in short runs of this length, less in others. Needs calibration data.
         compare: let the report compare spike rates with activations, on at most 256 calibration samples.
+        layers: the layer list of a state dict (docs/layer-list.md): the path of a .toml file, or its text.
         expect: what the trained net itself gives for the calibration samples, `(N, …)`: a model that computes something else
             is refused. Torch modules are compared without it.
         labels: classes of the calibration samples; the report then has the accuracies of both nets on them.
@@ -195,7 +142,8 @@ def convert(
     samples = None if calibration_data is None else as_calibration(calibration_data)
     if expect is not None and samples is None:
         raise ValueError("expect holds outputs for calibration_data, and there are none; give both")
-    net, notes = _read(model, samples, input_shape)
+    found = read(model, samples, input_shape, layers)
+    net = found.net
     if isinstance(net, Network):
         if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
             raise ValueError(
@@ -203,7 +151,8 @@ def convert(
                 "calibration_data, normalise, scale_per, v0, fit and compare out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
-        return ConvertedSNN(net.with_provenance(_provenance({"T": T})), T, {"layers": [], "notes": notes})
+        origin = _provenance(found.origin, None, {"T": T})
+        return ConvertedSNN(net.with_provenance(origin), T, {"layers": [], "notes": found.notes})
     levels = next((levels for levels in net.activations if levels is not None), None)
     if T is None:
         T = levels if levels is not None else DEFAULT_STEPS
@@ -227,16 +176,32 @@ def convert(
         labels=None if labels is None else np.asarray(labels, np.int64),
         expected=None if expect is None else np.asarray(as_floats(expect), np.float64),
     )
-    options: dict[str, Any] = {"T": T, "normalise": normalise, "readout": readout}
-    if fit:
-        options["fit"] = True
-    if normalise == "percentile":
-        options["percentile"] = percentile
-    return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**json.loads(report), "notes": notes})
+    options: dict[str, Any] = {
+        "T": T,
+        "normalise": normalise,
+        "readout": readout,
+        "fit": fit,
+        "scale_per": scale_per,
+        "zeros": zeros,
+        "v0": v0,
+        "unroll": unroll,
+        "percentile": percentile if normalise == "percentile" else None,
+        "input_mean": _numbers(input_mean) or None,
+        "input_std": _numbers(input_std) or None,
+    }
+    origin = _provenance(found.origin, None if unused else samples, options)
+    return ConvertedSNN(network.with_provenance(origin), T, {**json.loads(report), "notes": notes})
 
 
-def _provenance(options: dict[str, Any]) -> str:
-    return json.dumps({"tool": f"snn_event {__version__} (Python)", "options": options})
+def _provenance(
+    origin: Mapping[str, Any], samples: NDArray[np.float32] | None, options: Mapping[str, Any]
+) -> str:
+    """Where a network comes from, as JSON: tool, model and calibration samples with their digests, options in effect."""
+    said: dict[str, Any] = {"tool": f"snn_event {__version__} (Python)", "model": origin}
+    if samples is not None:
+        said["calibration"] = {"shape": list(samples.shape), **digest(samples)}
+    said["options"] = {name: value for name, value in options.items() if value is not None}
+    return json.dumps(said)
 
 
 def _usual(quantised: bool, calibrated: bool) -> str:

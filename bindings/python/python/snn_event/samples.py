@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_calibration", "as_flags", "as_floats"]
+__all__ = ["as_calibration", "as_flags", "as_floats", "digest"]
 
 #: The most numbers that are gathered from a data loader or data set: 1 GiB as float32.
 MOST_NUMBERS = 1 << 28
@@ -83,6 +84,11 @@ def as_calibration(samples: Any) -> NDArray[np.float32]:
             "into a list of one"
         )
     return values
+
+
+def digest(values: NDArray[Any]) -> dict[str, str]:
+    """A digest of the bytes of an array, under its name: CRC-32."""
+    return {"crc32": f"{zlib.crc32(np.ascontiguousarray(values)):08x}"}
 
 
 def _is_array(value: Any) -> bool:

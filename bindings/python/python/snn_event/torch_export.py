@@ -22,7 +22,7 @@ from snn_event.samples import as_floats
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Exported", "export", "is_torch_module", "read_module", "sample_shape", "verify"]
+__all__ = ["Exported", "export", "is_torch_module", "read_exported", "sample_shape", "verify"]
 
 #: Samples that a module and the net that was read of it are compared on.
 PROBES = 8
@@ -318,20 +318,19 @@ def _reasons(warned: Sequence[str], left: Sequence[str]) -> str:
     return text
 
 
-def read_module(model: nn.Module, shape: Sequence[int], samples: NDArray[np.float32] | None = None) -> Model:
-    """The net of a torch module, compared with the module itself.
+def read_exported(exported: Exported, shape: Sequence[int], samples: NDArray[np.float32] | None = None) -> Model:
+    """The net of an exported module, compared with the module itself.
 
     Raises:
-        ConvertError: if the module cannot be exported or converted, or the net gives other outputs than the module.
+        ConvertError: if the net cannot be converted, or gives other outputs than the module.
     """
-    exported = export(model, shape, samples)
     try:
         net = Model.from_onnx_bytes(exported.onnx)
     except ConvertError as error:
         text = str(error)
         if not _depends_on_input(exported.onnx):
             text = f"the outputs of {type(exported.module).__name__} do not depend on its input in the trace"
-        raise ConvertError(text + _reasons(exported.warned, exported.left)) from error
+        raise type(error)(text + _reasons(exported.warned, exported.left)) from error
     verify(net, exported, shape, samples)
     return net
 
@@ -383,7 +382,7 @@ def _comparison(net: Model, exported: Exported) -> Callable[..., None]:
             net.expect(probes[finite], outputs[finite])
         except ConvertError as error:
             text = f"{name}: {error}" + _why(exported, probes[finite], outputs[finite])
-            raise ConvertError(text) from error
+            raise type(error)(text) from error
 
     return compare
 
