@@ -10,6 +10,8 @@ use crate::record::Raster;
 pub enum Encoding {
     /// A constant current in every step, `weights · x` ([`Drive::constant`]).
     Constant,
+    /// The same currents once, in the first step, and the biases of all populations with them ([`Drive::once`]).
+    Once,
     /// Random spikes, `x` their probability in a step ([`encode::bernoulli`]).
     Poisson {
         /// The seed of all random numbers.
@@ -61,7 +63,7 @@ impl Input {
         let width = network.population(source).size();
         let samples = whole(values.len(), width, "values")?;
         let (allowed, what): (fn(f32) -> bool, _) = match encoding {
-            Encoding::Constant => (|x| x.is_finite(), "finite numbers"),
+            Encoding::Constant | Encoding::Once => (|x| x.is_finite(), "finite numbers"),
             Encoding::Poisson { .. } | Encoding::Regular => (
                 |x| (0.0..=1.0).contains(&x),
                 "spike rates in [0, 1]; scale the input, or use constant-current encoding",
@@ -127,9 +129,10 @@ impl Input {
         };
         let x: Vec<f32> = (0..self.width).map(|neuron| values[layout.user_index(neuron)]).collect();
         Ok(match encoding {
-            Encoding::Constant => {
+            Encoding::Constant | Encoding::Once => {
                 let drive = Drive::constant(network, self.source, &x);
                 let drive = drive.map_err(|error| error.within(format!("sample {index}")))?;
+                let drive = if encoding == Encoding::Once { drive.once() } else { drive };
                 Sample { drive, spikes: vec![] }
             }
             Encoding::Poisson { seed } => spikes(encode::bernoulli(&x, steps, seed, index as u64)?),

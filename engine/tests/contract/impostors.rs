@@ -327,6 +327,10 @@ impl Simulator for Impostor {
         self.state.step
     }
 
+    fn is_quiet(&mut self) -> bool {
+        self.state.is_quiet(&self.network, &self.drive)
+    }
+
     fn statistics(&self) -> &Statistics {
         &self.statistics
     }
