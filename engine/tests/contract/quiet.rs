@@ -236,9 +236,9 @@ fn settling_neurons_end_at_the_rounded_value_whatever_the_order_of_events() {
                 }
             }
             // Where values of both signs were emitted, their magnitudes are more than their sum.
-            let layers = network.ids().skip(1).map(|id| simulator.statistics().of(id));
-            let magnitude: u64 = layers.clone().map(|layer| layer.magnitude).sum();
-            spikes += layers.map(|layer| layer.spikes).sum::<u64>();
+            let of_layers = &simulator.statistics().populations[1..];
+            let magnitude: u64 = of_layers.iter().map(|layer| layer.magnitude).sum();
+            spikes += of_layers.iter().map(|layer| layer.spikes).sum::<u64>();
             taken_back |= magnitude > expected.iter().flatten().sum::<i64>().unsigned_abs();
         }
     }

@@ -39,7 +39,7 @@ pub struct EventSimulator {
 #[derive(Clone)]
 enum EventPopulation {
     Source,
-    Neurons(EventNeurons),
+    Neurons(Box<EventNeurons>),
     MaxPool(Maxima),
 }
 
@@ -130,7 +130,7 @@ impl EventPopulation {
         let population = network.population(id);
         match population.neuron() {
             Neuron::Source => Self::Source,
-            Neuron::Model(model) => Self::Neurons(EventNeurons::new(population, model)),
+            Neuron::Model(model) => Self::Neurons(Box::new(EventNeurons::new(population, model))),
             Neuron::MaxPool(_) => {
                 let incoming = network.incoming(id).map(Projection::connectivity);
                 let (units, inputs) = (population.size(), inputs_counted(network, id));
