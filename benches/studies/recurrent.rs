@@ -41,7 +41,7 @@ pub fn network(n: u32, delay: u32, bias: f32) -> Arc<Network> {
         start: each(1.0),
         reset: Reset::Subtract,
     };
-    let population = builder.population("population", Layout::Flat(n), Neuron::IntegrateFire(neuron));
+    let population = builder.population("population", Layout::Flat(n), Neuron::of(neuron));
     for delay in [delay, delay + 2] {
         let (mut starts, mut columns, mut weights) = (vec![0], vec![], vec![]);
         for _ in 0..n {

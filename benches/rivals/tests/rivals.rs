@@ -80,7 +80,7 @@ fn recurrent() -> Arc<Network> {
     let input = builder.population("input", Layout::Flat(20), Neuron::Source);
     let firing = |reset| {
         let (threshold, bias) = (same(1.0), same(0.03));
-        Neuron::IntegrateFire(IntegrateFire { threshold, bias, start: same(0.4), reset })
+        Neuron::of(IntegrateFire { threshold, bias, start: same(0.4), reset })
     };
     let one = builder.population("one", Layout::Flat(20), firing(Reset::Subtract));
     let two = builder.population("two", Layout::Flat(20), firing(Reset::Zero));
