@@ -49,8 +49,7 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
             let tensors = StateDict::read(path).with_context(at)?;
             let Some(layers) = layers else { bail!("{}: {}", path.display(), tensors.request()) };
             let at_list = || layers.display().to_string();
-            let text = std::fs::read_to_string(layers)
-                .with_context(|| format!("{}: cannot be read", layers.display()))?;
+            let text = read_text(layers).with_context(|| format!("{}: cannot be read", layers.display()))?;
             let list = LayerList::parse(&text).with_context(at_list)?;
             let import = state_dict::import(&tensors, list)
                 .with_context(|| format!("{} for {}", layers.display(), path.display()))?;
@@ -65,6 +64,12 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         Model::Trained(ann) => (Model::Trained(simplify(&ann).with_context(at)?), notes),
         spiking => (spiking, notes),
     })
+}
+
+/// The text of a layer list.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(snn_formats::regular::read(path)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
 fn arrays(path: &Path) -> Result<Vec<NamedArray>> {

@@ -10,6 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
 
 use crate::error::{FormatError, Origin};
+use crate::regular;
 
 /// How the bytes of a file come into memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,19 +63,10 @@ impl FileBytes {
         Self(Held::Copied { lines, length: bytes.len() })
     }
 
-    /// The bytes of the file at `path`. What is not a regular file (a pipe) is read until it ends.
+    /// The bytes of the regular file at `path`.
     pub(crate) fn open(path: &Path, source: Source, origin: &Origin) -> Result<Self, FormatError> {
         let refused = |reason: std::io::Error| origin.error(format!("cannot be read: {reason}"));
-        let mut file = File::open(path).map_err(refused)?;
-        let found = file.metadata().map_err(refused)?;
-        if found.is_dir() {
-            return Err(origin.error("cannot be read: it is a directory; give the name of a file"));
-        }
-        if !found.is_file() {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(refused)?;
-            return Ok(Self::copied(&bytes));
-        }
+        let (mut file, found) = regular::open(path).map_err(refused)?;
         let length = usize::try_from(found.len()).map_err(|_| {
             origin.error(format!("{} bytes do not fit into this machine's memory", found.len()))
         })?;

@@ -63,7 +63,8 @@ impl Prune {
             );
         }
         let at = || self.model.display().to_string();
-        let bytes = std::fs::read(&self.model).with_context(|| format!("{}: cannot be read", at()))?;
+        let bytes =
+            snn_formats::regular::read(&self.model).with_context(|| format!("{}: cannot be read", at()))?;
         let scope = match self.scope {
             ScopeName::Global => Scope::Global,
             ScopeName::Layer => Scope::Layer,

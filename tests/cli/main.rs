@@ -3,6 +3,8 @@
 mod bad_input;
 mod conversion;
 mod example;
+#[cfg(unix)]
+mod hostile;
 mod outputs;
 mod shared;
 mod state_dict;

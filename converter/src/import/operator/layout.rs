@@ -36,14 +36,14 @@ impl Call<'_> {
                 Some(tensor) => Some(tensor.scalar().ok_or("its value must be a single number")?),
                 None => None,
             };
-            (self.needed(1)?.as_integers()?.to_vec(), value)
+            (self.needed(1)?.list()?.to_vec(), value)
         };
         if value.is_some_and(|v| v != 0.0) {
             let reason = format!("it pads with {}", value.unwrap_or_default());
             return Err(Objection::new(reason, "only zeros can be padded"));
         }
         let along: Vec<usize> = match self.constant(3)? {
-            Some(tensor) => tensor.as_integers()?.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
+            Some(tensor) => tensor.list()?.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
             None => (0..rank).collect(),
         };
         if pads.len() != 2 * along.len() {
@@ -87,7 +87,7 @@ impl Call<'_> {
         let target = match self.value(1) {
             // Before operator set 5 the shape was an attribute; some exporters still write it so.
             None => self.attributes.ints("shape")?.ok_or("its shape is missing")?.to_vec(),
-            Some(_) => self.needed(1)?.as_integers()?.to_vec(),
+            Some(_) => self.needed(1)?.list()?.to_vec(),
         };
         let copies = !self.attributes.flag("allowzero")?;
         let merged = || {
