@@ -1,6 +1,6 @@
 //! Trained nets from files, by the ending of their names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
@@ -70,6 +70,14 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
 fn read_text(path: &Path) -> std::io::Result<String> {
     String::from_utf8(snn_formats::regular::read(path)?)
         .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
+/// The files beside a model's own that hold some of its numbers. None if the model cannot be read: its reading says why.
+pub fn files_beside(path: &Path) -> Vec<PathBuf> {
+    let is_onnx = path.extension().is_some_and(|ending| ending == "onnx") && path.is_file();
+    let names = is_onnx.then(|| onnx::external_files(&snn_formats::regular::read(path).ok()?).ok()).flatten();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    names.unwrap_or_default().iter().map(|name| folder.join(name)).collect()
 }
 
 fn arrays(path: &Path) -> Result<Vec<NamedArray>> {

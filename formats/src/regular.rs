@@ -22,7 +22,7 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     {
         use std::os::unix::fs::OpenOptionsExt;
         // Has no effect on regular files; a pipe put there in the meantime is not waited for.
-        options.custom_flags(libc::O_NONBLOCK);
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let file = options.open(path)?;
     let found = file.metadata()?;

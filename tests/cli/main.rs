@@ -3,8 +3,11 @@
 mod bad_input;
 mod conversion;
 mod example;
+mod files;
 #[cfg(unix)]
 mod hostile;
+#[cfg(unix)]
+mod kills;
 mod outputs;
 mod shared;
 mod state_dict;

@@ -1,0 +1,105 @@
+use super::id::PopulationId;
+use super::order::topological_order;
+use super::population::{Population, Projection};
+use crate::neuron::Neuron;
+
+/// A spiking network: populations and the projections between them. Immutable and valid; made by
+/// [`NetworkBuilder`](crate::network::NetworkBuilder), the only door. It holds what the net *is*; where a run
+/// stands is in [`State`](crate::state::State).
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(crate) populations: Vec<Population>,
+    pub(crate) projections: Vec<Projection>,
+    pub(crate) order: Vec<PopulationId>,
+    pub(crate) incoming: Vec<Vec<usize>>,
+    pub(crate) longest_delay: u32,
+    pub(crate) delay_from: Vec<u32>,
+}
+
+impl Network {
+    /// The populations in order of declaration.
+    #[must_use]
+    pub fn populations(&self) -> &[Population] {
+        &self.populations
+    }
+
+    /// One population.
+    ///
+    /// # Panics
+    /// If the id belongs to a larger network.
+    #[must_use]
+    pub fn population(&self, id: PopulationId) -> &Population {
+        &self.populations[id.index()]
+    }
+
+    /// The ids of all populations in order of declaration.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = PopulationId> + use<> {
+        (0..self.populations.len() as u32).map(PopulationId)
+    }
+
+    /// The population of a name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<PopulationId> {
+        self.ids().find(|id| self.populations[id.index()].name == name)
+    }
+
+    /// The populations that the stimulus drives, in order of declaration.
+    pub fn sources(&self) -> impl Iterator<Item = PopulationId> + '_ {
+        self.ids().filter(|id| matches!(self.population(*id).neuron, Neuron::Source))
+    }
+
+    /// The projections in order of declaration.
+    #[must_use]
+    pub fn projections(&self) -> &[Projection] {
+        &self.projections
+    }
+
+    /// The projections into a population, in order of declaration.
+    pub fn incoming(&self, target: PopulationId) -> impl ExactSizeIterator<Item = &Projection> {
+        self.incoming[target.index()].iter().map(|&at| &self.projections[at])
+    }
+
+    /// The order in which the populations of one step are updated: along the zero-delay projections,
+    /// ties in order of declaration.
+    #[must_use]
+    pub fn update_order(&self) -> &[PopulationId] {
+        &self.order
+    }
+
+    /// The longest delay of any projection, in steps.
+    #[must_use]
+    pub fn longest_delay(&self) -> u32 {
+        self.longest_delay
+    }
+
+    /// The longest delay of the projections out of one population: how many past steps of its spikes are
+    /// still under way.
+    #[must_use]
+    pub fn delay_from(&self, source: PopulationId) -> u32 {
+        self.delay_from[source.index()]
+    }
+
+    /// Whether no population reaches itself, through whatever delays: it can then be run population by
+    /// population over many steps.
+    #[must_use]
+    pub fn is_feed_forward(&self) -> bool {
+        self.feed_forward_order().is_some()
+    }
+
+    /// Every population after all that reach it, through whatever delays; `None` if one reaches itself.
+    pub(crate) fn feed_forward_order(&self) -> Option<Vec<PopulationId>> {
+        topological_order(self.populations.len(), &self.projections, |_| true).ok()
+    }
+
+    /// The population to read results from: the last one declared.
+    #[must_use]
+    pub fn output(&self) -> PopulationId {
+        PopulationId(self.populations.len() as u32 - 1)
+    }
+
+    /// The multiply-adds that a dense simulator makes in one step for the projections into a population.
+    #[must_use]
+    pub fn dense_operations(&self, target: PopulationId) -> u64 {
+        self.incoming(target).map(|projection| projection.connectivity.dense_operations()).sum()
+    }
+}
