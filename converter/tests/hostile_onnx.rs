@@ -111,6 +111,17 @@ fn conv(attributes: &[(&str, &[i64])]) -> Vec<u8> {
     model(&[1, 4, 4], nodes, vec![floats("w", &[1, 1, 3, 3])])
 }
 
+/// A net that pads its input in a mode other than with zeros.
+fn padded_by(mode: &str, pads: &[i64]) -> Vec<u8> {
+    let mut pad = node("Pad", &["x", "p"], "y");
+    pad.attribute.push(AttributeProto {
+        name: Some("mode".into()),
+        s: Some(mode.into()),
+        ..Default::default()
+    });
+    model(&vec![4; pads.len() / 2 - 1], vec![pad], vec![integers("p", pads)])
+}
+
 /// Files that ask for too much, by what they ask.
 fn cases() -> Vec<(String, Vec<u8>)> {
     const FAR: i64 = 1 << 59;
@@ -229,6 +240,9 @@ fn cases() -> Vec<(String, Vec<u8>)> {
                 vec![],
             ),
         ),
+        ("edges of 2^40", padded_by("edge", &[0, 1 << 40, 0, 0])),
+        ("edges along two axes", padded_by("edge", &[0, 1 << 20, 1 << 20, 1 << 20, 0, 0, 0, 0])),
+        ("a wrapped axis of 2^63", padded_by("wrap", &[0, i64::MAX, 0, i64::MAX])),
         // Circles and swarms.
         ("a circle", beside(vec![node("Add", &["x", "q"], "p"), node("Relu", &["p"], "q")], vec![])),
         (

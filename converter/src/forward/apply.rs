@@ -65,6 +65,7 @@ pub(super) fn apply(
             joined
         }
         Op::Pad { before, .. } => each(&mut |x, y| pad(before, shapes[0], output, x, y)),
+        Op::Resample(resample) => each(&mut |x, y| y.copy_from_slice(&resample.apply(shapes[0], x))),
         Op::View(_) => inputs[0].to_vec(),
         Op::Transpose { perm } => {
             let order = transposed(perm, shapes[0]);

@@ -123,6 +123,14 @@ impl Budget {
         self.constant(&tensor.extents, tensor.numbers.width())
     }
 
+    /// Whether there is room for an activation of so many elements, which is counted later.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub(super) fn room(&self, elements: usize) -> Result<(), String> {
+        self.clone().step(elements, 0)
+    }
+
     /// Counts the elements of an activation and the numbers of the operator that makes it.
     ///
     /// # Errors

@@ -190,6 +190,10 @@ impl Draft {
 impl Part {
     /// The numbers that it holds.
     fn parameters(&self) -> usize {
+        if let Part::Op(Op::Resample(resample)) = self {
+            // A place, a factor and where each position starts.
+            return resample.axes.iter().flatten().map(|taps| 3 * taps.outputs()).sum();
+        }
         let lists: [Option<&[f32]>; 2] = match self {
             Part::Op(Op::Linear(linear)) => [Some(&linear.weights), linear.bias.as_deref()],
             Part::Op(Op::Conv(conv)) => [Some(&conv.weights), conv.bias.as_deref()],

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::operator::Attributes;
+use super::span::{Span, spans};
 use super::tensor::{BATCH, MOST_AXES, Numbers, Tensor, count};
 
 /// The constant that an operator makes of constants, or `None` if it is not one that is evaluated.
@@ -186,7 +187,8 @@ fn transpose(x: &Tensor, perm: Option<&[i64]>, budget: &mut Budget) -> Result<Te
     let extents: Vec<_> = perm.iter().map(|&a| x.extents[a]).collect();
     budget.constant_like(x)?;
     let strides = strides(&x.extents);
-    let axes: Vec<_> = perm.iter().map(|&a| Axis::Every { extent: x.extents[a], step: strides[a] }).collect();
+    let axes: Vec<_> =
+        perm.iter().map(|&a| Axis::Span { span: Span::all(x.extents[a]), step: strides[a] }).collect();
     Ok(Tensor { extents, numbers: gathered(&x.numbers, &axes) })
 }
 
@@ -234,8 +236,8 @@ fn concat(
 
 /// Which places along one axis of a constant are taken, and how far apart these lie among its numbers.
 enum Axis<'a> {
-    /// The places `0..extent`; a `step` of 0 repeats the first.
-    Every { extent: usize, step: usize },
+    /// Those of a span; a `step` of 0 repeats the first.
+    Span { span: Span, step: usize },
     /// The given places.
     Some { places: &'a [usize], step: usize },
 }
@@ -243,14 +245,14 @@ enum Axis<'a> {
 impl Axis<'_> {
     fn extent(&self) -> usize {
         match self {
-            Axis::Every { extent, .. } => *extent,
+            Axis::Span { span, .. } => span.count,
             Axis::Some { places, .. } => places.len(),
         }
     }
 
     fn offset(&self, place: usize) -> usize {
         match self {
-            Axis::Every { step, .. } => place * step,
+            Axis::Span { span, step } => span.place(place) * step,
             Axis::Some { places, step } => places[place] * step,
         }
     }
@@ -318,7 +320,7 @@ fn gather(
 
 /// All places of all axes.
 fn every<'a>(extents: &[usize], strides: &[usize]) -> Vec<Axis<'a>> {
-    extents.iter().zip(strides).map(|(&extent, &step)| Axis::Every { extent, step }).collect()
+    extents.iter().zip(strides).map(|(&extent, &step)| Axis::Span { span: Span::all(extent), step }).collect()
 }
 
 fn slice(
@@ -328,87 +330,12 @@ fn slice(
     opset: i64,
     budget: &mut Budget,
 ) -> Result<Tensor, String> {
-    let list = |place: usize, name: &str| -> Result<Option<Vec<i64>>, String> {
-        if opset < 10 {
-            Ok(attributes.ints(name)?.map(<[i64]>::to_vec))
-        } else {
-            axes(attributes, inputs, "", place)
-        }
-    };
-    let starts = list(1, "starts")?.ok_or("its starts are missing")?;
-    let ends = list(2, "ends")?.ok_or("its ends are missing")?;
-    let along = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = if opset < 10 { None } else { list(4, "steps")? }.unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), along.len(), steps.len()] != [starts.len(); 3] {
-        return Err("its starts, ends, axes and steps differ in number".into());
-    }
-    let mut taken: Vec<Option<Taken>> = vec![None; x.extents.len()];
-    for i in 0..starts.len() {
-        let axis = axis(along[i], x.extents.len())?;
-        taken[axis] = Some(Taken::of(starts[i], ends[i], steps[i], x.extents[axis])?);
-    }
-    let extents: Vec<usize> = x
-        .extents
-        .iter()
-        .zip(&taken)
-        .map(|(&extent, taken)| taken.map_or(extent, |taken| taken.count))
-        .collect();
-    // The places along each axis are listed first, which are no more than the result if there is any.
-    budget.constant(&extents, x.numbers.width() + size_of::<usize>())?;
-    let places: Vec<Option<Vec<usize>>> = taken.iter().map(|taken| taken.map(Taken::places)).collect();
-    let strides = strides(&x.extents);
-    let mut axes = every(&x.extents, &strides);
-    for ((axis, places), &step) in axes.iter_mut().zip(&places).zip(&strides) {
-        if let Some(places) = places {
-            *axis = Axis::Some { places, step };
-        }
-    }
+    let spans = spans(&x.extents, inputs, attributes, opset)?;
+    let extents: Vec<usize> = spans.iter().map(|span| span.count).collect();
+    budget.constant(&extents, x.numbers.width())?;
+    let axes: Vec<_> =
+        spans.iter().zip(strides(&x.extents)).map(|(&span, step)| Axis::Span { span, step }).collect();
     Tensor::new(extents, gathered(&x.numbers, &axes))
-}
-
-/// The places that a slice takes along one axis: `count` of them from `first` on, each `step` behind the one before.
-#[derive(Clone, Copy)]
-struct Taken {
-    first: usize,
-    step: i64,
-    count: usize,
-}
-
-impl Taken {
-    /// As ONNX states it: `start` and `end` count from the end where they are negative.
-    fn of(start: i64, end: i64, step: i64, extent: usize) -> Result<Self, String> {
-        let extent = i64::try_from(extent).map_err(|_| "an axis too long")?;
-        let from_end = |place: i64| if place < 0 { place.saturating_add(extent) } else { place };
-        let (start, end) = (from_end(start), from_end(end));
-        let (first, span) = match step {
-            0 => return Err("a step of 0".into()),
-            1.. => {
-                let first = start.clamp(0, extent);
-                (first, end.clamp(0, extent) - first)
-            }
-            _ => {
-                let first = start.clamp(-1, extent - 1);
-                (first, first - end.clamp(-1, extent - 1))
-            }
-        };
-        let count = u64::try_from(span).unwrap_or(0).div_ceil(step.unsigned_abs());
-        // Without places the first may be −1.
-        let first = usize::try_from(first).unwrap_or(0);
-        Ok(Taken { first, step, count: usize::try_from(count).map_err(|_| "an axis too long")? })
-    }
-
-    fn places(self) -> Vec<usize> {
-        let Taken { first, step, count } = self;
-        let step_by = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
-        // All lie on the axis, so nothing wraps but what lies behind the last.
-        let mut place = first;
-        let next = |_| {
-            let taken = place;
-            place = if step > 0 { place.wrapping_add(step_by) } else { place.wrapping_sub(step_by) };
-            taken
-        };
-        (0..count).map(next).collect()
-    }
 }
 
 /// The result of the operator Shape for the given extents, batch included.
@@ -461,7 +388,7 @@ pub(super) fn spread(x: &Tensor, shape: &[usize]) -> Result<Tensor, String> {
     let strides = strides(&x.extents);
     let axis = |(i, &extent): (usize, &usize)| {
         let repeated = i < missing || x.extents[i - missing] != extent;
-        Axis::Every { extent, step: if repeated { 0 } else { strides[i - missing] } }
+        Axis::Span { span: Span::all(extent), step: if repeated { 0 } else { strides[i - missing] } }
     };
     let axes: Vec<_> = shape.iter().enumerate().map(axis).collect();
     Tensor::new(shape.to_vec(), gathered(&x.numbers, &axes))
