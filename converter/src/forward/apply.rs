@@ -9,7 +9,7 @@ const STRIP: usize = 1 << 18;
 /// The output `[samples][elements of output]` of an operator for inputs `[samples][elements of the input's shape]`.
 ///
 /// What a sample yields does not depend on the other samples.
-pub(super) fn apply(
+pub(crate) fn apply(
     op: &Op,
     shapes: &[&Shape],
     inputs: &[&[f32]],
