@@ -290,7 +290,8 @@ impl Convert {
     /// Where the network came from, without dates or folders, so that the same command gives the same file.
     fn provenance(&self) -> Result<Map<String, Value>> {
         let file = |path: &Path| -> Result<Value> {
-            let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            let bytes = snn_formats::regular::read(path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
         };

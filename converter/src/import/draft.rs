@@ -1,5 +1,6 @@
 //! The graph while it is read: the operators of an [`Ann`] and the parts that quantised activations are made of.
 
+use super::budget::Budget;
 use super::staircase::Quantiser;
 use crate::ann::{Affine, Ann, AnnError, Op, Shape};
 use std::collections::HashMap;
@@ -34,14 +35,21 @@ pub(super) struct Step {
 }
 
 /// Steps in execution order; step 0 is the input.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
     /// The names that are taken, with the number that was last put behind them.
     names: HashMap<String, usize>,
+    /// What the file may still ask for.
+    pub(super) budget: Budget,
 }
 
 impl Draft {
+    /// No steps yet.
+    pub(super) fn new(budget: Budget) -> Self {
+        Draft { steps: vec![], names: HashMap::new(), budget }
+    }
+
     /// Adds a step under a name like `name` that is not taken yet.
     ///
     /// # Errors
@@ -67,6 +75,7 @@ impl Draft {
             }
             Part::Clip { .. } | Part::Floor | Part::Quantiser(_) => self.steps[inputs[0]].shape.clone(),
         };
+        self.budget.step(shape.elements(), part.parameters())?;
         let mut unique = name.to_owned();
         while self.names.contains_key(&unique) {
             let count = self.names.entry(name.to_owned()).or_insert(1);
@@ -179,6 +188,21 @@ impl Draft {
 }
 
 impl Part {
+    /// The numbers that it holds.
+    fn parameters(&self) -> usize {
+        if let Part::Op(Op::Resample(resample)) = self {
+            // A place, a factor and where each position starts.
+            return resample.axes.iter().flatten().map(|taps| 3 * taps.outputs()).sum();
+        }
+        let lists: [Option<&[f32]>; 2] = match self {
+            Part::Op(Op::Linear(linear)) => [Some(&linear.weights), linear.bias.as_deref()],
+            Part::Op(Op::Conv(conv)) => [Some(&conv.weights), conv.bias.as_deref()],
+            Part::Op(Op::Affine(affine)) => [Some(&affine.scale), Some(&affine.shift)],
+            _ => [None, None],
+        };
+        lists.into_iter().flatten().map(<[f32]>::len).sum()
+    }
+
     fn is_computed(&self) -> bool {
         !matches!(self, Part::Op(Op::Input(_)))
     }

@@ -1,35 +1,31 @@
 //! Nets from ONNX files, operator sets 9 to 21.
 
+use super::budget::Budget;
 use super::draft::{Draft, Part};
+use super::external::{Beside, External, Opener};
 use super::fold::fold;
 use super::operator::{Attributes, Call, Objection, Value, decision, keeps_shape, unknown};
 use super::staircase;
 use super::tensor::Tensor;
-use super::{External, Import, ImportError, Opener, Refusal, wire};
+use super::{Import, ImportError, Refusal, wire};
 use crate::ann::{Decision, Op, Shape};
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use snn_formats::regular;
 use std::collections::{HashMap, HashSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
 /// The operator sets that are understood.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
 
 /// Reads a net from a file; numbers that it keeps in other files are looked for beside it and below.
 ///
+/// Only regular files are read, and of those that the net names only ones that lie in its folder or below, links resolved.
+///
 /// # Errors
 /// [`ImportError`]; all nodes that cannot be converted are named in one [`ImportError::Refused`].
 pub fn read(path: &Path) -> Result<Import, ImportError> {
-    let bytes = std::fs::read(path).map_err(|reason| ImportError::File { path: path.to_owned(), reason })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let open = |location: &str| {
-        let inside =
-            Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-        if !inside {
-            return Err(std::io::Error::other("only files beside or below the net's own are read"));
-        }
-        std::fs::read(folder.join(location))
-    };
-    import(bytes, Some(&open))
+    let bytes = regular::read(path).map_err(|reason| ImportError::File { path: path.to_owned(), reason })?;
+    import_beside(bytes, Beside::Net(path))
 }
 
 /// The names of the files beside a net's own that hold some of its numbers, as its bytes have them: each once. For those
@@ -43,16 +39,22 @@ pub fn external_files(bytes: &[u8]) -> Result<Vec<String>, ImportError> {
 
 /// Reads a net from the bytes of a file. `open` gets the files beside it that hold its numbers, if it has any.
 ///
-/// Time and memory are O(size of the files).
+/// Time and memory are O(size of the files): what operators make of constants, and the activations of the net, are bounded
+/// in proportion to it.
 ///
 /// # Errors
 /// As [`read`].
 pub fn import(bytes: Vec<u8>, open: Option<&Opener<'_>>) -> Result<Import, ImportError> {
+    import_beside(bytes, open.map_or(Beside::Nothing, Beside::Given))
+}
+
+fn import_beside(bytes: Vec<u8>, beside: Beside<'_>) -> Result<Import, ImportError> {
     if bytes.is_empty() {
         return Err(ImportError::Format("the file is empty".into()));
     }
     wire::check(&bytes).map_err(ImportError::Format)?;
     let model = ModelProto::parse_buf(&bytes).map_err(|e| ImportError::Format(e.to_string()))?;
+    let budget = Budget::of(bytes.len());
     drop(bytes);
     let default = |domain: &Option<String>| matches!(domain.as_deref(), None | Some("" | "ai.onnx"));
     let opset = model
@@ -65,7 +67,7 @@ pub fn import(bytes: Vec<u8>, open: Option<&Opener<'_>>) -> Result<Import, Impor
         return Err(ImportError::Opset { found: opset });
     }
     let graph = model.graph.ok_or_else(|| ImportError::Format("it holds no graph".into()))?;
-    Reader::new(&graph, opset, External::new(open))?.read(&graph)
+    Reader::new(&graph, opset, External::new(beside), budget)?.read(&graph)
 }
 
 struct Reader<'a> {
@@ -80,13 +82,18 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader that knows the net's input.
-    fn new(graph: &GraphProto, opset: i64, external: External<'a>) -> Result<Self, ImportError> {
+    fn new(
+        graph: &GraphProto,
+        opset: i64,
+        external: External<'a>,
+        budget: Budget,
+    ) -> Result<Self, ImportError> {
         let initial: HashSet<&str> = graph.initializer.iter().filter_map(|t| t.name.as_deref()).collect();
         let title = |input: &ValueInfoProto| input.name.clone().unwrap_or_default();
         let inputs: Vec<&ValueInfoProto> =
             graph.input.iter().filter(|i| !initial.contains(&title(i)[..])).collect();
         let mut reader = Reader {
-            draft: Draft::default(),
+            draft: Draft::new(budget),
             values: HashMap::new(),
             external,
             opset,
@@ -160,7 +167,7 @@ impl<'a> Reader<'a> {
     fn initializers(&mut self, graph: &GraphProto) -> Result<(), ImportError> {
         for proto in &graph.initializer {
             let name = proto.name.clone().unwrap_or_default();
-            let tensor = Tensor::decode(proto, &mut self.external)
+            let tensor = Tensor::decode(proto, &mut self.external, &mut self.draft.budget)
                 .map_err(|reason| ImportError::Format(format!("the constant `{name}` {reason}")))?;
             // Freed here, so that a large net is held once.
             if let Some(raw) = &proto.raw_data {
@@ -239,7 +246,7 @@ impl<'a> Reader<'a> {
                     _ => None,
                 })
                 .collect();
-            return match fold(op, attributes, &tensors, self.opset) {
+            return match fold(op, attributes, &tensors, self.opset, &mut self.draft.budget) {
                 Some(result) => Ok(Value::Constant(result?)),
                 None => Err(unknown(op).unwrap_or_else(|| Objection {
                     reason: "it computes a constant".into(),
@@ -360,7 +367,7 @@ fn node_names(graph: &GraphProto) -> Vec<String> {
 
 /// Who uses which tensor.
 struct Finality<'a> {
-    outputs: Vec<&'a str>,
+    outputs: HashSet<&'a str>,
     consumers: HashMap<&'a str, Vec<&'a NodeProto>>,
 }
 
@@ -376,7 +383,7 @@ impl<'a> Finality<'a> {
     }
 
     fn is_used(&self, tensor: &str) -> bool {
-        self.outputs.contains(&tensor) || self.consumers.contains_key(tensor)
+        self.outputs.contains(tensor) || self.consumers.contains_key(tensor)
     }
 
     /// Whether nothing but the net's output depends on a tensor, through operators that compute nothing more.
@@ -384,11 +391,11 @@ impl<'a> Finality<'a> {
         let mut open = vec![tensor];
         let mut steps = 0;
         while let Some(tensor) = open.pop() {
-            steps += 1;
-            if steps > 100 {
-                return false;
-            }
             for node in self.consumers.get(tensor).into_iter().flatten() {
+                steps += 1;
+                if steps > 100 {
+                    return false;
+                }
                 match node.op_type.as_deref() {
                     Some("Identity" | "Cast" | "ArgMax" | "Softmax" | "LogSoftmax") => {
                         open.extend(node.output.first().map(String::as_str));

@@ -178,6 +178,57 @@ fn numbers_in_other_files_are_read_from_the_place_they_are_said_to_be_at() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn no_link_pipe_or_device_beside_a_net_is_followed_and_nothing_of_it_is_told() {
+    use std::os::unix::fs::symlink;
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("net");
+    std::fs::create_dir_all(folder.join("sub")).unwrap();
+    // A number that would stand in an error if it were read: it is not finite.
+    std::fs::write(place.path().join("secret"), raw(&[f32::NAN, f32::INFINITY])).unwrap();
+    std::fs::write(folder.join("w.bin"), raw(&[2.0, -3.0])).unwrap();
+    symlink("../secret", folder.join("link")).unwrap();
+    symlink("/dev/zero", folder.join("zero")).unwrap();
+    symlink("..", folder.join("up")).unwrap();
+    symlink("w.bin", folder.join("inside")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    let read = |location: &str| {
+        let mut w = tensor("w", &[2, 1], &[]);
+        w.raw_data = None;
+        w.data_location = Some(DataLocation::EXTERNAL);
+        let entry = |key: &str, value: &str| StringStringEntryProto {
+            key: Some(key.into()),
+            value: Some(value.into()),
+        };
+        w.external_data = vec![entry("location", location)];
+        let path = folder.join("net.onnx");
+        std::fs::write(&path, file(17, &[2], vec![node("MatMul", &["x", "w"], "y")], vec![w])).unwrap();
+        onnx::read(&path)
+    };
+    for (location, reason) in [
+        ("link", "leads out of the folder"),
+        ("up/secret", "leads out of the folder"),
+        ("zero", "leads out of the folder"),
+        ("pipe", "it is a pipe"),
+        ("sub", "it is a directory"),
+        (".", "no name of a file"),
+        ("", "no name of a file"),
+        ("../secret", "only files beside or below"),
+        ("/dev/zero", "only files beside or below"),
+    ] {
+        let error = read(location).expect_err(location).to_string();
+        assert!(error.contains(reason) && error.contains("`w`"), "{location}: {error}");
+        assert!(!error.contains("NaN") && !error.contains("inf"), "{location}: {error}");
+    }
+    for location in ["inside", "./sub/../w.bin", "././w.bin"] {
+        match read(location) {
+            Ok(import) => assert_eq!(logits(&import.ann, &[1.0, 1.0]).unwrap(), [-1.0]),
+            Err(error) => assert!(location.contains(".."), "{location}: {error}"),
+        }
+    }
+}
+
 #[test]
 fn files_from_the_wild_are_read_or_refused_with_every_reason() {
     let Some(folder) = shared::folder("wild") else { return };

@@ -181,7 +181,6 @@ pub(super) enum Coefficient {
 impl Coefficient {
     /// A constant broadcast over activations of `shape` (whose batch axis is left out).
     pub(super) fn of(tensor: &Tensor, shape: &Shape) -> Result<Self, Objection> {
-        let floats = tensor.floats()?;
         let rank = shape.rank() + 1;
         let mismatch = || {
             Objection::new(
@@ -206,6 +205,8 @@ impl Coefficient {
         if extents.iter().zip(shape.extents()).any(|(&own, &extent)| own != extent && own != 1) {
             return Err(mismatch());
         }
+        // Only now, as integers are converted: a constant that does not fit may be of any size.
+        let floats = tensor.floats()?;
         if extents[1..].iter().all(|&e| e == 1) {
             return Ok(Coefficient::Many(floats));
         }

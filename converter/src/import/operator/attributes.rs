@@ -1,6 +1,7 @@
 //! The attributes of a node.
 
-use crate::import::External;
+use crate::import::budget::Budget;
+use crate::import::external::External;
 use crate::import::tensor::{Numbers, Tensor};
 use rten_onnx::onnx::{AttributeProto, TensorProto};
 
@@ -41,7 +42,8 @@ impl<'a> Attributes<'a> {
         };
         let none = TensorProto::default();
         let proto = attribute.t.as_ref().unwrap_or(&none);
-        Tensor::decode(proto, &mut External::new(None)).map(Some)
+        // It stands in the file, and files beside it are not for attributes, so nothing is spent.
+        Tensor::decode(proto, &mut External::none(), &mut Budget::of(0)).map(Some)
     }
 
     /// The value of a Constant.
@@ -53,7 +55,7 @@ impl<'a> Attributes<'a> {
             return Tensor::new(vec![], Numbers::Floats([value].into()));
         }
         if let Some(value) = self.find("value_int").and_then(|a| a.i) {
-            return Tensor::new(vec![], Numbers::Integers(vec![value]));
+            return Tensor::new(vec![], Numbers::Integers([value].into()));
         }
         if let Some(attribute) = self.find("value_floats") {
             return Tensor::new(
