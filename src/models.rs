@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
-use snn_converter::import::onnx;
+use snn_converter::import::onnx::{self, Choice};
 use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
@@ -22,7 +22,7 @@ pub enum Model {
 }
 
 /// Reads a net, one of weights only by its layer list; the sentences are what its import noted.
-pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> {
+pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Model, Vec<String>)> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let at = || path.display().to_string();
     if let (Some(layers), "onnx" | "npz") = (layers, ending) {
@@ -33,9 +33,16 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         ))
         .into());
     }
+    if ending != "onnx" && *choice != Choice::default() {
+        return Err(Usage(format!(
+            "--output and --input-shape: they choose among what an .onnx file leaves open; leave them out for {}",
+            path.display()
+        ))
+        .into());
+    }
     let (model, notes) = match ending {
         "onnx" => {
-            let import = onnx::read(path).with_context(at)?;
+            let import = onnx::read_chosen(path, choice).with_context(at)?;
             (Model::Trained(import.ann), import.notes)
         }
         "npz" => {
