@@ -281,6 +281,10 @@ class Model:
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The outputs of the trained net itself, `(N, n)`."""
 
+    def expect(self, x: NDArray[np.float32], outputs: NDArray[np.float64]) -> tuple[int, float]:
+        """Compares the outputs for samples with those that the trained net gave: how many samples, and their largest
+        relative difference."""
+
     def convert(
         self,
         calibration: NDArray[np.float32] | None,
@@ -298,6 +302,7 @@ class Model:
         fit: bool,
         compare: bool,
         labels: NDArray[np.int64] | None,
+        expected: NDArray[np.float64] | None,
     ) -> tuple[Network, str, list[str]]:
         """Makes a spiking network: the network, the report as JSON, and notes."""
 
