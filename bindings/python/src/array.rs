@@ -79,7 +79,7 @@ pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> 
             if !matches!(kind.as_str(), "i" | "u") {
                 return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
             }
-            wide.extract::<PyReadonlyArrayDyn<'_, i64>>().map_err(Into::into)
+            wide.extract::<PyReadonlyArrayDyn<'_, i64>>()
         })?,
     };
     let wide = copied(&values);
