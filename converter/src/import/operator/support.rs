@@ -199,3 +199,18 @@ pub(in crate::import) fn keeps_shape(op: &str) -> bool {
     ];
     SHAPED.contains(&op)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_operators_has_every_operator_that_is_understood() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
+        let table = std::fs::read_to_string(path).unwrap();
+        for op in KNOWN.iter().chain(DECISIONS).chain(MOVES) {
+            assert!(table.contains(&format!("`{op}`")), "{op}");
+            assert!(unknown(op).is_none(), "{op}");
+        }
+    }
+}
