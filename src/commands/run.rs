@@ -44,7 +44,7 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
-    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
+    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr; .values where not all are 1
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
