@@ -173,7 +173,12 @@ impl Call<'_> {
             if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
                 return Err(unfit().into());
             }
-            (vec![c, h / b, b, w / b, b], vec![2, 4, 0, 1, 3], vec![c * b * b, h / b, w / b])
+            let perm = match self.attributes.text("mode").unwrap_or("DCR") {
+                "DCR" => vec![2, 4, 0, 1, 3],
+                "CRD" => vec![0, 2, 4, 1, 3],
+                other => return Err(format!("its mode is `{other}`").into()),
+            };
+            (vec![c, h / b, b, w / b, b], perm, vec![c * b * b, h / b, w / b])
         } else {
             if !c.is_multiple_of(b * b) {
                 return Err(unfit().into());

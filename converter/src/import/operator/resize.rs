@@ -127,6 +127,12 @@ impl Rule<'_> {
     /// In single precision, as the definition is usually computed: which of two inputs is nearer may depend on it.
     fn taps(&self, extent: usize, size: usize, scale: f32) -> Result<Taps, String> {
         let last = extent as f32 - 1.0;
+        if self.coordinates == "align_corners" && extent as f32 * scale != size as f32 {
+            // The definition takes the product, others what remains of it rounded down.
+            return Err(format!(
+                "it aligns corners and scales an axis of {extent} by {scale}, which is no whole number; programs disagree about it"
+            ));
+        }
         let (from, to) = (extent as f32, size as f32);
         let source = |out: usize| -> Result<f32, String> {
             let x = out as f32;

@@ -124,14 +124,16 @@ impl Call<'_> {
                 return Err("its kernel, strides, dilations or pads are 0 or too large".into());
             }
             let reach = dilations[axis] * (kernel[axis] - 1);
-            let full = (spatial[axis] - 1) * strides[axis] + reach + 1 + more[axis];
+            let mut full = (spatial[axis] - 1) * strides[axis] + reach + 1 + more[axis];
             let wanted = match (stated, automatic) {
                 (Some(shape), _) => shape[shape.len() - kernel.len() + axis].try_into().ok(),
                 (None, "SAME_UPPER" | "SAME_LOWER") => Some(spatial[axis] * strides[axis]),
                 _ => None,
             };
             if let Some(wanted) = wanted {
-                let total: usize = full.saturating_sub(wanted);
+                // Nothing reaches what is wanted beyond.
+                full = full.max(wanted);
+                let total: usize = full - wanted;
                 let less = total / 2;
                 (pads[axis], pads[kernel.len() + axis]) =
                     if automatic == "SAME_UPPER" { (less, total - less) } else { (total - less, less) };
