@@ -6,7 +6,10 @@ mod example;
 mod expect;
 mod files;
 #[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
 mod kills;
+mod library_errors;
 mod outputs;
 mod shared;
 mod state_dict;

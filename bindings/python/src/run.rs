@@ -8,7 +8,8 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{
-    AnySimulator, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch,
+    AnySimulator, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until, default_threads,
+    run_batch,
 };
 
 use crate::array::{self, Samples};
@@ -44,7 +45,7 @@ impl From<NetworkError> for Stopped {
 /// How to run.
 struct Plan {
     mode: Mode,
-    steps: u32,
+    until: Until,
     threads: usize,
     keep_spikes: bool,
 }
@@ -78,7 +79,7 @@ fn run_all(
             if stopped.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
         };
         let all = 0..input.samples();
-        run_batch(all, side_by_side, &simulator, &input, plan.steps, plan.keep_spikes, on_ended)
+        run_batch(all, side_by_side, &simulator, &input, plan.until, plan.keep_spikes, on_ended)
     })?;
     match outcomes {
         Ok(outcomes) => {
@@ -157,6 +158,14 @@ impl Outcomes {
         self.gather(py, self.potentials, |outcome| outcome.potentials.clone())
     }
 
+    /// After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given length.
+    #[getter]
+    fn quiet_after<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        // No run is longer than 2^32 steps.
+        let after = self.outcomes.iter().map(|outcome| outcome.quiet_after.map_or(-1, |steps| steps as i64));
+        after.collect::<Vec<_>>().into_pyarray(py)
+    }
+
     /// The class as the command line tells it, `(N,)`.
     #[getter]
     fn classes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
@@ -219,7 +228,7 @@ impl Outcomes {
 /// How the user asked for a run.
 pub struct Asked<'a, 'py> {
     pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
-    pub raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+    pub raster: Option<Bound<'py, PyAny>>,
     pub steps: Option<u32>,
     pub encoding: &'a str,
     pub seed: u64,
@@ -227,6 +236,7 @@ pub struct Asked<'a, 'py> {
     pub mode: &'a str,
     pub keep_spikes: bool,
     pub progress: Option<Py<PyAny>>,
+    pub until_quiet: bool,
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
@@ -243,9 +253,17 @@ pub fn run(py: Python<'_>, network: &Arc<Network>, asked: &Asked<'_, '_>) -> PyR
         (None, Some(raster)) => array::raster(network, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
-    let steps = steps(asked.steps, &samples)?;
+    let steps = if asked.until_quiet {
+        match asked.steps {
+            Some(0) => return Err(error::argument("T", "0", "numbers of steps from 1 on")),
+            steps => steps.unwrap_or(QUIET_STEPS),
+        }
+    } else {
+        steps(asked.steps, &samples)?
+    };
+    let until = if asked.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let threads = threads.min(samples.input.samples());
-    let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
+    let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let single = samples.single;
     let outcomes = run_all(py, network, samples.input, plan, asked.progress.as_ref())?;
     let output = network.population(network.output());
@@ -263,6 +281,9 @@ pub fn run(py: Python<'_>, network: &Arc<Network>, asked: &Asked<'_, '_>) -> PyR
         steps,
     })
 }
+
+/// The most steps of a run until the network is quiet, if nothing is said.
+const QUIET_STEPS: u32 = 10_000;
 
 fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
     let given = samples.input.steps();

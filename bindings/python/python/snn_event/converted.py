@@ -12,9 +12,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snn_event._snn_event import Network, Outcomes, Population, Simulator
+from snn_event._snn_event import (
+    LONGEST_PROVENANCE,
+    Network,
+    Outcomes,
+    Population,
+    Simulator,
+    __version__,
+    kernels,
+)
 from snn_event.extras import need
-from snn_event.samples import as_flags, as_floats
+from snn_event.models import of_layers
+from snn_event.samples import as_flags, as_floats, digest
 
 __all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "Spikes", "Statistics"]
 
@@ -130,9 +139,17 @@ class Spikes:
 class Run:
     """What a run gave. A sample that was given without an axis of samples has results without one."""
 
-    def __init__(self, network: Network, outcomes: Outcomes) -> None:
+    def __init__(self, network: Network, outcomes: Outcomes, asked: Mapping[str, Any] | None = None) -> None:
         self._network = network
         self._outcomes = outcomes
+        self._asked = dict(asked or {})
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made these results: tool, kernels, digests of network and input, options."""
+        tool = {"tool": f"snn_event {__version__} (Python)", "kernels": kernels()}
+        network = np.frombuffer(self._network.to_bytes(), np.uint8)
+        return {**tool, "network": digest(network), **self._asked}
 
     def _batch(self, values: NDArray[Any]) -> Any:
         return values[0] if self._outcomes.single else values
@@ -229,13 +246,50 @@ class ConvertedSNN:
     of sc-neurocore's class of this name.
     """
 
-    def __init__(self, network: Network, T: int, report: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        network: Network | None = None,
+        T: int | None = None,
+        report: Mapping[str, Any] | None = None,
+        *,
+        weights: Sequence[Any] | None = None,
+        biases: Sequence[Any] | None = None,
+        thresholds: Sequence[Any] | None = None,
+        initial_membrane_fraction: float = 0.0,
+    ) -> None:
+        """A network, or one made of the layers of a fully connected net as sc-neurocore has them.
+
+        Args:
+            network: the network itself.
+            T: steps of a run; those that the network was made for, or 256, if it is not given.
+            report: what a conversion did.
+            weights: `(outputs, inputs)` of every layer, dense or sparse, instead of a network.
+            biases: current of every step, for every layer; None where there is none.
+            thresholds: a number for every layer.
+            initial_membrane_fraction: potential before the first step, in thresholds.
+        """
+        if (network is None) == (weights is None) or (weights is None) != (thresholds is None):
+            raise ValueError("give either a network, or weights= and thresholds=")
+        if network is None:
+            network = of_layers(weights or [], biases, thresholds or [], initial_membrane_fraction)
+        elif biases is not None:
+            raise ValueError("biases= goes with weights=; a network has its own")
+        said = json.loads(network.provenance)
         #: The network itself.
         self.network = network
         #: Steps of a run.
-        self.T = T
-        #: What the conversion did, layer by layer, if this network was just converted.
-        self.report = report
+        self.T = (_stated_steps(network) or DEFAULT_STEPS) if T is None else T
+        #: What the conversion did, layer by layer, if it is known; it is kept by :meth:`save`.
+        self.report = said.get("report") if report is None else report
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the network comes from: tool, model and calibration samples with their digests, options, report."""
+        said: dict[str, Any] = json.loads(self.network.provenance)
+        said["options"] = {**said.get("options", {}), "T": self.T}
+        if self.report is not None:
+            said["report"] = dict(self.report)
+        return said
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], T: int | None = None) -> ConvertedSNN:
@@ -243,19 +297,20 @@ class ConvertedSNN:
 
         `T` is the number of steps of a run; if it is not given, that of the file, or 256 if the file has none.
         """
-        network = Network.load(path)
-        if T is None:
-            T = _stated_steps(network) or DEFAULT_STEPS
-        return cls(network, T)
+        return cls(Network.load(path), T)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a `net.bin`, which the command line runs too; complete or not at all."""
-        network = self.network
-        if _stated_steps(network) != self.T:
-            said = json.loads(network.provenance)
-            said["options"] = {**said.get("options", {}), "T": self.T}
-            network = network.with_provenance(json.dumps(said))
-        network.save(path)
+        """Writes a `net.bin`, which the command line runs too; complete or not at all.
+
+        What the file says about its origin is bounded: of a report that is too long, the layers are left out.
+
+        Raises:
+            ValueError: if that is a file that the network was made of, which would be lost.
+        """
+        said = self.provenance
+        if len(json.dumps(said)) > LONGEST_PROVENANCE and "report" in said:
+            said["report"] = {**said["report"], "layers": [], "shortened": True}
+        self.network.with_provenance(json.dumps(said)).save(path)
 
     def __repr__(self) -> str:
         sizes = " -> ".join(
@@ -372,7 +427,11 @@ class ConvertedSNN:
                 spikes=spikes,
                 progress=bar,
             )
-        return Run(self.network, outcomes)
+        options = {"T": outcomes.T, "encoding": "raster" if given is flags else encoding, "mode": mode}
+        if encoding == "poisson":
+            options["seed"] = seed
+        assert given is not None
+        return Run(self.network, outcomes, {"input": {"shape": list(given.shape), **digest(given)}, "options": options})
 
     def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
         """Output spike counts, `(n,)` or `(N, n)`. The options are those of :meth:`simulate`."""

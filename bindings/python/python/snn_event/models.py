@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snn_event._snn_event import Model, Network, from_arrays, from_state_dict, read_npz, read_state_dict
-from snn_event.samples import as_floats
+from snn_event.samples import as_floats, digest
 from snn_event.torch_export import export, is_torch_module, read_exported, sample_shape
 
 __all__ = ["Found", "of_layers", "read"]
@@ -129,7 +129,7 @@ def _of_state_dict(model: Mapping[Any, Any], layers: str | os.PathLike[str] | No
             # Counters such as a batch-norm's num_batches_tracked.
             continue
         array = as_floats(values)
-        crc = zlib.crc32(np.ascontiguousarray(array), zlib.crc32(str(name).encode(), crc))
+        crc = zlib.crc32(f"{name} {digest(array)}".encode(), crc)
         tensors.append((str(name), array))
     if not tensors:
         raise ValueError(f"the state dict holds no tensors of floating-point numbers; {_ALLOWED}")

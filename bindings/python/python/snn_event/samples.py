@@ -88,7 +88,8 @@ def as_calibration(samples: Any) -> NDArray[np.float32]:
 
 def digest(values: NDArray[Any]) -> dict[str, str]:
     """A digest of the bytes of an array, under its name: CRC-32."""
-    return {"crc32": f"{zlib.crc32(np.ascontiguousarray(values)):08x}"}
+    contiguous: Any = np.ascontiguousarray(values)
+    return {"crc32": f"{zlib.crc32(contiguous):08x}"}
 
 
 def _is_array(value: Any) -> bool:
