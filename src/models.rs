@@ -57,7 +57,7 @@ pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Mode
             let tensors = StateDict::read(path).with_context(at)?;
             let Some(layers) = layers else {
                 bail!(
-                    "{}: {}\nthe flag for the list is --layers LAYERS.TOML",
+                    "{}: a layer list is needed, given with --layers LAYERS.TOML: {}",
                     path.display(),
                     tensors.request()
                 )

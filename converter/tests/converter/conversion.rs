@@ -381,7 +381,7 @@ fn options_and_samples_that_do_not_fit_are_refused() {
     };
     let error = refused(None, Options::default());
     assert!(matches!(&error, ConvertError::NoSamples { node } if node == "relu1"), "{error}");
-    assert!(error.to_string().contains("--calib"), "{error}");
+    assert!(error.to_string().contains("calibration samples"), "{error}");
     for (samples, options, part) in [
         (&x[..71], Options::default(), "71 calibration numbers"),
         (&x[..0], Options::default(), "0 calibration numbers"),
