@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
@@ -36,7 +36,7 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
     labels: Option<PathBuf>,
 
-    /// Write the spike counts of the last population, (N, n) uint32
+    /// Write the spike counts of the last population, (N, n) uint32; int64 if spikes may be negative
     #[arg(long, value_parser = output::file(), value_name = "COUNTS.NPY")]
     counts: Option<PathBuf>,
 
@@ -44,7 +44,7 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
-    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
+    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr; .values where not all are 1
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
@@ -99,9 +99,32 @@ struct Report {
     seconds_per_sample: f64,
     seconds: f64,
     predictions: Vec<usize>,
+    /// Of runs until the network is quiet, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<QuietReport>,
     /// Multiply-adds spent once per sample on constant currents.
     drive_operations: u64,
     populations: Vec<PopulationReport>,
+}
+
+#[derive(Serialize)]
+struct QuietReport {
+    /// Samples in which the network came to rest.
+    samples: usize,
+    /// Steps after which it did, of every sample.
+    after: Vec<Option<u64>>,
+    mean_steps: f64,
+    most_steps: u64,
+}
+
+impl QuietReport {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let after: Vec<Option<u64>> = outcomes.iter().map(|outcome| outcome.quiet_after).collect();
+        let rested: Vec<u64> = after.iter().flatten().copied().collect();
+        let mean_steps = rested.iter().sum::<u64>() as f64 / rested.len().max(1) as f64;
+        let most_steps = rested.iter().copied().max().unwrap_or(0);
+        Self { samples: rested.len(), after, mean_steps, most_steps }
+    }
 }
 
 #[derive(Serialize)]
@@ -134,8 +157,8 @@ impl Run {
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let (input, steps, keep) = (&samples.input, samples.steps, self.spikes.is_some());
-            let mut portion = run_batch(range, side_by_side, &simulator, input, steps, keep, |ended| {
+            let (input, until, keep) = (&samples.input, samples.until, self.spikes.is_some());
+            let mut portion = run_batch(range, side_by_side, &simulator, input, until, keep, |ended| {
                 bar.inc(ended as u64);
                 Ok::<_, NetworkError>(())
             })?;
@@ -178,9 +201,15 @@ impl Run {
     fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
-            let counts: Vec<u32> =
-                outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied()).collect();
-            write_npy(path, &shape, &counts)?;
+            let counts = outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied());
+            if network.emission(network.output()).negative {
+                write_npy(path, &shape, &counts.collect::<Vec<i64>>())?;
+            } else {
+                let counts: Vec<u32> = counts.map(u32::try_from).collect::<Result<_, _>>().context(
+                    "a neuron's spike count does not fit the 32 bits of --counts; run fewer steps",
+                )?;
+                write_npy(path, &shape, &counts)?;
+            }
         }
         if let Some(path) = &self.potentials {
             let potentials: Vec<f32> =
@@ -237,6 +266,7 @@ impl Run {
             seconds_per_sample: seconds / outcomes.len() as f64,
             seconds,
             predictions,
+            quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
             drive_operations: outcomes.iter().map(|outcome| outcome.drive_operations).sum(),
             populations,
         }
@@ -275,6 +305,12 @@ impl Report {
         if let Some(accuracy) = self.accuracy {
             let right = (accuracy * self.samples as f64).round();
             text += &format!("accuracy: {} ({right} of {})\n\n", output::percent(accuracy), self.samples);
+        }
+        if let Some(quiet) = &self.quiet {
+            text += &format!(
+                "quiet: {} of {} samples, after {:.1} steps on average, {} at most\n\n",
+                quiet.samples, self.samples, quiet.mean_steps, quiet.most_steps
+            );
         }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
         let rows = self.populations.iter().map(|population| {

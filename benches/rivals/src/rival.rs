@@ -1,4 +1,4 @@
-use snn_engine::{Connectivity, Network, Neuron, PopulationId, Sample};
+use snn_engine::{Accumulator, Connectivity, IntegrateFire, Network, Neuron, PopulationId, Sample};
 
 /// Why a rival cannot run a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +20,8 @@ pub trait Rival {
     fn counts(&self, population: PopulationId) -> Counts;
 }
 
-/// Refuses what neither rival runs.
-pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
+/// Refuses neurons that no rival runs.
+pub(crate) fn check_neurons(network: &Network) -> Result<(), Unsupported> {
     for id in network.ids() {
         let population = network.population(id);
         if let Neuron::MaxPool(_) = population.neuron() {
@@ -30,7 +30,23 @@ pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
                 population.name()
             )));
         }
+        if let Neuron::Model(model) = population.neuron()
+            && model.as_model::<IntegrateFire>().is_none()
+            && model.as_model::<Accumulator>().is_none()
+        {
+            return Err(Unsupported(format!(
+                "population `{}` has neurons of the model `{}`",
+                population.name(),
+                model.description().name
+            )));
+        }
     }
+    Ok(())
+}
+
+/// Refuses what the rivals that run population by population do not run.
+pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
+    check_neurons(network)?;
     for projection in network.projections() {
         if projection.delay() > 0 {
             let name = network.population(projection.target()).name();

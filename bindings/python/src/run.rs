@@ -8,7 +8,9 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
+use snn_engine::{
+    AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, Until, default_threads, run_batch,
+};
 
 use crate::array::{self, Samples};
 use crate::error;
@@ -41,7 +43,7 @@ impl From<NetworkError> for Stopped {
 /// How to run.
 struct Plan {
     mode: Mode,
-    steps: u32,
+    until: Until,
     threads: usize,
     keep_spikes: bool,
 }
@@ -81,7 +83,7 @@ fn run_all(
                 // Dropped when the work ends, also by a panic: that is the sign.
                 let _ended = ended;
                 let all = 0..input.samples();
-                run_batch(all, side_by_side, &simulator, input, plan.steps, plan.keep_spikes, on_ended)
+                run_batch(all, side_by_side, &simulator, input, plan.until, plan.keep_spikes, on_ended)
             });
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
                 if interruption.is_none() {
@@ -117,6 +119,8 @@ pub struct Outcomes {
     sizes: Vec<(usize, u64)>,
     /// Neurons of the last population.
     width: usize,
+    /// Whether spikes of the last population may be negative.
+    signed: bool,
     /// Potentials of the last population.
     potentials: usize,
     /// Whether the input was one sample without an axis of samples.
@@ -149,16 +153,36 @@ impl Outcomes {
 
 #[pymethods]
 impl Outcomes {
-    /// Spikes of every neuron of the last population, `(N, n)`.
+    /// The sum of the values of the spikes of every neuron of the last population, `(N, n)`: their number where all
+    /// values are 1. uint32, or int64 if spikes may be negative.
     #[getter]
-    fn counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<u32>> {
-        self.gather(py, self.width, |outcome| outcome.counts.clone())
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if self.signed {
+            return Ok(self.gather(py, self.width, |outcome| outcome.counts.clone()).into_any());
+        }
+        let all = self.outcomes.iter().flat_map(|outcome| &outcome.counts);
+        if let Some(count) = all.copied().find(|&count| u32::try_from(count).is_err()) {
+            return Err(PyValueError::new_err(format!(
+                "a neuron's count of {count} does not fit 32 bits; run fewer steps"
+            )));
+        }
+        // All fit, as was just seen.
+        let narrow = |outcome: &Outcome| outcome.counts.iter().map(|&count| count as u32).collect();
+        Ok(self.gather(py, self.width, narrow).into_any())
     }
 
     /// Potentials of the last population after the last step, `(N, n)`, or `(N, 0)` if it has none.
     #[getter]
     fn potentials<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
         self.gather(py, self.potentials, |outcome| outcome.potentials.clone())
+    }
+
+    /// After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given length.
+    #[getter]
+    fn quiet_after<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        // No run is longer than 2^32 steps.
+        let after = self.outcomes.iter().map(|outcome| outcome.quiet_after.map_or(-1, |steps| steps as i64));
+        after.collect::<Vec<_>>().into_pyarray(py)
     }
 
     /// The class as the command line tells it, `(N,)`.
@@ -223,7 +247,7 @@ impl Outcomes {
 /// How the user asked for a run.
 pub struct Asked<'a, 'py> {
     pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
-    pub raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+    pub raster: Option<Bound<'py, PyAny>>,
     pub steps: Option<u32>,
     pub encoding: &'a str,
     pub seed: u64,
@@ -231,6 +255,7 @@ pub struct Asked<'a, 'py> {
     pub mode: &'a str,
     pub keep_spikes: bool,
     pub progress: Option<Py<PyAny>>,
+    pub until_quiet: bool,
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
@@ -247,9 +272,17 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
         (None, Some(raster)) => array::raster(&network.inner, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
-    let steps = steps(asked.steps, &samples)?;
+    let steps = if asked.until_quiet {
+        match asked.steps {
+            Some(0) => return Err(error::argument("T", "0", "numbers of steps from 1 on")),
+            steps => steps.unwrap_or(QUIET_STEPS),
+        }
+    } else {
+        steps(asked.steps, &samples)?
+    };
+    let until = if asked.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let threads = threads.min(samples.input.samples());
-    let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
+    let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
     let network = &network.inner;
     let output = network.population(network.output());
@@ -261,11 +294,15 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
             .map(|id| (network.population(id).size(), network.dense_operations(id)))
             .collect(),
         width: output.size(),
+        signed: network.emission(network.output()).negative,
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
         single: samples.single,
         steps,
     })
 }
+
+/// The most steps of a run until the network is quiet, if nothing is said.
+const QUIET_STEPS: u32 = 10_000;
 
 fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
     let given = samples.input.steps();

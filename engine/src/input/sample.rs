@@ -3,6 +3,7 @@ use super::stimulus::{Stimulus, check_source, given_twice};
 use crate::error::NetworkError;
 use crate::network::{Network, PopulationId};
 use crate::record::Raster;
+use crate::spikes::SpikeSlice;
 
 /// All that a network is given for one sample: constant currents, and spikes of its sources.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +20,10 @@ impl Sample {
     /// # Errors
     /// As [`Stimulus::new`].
     pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
-        let lists: Vec<_> = self.spikes.iter().map(|(id, raster)| (*id, raster.step(step))).collect();
-        Stimulus::new(network, &lists)
+        Stimulus::with(
+            network,
+            self.spikes.iter().map(|(id, raster)| (*id, raster.with_values(step))).collect(),
+        )
     }
 
     /// Checks the spikes of one step as [`stimulus`](Self::stimulus) does.
@@ -35,8 +38,33 @@ impl Sample {
     }
 
     /// The spikes that one source is given in one step.
-    pub(crate) fn of(&self, id: PopulationId, step: usize) -> &[u32] {
-        self.spikes.iter().find(|(given, _)| *given == id).map_or(&[], |(_, raster)| raster.step(step))
+    pub(crate) fn of(&self, id: PopulationId, step: usize) -> SpikeSlice<'_> {
+        self.spikes
+            .iter()
+            .find(|(given, _)| *given == id)
+            .map_or(SpikeSlice::default(), |(_, raster)| raster.with_values(step))
+    }
+
+    /// The step from which on it has no spikes.
+    pub(crate) fn silent_from(&self) -> u64 {
+        let last = |raster: &Raster| {
+            // Starts ascend, and stay where they are in silent steps.
+            let all = raster.neurons().len();
+            raster.starts().partition_point(|&start| start < all) as u64
+        };
+        self.spikes.iter().map(|(_, raster)| last(raster)).max().unwrap_or(0)
+    }
+
+    /// The first step from `step` on in which it has spikes.
+    pub(crate) fn next_spikes(&self, step: u64) -> Option<u64> {
+        let next = |raster: &Raster| {
+            let step = usize::try_from(step).ok()?;
+            let start = *raster.starts().get(step)?;
+            // The last step that starts where this one does, unless nothing follows.
+            let next = raster.starts().partition_point(|&other| other <= start) - 1;
+            (next < raster.steps()).then_some(next as u64)
+        };
+        self.spikes.iter().filter_map(|(_, raster)| next(raster)).min()
     }
 
     /// Checks the spikes of all steps.

@@ -1,22 +1,27 @@
 use std::sync::Arc;
 
+use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::{Input, Sample};
 use crate::network::{Layout, Network, PopulationId};
-use crate::neuron::Neuron;
 use crate::record::{Raster, Statistics};
 use crate::simulator::{Observer, Simulator};
+use crate::spikes::SpikeSlice;
 
 /// What one sample gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Spikes of every neuron of the output population, in the user's order.
-    pub counts: Vec<u32>,
+    /// The sum of the values of the spikes of every neuron of the output population, in the user's order: with spikes of
+    /// value 1 their number.
+    pub counts: Vec<i64>,
     /// Potentials `v` of the output population after the last step, in the user's order.
     pub potentials: Vec<f32>,
     /// The predicted class: the largest potential of a read-out population, else the largest count; the
     /// lowest index among equals.
     pub class: usize,
+    /// After how many steps the network was quiet, in a run [until it is](Until::Quiet); `None` if it was not at the
+    /// limit, and in runs of a given length.
+    pub quiet_after: Option<u64>,
     /// What happened in the run.
     pub statistics: Statistics,
     /// Multiply-adds spent once on constant currents.
@@ -29,16 +34,16 @@ pub struct Outcome {
 pub(super) struct Recorder<'a> {
     network: &'a Network,
     output: PopulationId,
-    counts: Vec<u32>,
+    counts: Vec<i64>,
     kept: Option<Vec<Raster>>,
-    in_user_order: Vec<u32>,
+    in_user_order: Vec<(u32, i32)>,
 }
 
 impl Observer for Recorder<'_> {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
         if population == self.output {
-            for &neuron in neurons {
-                self.counts[neuron as usize] += 1;
+            for (neuron, value) in spikes.iter() {
+                self.counts[neuron as usize] += i64::from(value);
             }
         }
         if let Some(rasters) = &mut self.kept {
@@ -47,13 +52,17 @@ impl Observer for Recorder<'_> {
                 raster.push_step(&[]);
             }
             let layout = self.network.population(population).layout();
-            self.in_user_order.clear();
-            self.in_user_order
-                .extend(neurons.iter().map(|&neuron| layout.user_index(neuron as usize) as u32));
-            if !matches!(layout, Layout::Flat(_)) {
-                self.in_user_order.sort_unstable();
+            if let Layout::Flat(_) = layout {
+                return raster.push(spikes);
             }
-            raster.push_step(&self.in_user_order);
+            self.in_user_order.clear();
+            // A neuron's place in the user's order is below 2^32, as its id is.
+            let in_user_order =
+                spikes.iter().map(|(neuron, value)| (layout.user_index(neuron as usize) as u32, value));
+            self.in_user_order.extend(in_user_order);
+            self.in_user_order.sort_unstable();
+            let (neurons, values): (Vec<u32>, Vec<i32>) = self.in_user_order.iter().copied().unzip();
+            raster.push(SpikeSlice::of(&neurons, &values));
         }
     }
 }
@@ -67,21 +76,29 @@ impl<'a> Recorder<'a> {
     }
 
     /// The outcome of a run, from the potentials `v` that the output population has after it.
-    pub(super) fn outcome(self, v: &[f32], statistics: &Statistics, sample: &Sample) -> Outcome {
+    pub(super) fn outcome(
+        self,
+        v: &[f32],
+        statistics: &Statistics,
+        sample: &Sample,
+        quiet_after: Option<u64>,
+    ) -> Outcome {
         let population = self.network.population(self.output);
         let layout = population.layout();
         let places = || (0..population.size()).map(|index| layout.neuron_at(index));
-        let counts: Vec<u32> = places().map(|neuron| self.counts[neuron]).collect();
+        let counts: Vec<i64> = places().map(|neuron| self.counts[neuron]).collect();
         let potentials: Vec<f32> =
             if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
-        let class = match population.neuron() {
-            Neuron::Accumulator(_) => first_largest(&potentials),
-            _ => first_largest(&counts),
+        let class = if population.neuron().is_read_out() {
+            first_largest(&potentials)
+        } else {
+            first_largest(&counts)
         };
         Outcome {
             counts,
             potentials,
             class,
+            quiet_after,
             statistics: statistics.clone(),
             drive_operations: sample.drive.operations(),
             spikes: self.kept,
@@ -89,7 +106,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// Runs one sample of an input for `steps` steps from the beginning.
+/// Runs one sample of an input from the beginning, for so many steps or until the network is quiet.
 ///
 /// # Errors
 /// If the sample does not fit the network.
@@ -97,16 +114,23 @@ pub fn run_sample(
     simulator: &mut dyn Simulator,
     input: &Input,
     index: usize,
-    steps: u32,
+    until: impl Into<Until>,
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
     let network = Arc::clone(simulator.network());
-    let sample = input.sample(&network, index, steps)?;
+    let until = until.into();
+    let sample = input.sample(&network, index, until.most())?;
     let mut recorder = Recorder::new(&network, keep_spikes);
     simulator.start(&sample.drive);
-    simulator.run(&sample, u64::from(steps), &mut recorder)?;
+    let quiet_after = match until {
+        Until::Steps(steps) => {
+            simulator.run(&sample, u64::from(steps), &mut recorder)?;
+            None
+        }
+        Until::Quiet { limit } => simulator.run_until_quiet(&sample, u64::from(limit), &mut recorder)?,
+    };
     let v = simulator.potentials(network.output());
-    Ok(recorder.outcome(&v, simulator.statistics(), &sample))
+    Ok(recorder.outcome(&v, simulator.statistics(), &sample, quiet_after))
 }
 
 /// The place of the largest value, the first among equals; 0 if there are none.

@@ -141,10 +141,9 @@ impl Simulator for WindowSimulator {
             Strategy::Steps(event) => event.step(stimulus),
             Strategy::Windows(windows) => {
                 windows.alone();
-                windows.run(1, |id, _| stimulus.of(id));
+                windows.run(1, |id, _| stimulus.with_values(id));
                 for (list, train) in windows.spikes.lists.iter_mut().zip(&windows.trains) {
-                    list.clear();
-                    list.extend_from_slice(train.last(1));
+                    list.take(train.last(1));
                 }
                 &windows.spikes
             }
@@ -155,6 +154,58 @@ impl Simulator for WindowSimulator {
         match &self.strategy {
             Strategy::Steps(event) => event.state(),
             Strategy::Windows(windows) => windows.state(0),
+        }
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        match &mut self.strategy {
+            Strategy::Steps(event) => event.is_quiet(),
+            Strategy::Windows(windows) => windows.is_quiet(),
+        }
+    }
+
+    /// In windows that grow; where the last event was is known from their spikes.
+    fn run_until_quiet(
+        &mut self,
+        sample: &Sample,
+        limit: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<u64>, NetworkError> {
+        /// Steps of the first window.
+        const FIRST: u64 = 8;
+        if let Strategy::Steps(event) = &mut self.strategy {
+            return event.run_until_quiet(sample, limit, observer);
+        }
+        let silent = sample.silent_from();
+        let mut wanted = FIRST;
+        loop {
+            let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
+            if windows.step >= silent && windows.is_quiet() {
+                return Ok(Some(windows.step));
+            }
+            let first = windows.step;
+            if first >= limit {
+                return Ok(None);
+            }
+            // Neurons that move in every step may come to rest without an event.
+            let steps = if windows.rests_after_events() {
+                windows.window(wanted.min(limit - first)) as u64
+            } else {
+                1
+            };
+            self.run(sample, steps, observer)?;
+            let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
+            if windows.step >= silent && windows.is_quiet() {
+                windows.go_back(windows.quiet_from(first).max(silent));
+            }
+            wanted *= 2;
+        }
+    }
+
+    fn now(&self) -> u64 {
+        match &self.strategy {
+            Strategy::Steps(event) => event.now(),
+            Strategy::Windows(windows) => windows.step,
         }
     }
 
@@ -210,8 +261,9 @@ impl Simulator for WindowSimulator {
             for id in self.network.ids() {
                 let fired = windows.trains[id.index()].arriving(0, sound);
                 for (step, of_window) in (first..).zip(0..sound) {
-                    if !fired.of(of_window).is_empty() {
-                        observer.spikes(id, step, fired.of(of_window));
+                    let spikes = fired.of(of_window);
+                    if !spikes.is_empty() {
+                        observer.spikes(id, step, spikes.settled());
                     }
                 }
             }
