@@ -19,7 +19,7 @@ use crate::lower::{Fitted, Kind, Lowered, Part, Plan, Scaling, lower_fitted};
 use rayon::prelude::*;
 use snn_engine::{
     Drive, EventSimulator, Layout, Network, NetworkError, Observer, PopulationId, Raster, Sample, Simulator,
-    Stimulus, WindowSimulator, default_threads, run_samples,
+    SpikeSlice, Stimulus, WindowSimulator, default_threads, run_samples,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -325,12 +325,12 @@ struct Noted {
 }
 
 impl Observer for Noted {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
         if population == self.population {
             while (self.raster.steps() as u64) < step {
                 self.raster.push_step(&[]);
             }
-            self.raster.push_step(neurons);
+            self.raster.push(spikes);
         }
     }
 }
