@@ -184,7 +184,7 @@ def _watched_trace() -> Any:
         channels = int(x.shape[1])
         return (x.reshape(-1, channels, weights.shape[0]) @ torch.from_numpy(weights).to(x.device)).reshape(-1, channels, *sizes)
 
-    class WatchedTrace(TorchFunctionMode):
+    class _WatchedTrace(TorchFunctionMode):
         def __init__(self) -> None:
             super().__init__()
             self.left: list[str] = []
@@ -219,7 +219,7 @@ def _watched_trace() -> Any:
                 if place not in self.left:
                     self.left.append(place)
 
-    return WatchedTrace()
+    return _WatchedTrace()
 
 
 def _of_torch(file: str) -> bool:
