@@ -3,6 +3,7 @@
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
+//! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
 //! - [`atomic`]: a file that appears under its name only when it is complete.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
@@ -24,6 +25,7 @@ mod map;
 pub mod net;
 pub mod npy;
 pub mod npz;
+pub mod samples;
 pub mod spikes;
 
 pub use array::{Array, Values};
@@ -31,7 +33,7 @@ pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
 pub use error::{FormatError, Origin, Place};
 pub use map::Source;
-pub use net::{Description, NetFile, read_net, write_net};
+pub use net::{Basis, Description, InputRange, NetFile, RunLength, Unit, read_net, write_net};
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
 pub use spikes::SpikeWriter;
