@@ -1,10 +1,10 @@
-//! The golden cases of `tests/data/golden`, spike for spike and with their final potentials.
+//! The golden cases of `engine/tests/golden`, spike for spike and with their final potentials.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use snn_engine::*;
-use snn_formats::{Array, NpzReader};
 
 use crate::laws::simulators;
 
@@ -17,57 +17,81 @@ struct Golden {
 }
 
 fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|e| e == "npz")).collect();
+        entries.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
     files.sort();
     files
 }
 
-fn raster(array: Array) -> Raster {
-    let neurons = array.shape[1];
-    encode::given(neurons, &array.into_spikes().unwrap()).unwrap()
+fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap()
+}
+
+/// Every number of the cases is a multiple of a power of two that f32 holds.
+fn number(value: &Value) -> f32 {
+    let exact = value.as_f64().unwrap();
+    let number = exact as f32;
+    assert_eq!(f64::from(number), exact, "{exact} is no f32");
+    number
+}
+
+fn numbers(value: &Value) -> Vec<f32> {
+    list(value).iter().map(number).collect()
+}
+
+fn id(value: &Value) -> u32 {
+    u32::try_from(value.as_u64().unwrap()).unwrap()
+}
+
+fn raster(value: &Value) -> Raster {
+    let mut raster = Raster::new();
+    for step in list(value) {
+        raster.push_step(&list(step).iter().map(id).collect::<Vec<_>>());
+    }
+    raster
+}
+
+fn sparse(rows: &Value, width: usize) -> Rows {
+    let (mut starts, mut columns, mut weights) = (vec![0], vec![], vec![]);
+    for row in list(rows) {
+        for pair in list(row) {
+            columns.push(id(&pair[0]));
+            weights.push(number(&pair[1]));
+        }
+        starts.push(weights.len() as u64);
+    }
+    Rows::Sparse(SparseRows::from_columns(width, starts, columns, weights).unwrap())
 }
 
 fn golden(path: &Path) -> Golden {
-    let mut npz = NpzReader::open(path).unwrap();
-    let mut number = |name: &str| npz.read(name).unwrap().into_f32().unwrap()[0];
-    let (theta, start) = (number("theta"), number("v_start"));
-    let reset = match npz.read("reset").unwrap().into_text().unwrap().as_str() {
-        "subtract" => Reset::Subtract,
-        "zero" => Reset::Zero,
-        other => panic!("{}: reset is `{other}`", path.display()),
+    let case: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let reset = match case["reset"].as_str() {
+        Some("subtract") => Reset::Subtract,
+        Some("zero") => Reset::Zero,
+        other => panic!("{}: reset is {other:?}", path.display()),
     };
-    let given = npz.read("raster").unwrap();
     let mut builder = NetworkBuilder::new();
-    let mut source = builder.population("input", Layout::Flat(given.shape[1] as u32), Neuron::Source);
+    let mut source = builder.population("input", Layout::Flat(id(&case["inputs"])), Neuron::Source);
     let mut expected = vec![];
-    for layer in 0.. {
-        if !npz.contains(&format!("W{layer}")) {
-            break;
-        }
-        let weights = npz.read(&format!("W{layer}")).unwrap();
-        let (outputs, inputs) = (weights.shape[0], weights.shape[1]);
-        let by_target = weights.into_f32().unwrap();
-        let by_source: Vec<f32> =
-            (0..inputs * outputs).map(|i| by_target[i % outputs * inputs + i / outputs]).collect();
+    for (at, layer) in list(&case["layers"]).iter().enumerate() {
+        let bias = numbers(&layer["bias"]);
+        let n = bias.len();
         let neuron = Neuron::IntegrateFire(IntegrateFire {
-            threshold: PerNeuron::same(theta).unwrap(),
-            bias: PerNeuron::repeating(npz.read(&format!("b{layer}")).unwrap().into_f32().unwrap().into())
-                .unwrap(),
-            start: PerNeuron::same(start).unwrap(),
+            threshold: PerNeuron::same(number(&case["threshold"])).unwrap(),
+            bias: PerNeuron::repeating(bias.into()).unwrap(),
+            start: PerNeuron::same(number(&case["start"])).unwrap(),
             reset,
         });
-        let target = builder.population(format!("layer{layer}"), Layout::Flat(outputs as u32), neuron);
-        let rows = Rows::Sparse(SparseRows::from_dense(outputs, &by_source).unwrap());
-        builder.projection(source, target, 0, Connectivity::Rows(rows));
-        let spikes = raster(npz.read(&format!("spikes{layer}")).unwrap());
-        expected.push((target, spikes, npz.read(&format!("v_end{layer}")).unwrap().into_f32().unwrap()));
+        let target =
+            builder.population(format!("layer{at}"), Layout::Flat(u32::try_from(n).unwrap()), neuron);
+        builder.projection(source, target, 0, Connectivity::Rows(sparse(&layer["rows"], n)));
+        expected.push((target, raster(&layer["spikes"]), numbers(&layer["potentials"])));
         source = target;
     }
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    Golden { name, network: Arc::new(builder.build().unwrap()), raster: raster(given), expected }
+    Golden { name, network: Arc::new(builder.build().unwrap()), raster: raster(&case["raster"]), expected }
 }
 
 impl Golden {
