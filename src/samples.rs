@@ -115,7 +115,8 @@ impl InputArgs {
     pub fn read(&self, net: &Net) -> Result<Samples> {
         let array = snn_formats::npy::read(&self.input)?;
         let mut notes = vec![];
-        let input = self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
+        let input =
+            self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
         let steps = self.steps_of(&input, net)?;
         let constant = self.encoding == EncodingName::Constant;

@@ -88,6 +88,12 @@ impl Input {
         self.samples
     }
 
+    /// Whether samples are constant currents.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        matches!(self.kind, Kind::Values(_, Encoding::Constant))
+    }
+
     /// The number of steps for which there is input, if it is limited.
     #[must_use]
     pub fn steps(&self) -> Option<usize> {

@@ -111,7 +111,7 @@ pub use error::NetworkError;
 pub use event::EventSimulator;
 pub use id::PopulationId;
 pub use input::{Encoding, Input};
-pub use network::{Layout, Network, Population, Projection};
+pub use network::{DenseOperations, Layout, Network, Population, Projection};
 pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, Reset, first_crossing};
 pub use outcome::{
     AnySimulator, Mode, Outcome, Parting, first_parting, parting_at_end, run_batch, run_sample,

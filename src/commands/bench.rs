@@ -10,7 +10,7 @@ use snn_rivals::{LayerStudy, Study, Times, Unsupported, study};
 
 use crate::commands::{Usage, generate};
 use crate::output;
-use crate::samples::{DEFAULT_STEPS, EncodingName, InputArgs, NetArgs};
+use crate::samples::{DEFAULT_STEPS, EncodingName, InputArgs, Net, NetArgs};
 
 /// Time a network on this machine beside its rivals: dense products over all steps, and the plain scatter loop.
 ///
@@ -118,12 +118,12 @@ struct RivalReport {
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
-        let network = self.net.read()?;
-        let (input, steps) = self.input(&network)?;
+        let net = self.net.read()?;
+        let (network, (input, steps)) = (&net.network, self.input(&net)?);
         let samples = usize::from(self.samples).min(input.samples());
         let time = Duration::from_secs(u64::from(self.time));
-        let study = study(&network, &input, samples, steps, time)?;
-        let report = self.report(&network, &study);
+        let study = study(network, &input, samples, steps, time)?;
+        let report = self.report(network, &study);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -133,7 +133,8 @@ impl Bench {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn input(&self, network: &Network) -> Result<(Input, u32)> {
+    fn input(&self, net: &Net) -> Result<(Input, u32)> {
+        let network = &net.network;
         if let Some(path) = &self.input {
             let args = InputArgs {
                 input: path.clone(),
@@ -142,7 +143,8 @@ impl Bench {
                 seed: self.seed,
                 batch_range: None,
             };
-            let samples = args.read(network)?;
+            let samples = args.read(net)?;
+            output::notes(&samples.notes);
             return Ok((samples.input, samples.steps));
         }
         let Some(rate) = self.rate else {

@@ -40,6 +40,8 @@ struct Report {
     #[serde(rename = "T")]
     steps: u32,
     states_compared: u64,
+    /// What the user should know about the runs.
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parting: Option<PartingReport>,
 }
@@ -60,8 +62,10 @@ struct PartingReport {
 
 impl Check {
     pub fn run(self) -> Result<ExitCode> {
-        let network = self.net.read()?;
-        let samples = self.input.read(&network)?;
+        let net = self.net.read()?;
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        output::notes(&samples.notes);
         let steps = u64::from(samples.steps);
         let simulators =
             [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| AnySimulator::new(mode, network.clone()));
@@ -69,7 +73,7 @@ impl Check {
         let threads = threads(self.threads.map(usize::from));
         let partings =
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
-                let sample = samples.input.sample(&network, index, samples.steps)?;
+                let sample = samples.input.sample(network, index, samples.steps)?;
                 let mut parting =
                     first_parting(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
                 if parting.is_none() {
@@ -86,8 +90,9 @@ impl Check {
             samples: samples.range.len(),
             steps: samples.steps,
             states_compared: samples.range.len() as u64 * steps,
+            notes: samples.notes.clone(),
             parting: first
-                .map(|(sample, (mode, parting))| PartingReport::new(sample, mode, parting, &network)),
+                .map(|(sample, (mode, parting))| PartingReport::new(sample, mode, parting, network)),
         };
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;

@@ -10,12 +10,13 @@ use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
+use snn_formats::samples;
 use snn_formats::{Description, Source};
 
 use crate::commands::{Usage, inspect};
 use crate::models::{self, Model};
 use crate::output;
-use crate::samples::read_labels;
+use crate::samples::{note_on_shape, read_labels};
 
 /// Make a spiking network of a trained net.
 ///
@@ -159,23 +160,25 @@ enum ReadoutName {
 
 impl Convert {
     pub fn run(self) -> Result<ExitCode> {
-        let (model, notes) = models::read(&self.model, self.layers.as_deref())?;
+        let (model, mut notes) = models::read(&self.model, self.layers.as_deref())?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
         };
-        let calibration = self.calib.as_deref().map(|path| calibration(path, &ann)).transpose()?;
+        let calibration =
+            self.calib.as_deref().map(|path| calibration(path, &ann, &mut notes)).transpose()?;
         let samples = match (&calibration, &self.labels) {
             (Some(values), labels) => {
                 let count = values.len() / ann.input_shape().elements();
-                Some((values, labels.as_deref().map(|path| read_labels(path, count)).transpose()?))
+                let read = |path| read_labels(path, count, ann.output_shape().elements());
+                Some((values, labels.as_deref().map(read).transpose()?))
             }
             (None, _) => None,
         };
         let samples = samples.as_ref().map(|(values, labels)| Samples { values, labels: labels.as_deref() });
         let conversion = convert(&ann, samples.as_ref(), &self.options()?)
             .with_context(|| self.model.display().to_string())?;
-        let description = Description { provenance: self.provenance()? };
+        let description = Description { provenance: self.provenance()?, ..Description::default() };
         snn_formats::write_net(&self.out, &conversion.network, &description)?;
         if let Some(path) = &self.report {
             output::write_json(path, &conversion.report)?;
@@ -207,7 +210,7 @@ impl Convert {
             ))
             .into());
         }
-        let description = Description { provenance: self.provenance()? };
+        let description = Description { provenance: self.provenance()?, ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
         let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
         let report = inspect::Report::of(&self.out, Source::Mapped)?;
@@ -376,23 +379,14 @@ fn losses(report: &Report) -> String {
 }
 
 /// The calibration samples of a net.
-fn calibration(path: &Path, ann: &Ann) -> Result<Vec<f32>> {
+fn calibration(path: &Path, ann: &Ann, notes: &mut Vec<String>) -> Result<Vec<f32>> {
     let array = snn_formats::npy::read(path)?;
-    let (shape, wanted) = (array.shape.clone(), ann.input_shape().elements());
-    let samples = shape.first().copied().unwrap_or(0);
-    if shape.iter().skip(1).product::<usize>() != wanted || samples == 0 {
-        bail!(
-            "{}: calibration samples of shape {shape:?}; allowed is (N, …) with {wanted} numbers each: the net's input is {}",
-            path.display(),
-            ann.input_shape()
-        );
+    let at = || path.display().to_string();
+    let wanted = ann.input_shape().extents();
+    let batch = samples::batch("calibration samples", &array.shape, wanted).with_context(at)?;
+    if batch.samples == 0 {
+        bail!("{}: there are no calibration samples; allowed is at least one", path.display());
     }
-    if shape[1..] != *ann.input_shape().extents() {
-        eprintln!(
-            "note: calibration samples of shape {:?} are read as the net's input, {}",
-            &shape[1..],
-            ann.input_shape()
-        );
-    }
+    notes.extend(note_on_shape(&batch, wanted));
     Ok(array.into_f32()?)
 }

@@ -165,7 +165,7 @@ impl Generate {
                 "seed": self.seed,
             }),
         );
-        Description { provenance }
+        Description { provenance, ..Description::default() }
     }
 }
 

@@ -99,8 +99,8 @@ struct Report {
     seconds_per_sample: f64,
     seconds: f64,
     predictions: Vec<usize>,
-    /// Multiply-adds spent once per sample on constant currents.
-    drive_operations: u64,
+    /// What the user should know about the run.
+    notes: Vec<String>,
     populations: Vec<PopulationReport>,
 }
 
@@ -110,18 +110,27 @@ struct PopulationReport {
     neurons: usize,
     spikes: u64,
     rate: f64,
+    /// Weights that spikes delivered to it.
     synaptic_operations: u64,
+    /// Multiply-adds that a dense simulator makes in all steps for what arrives as spikes.
     dense_operations: u64,
+    /// Multiply-adds spent on its constant currents, once per sample.
+    drive_operations: u64,
+    /// Those that a dense simulator makes for them, once per sample.
+    dense_drive_operations: u64,
     updates: u64,
 }
 
 impl Run {
     pub fn run(self) -> Result<ExitCode> {
-        let network = self.net.read()?;
-        let samples = self.input.read(&network)?;
-        let labels =
-            self.labels.as_deref().map(|path| read_labels(path, samples.input.samples())).transpose()?;
-        let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, &network)).transpose()?;
+        let net = self.net.read()?;
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        let classes = network.population(network.output()).size();
+        let read = |path| read_labels(path, samples.input.samples(), classes);
+        let labels = self.labels.as_deref().map(read).transpose()?;
+        output::notes(&samples.notes);
+        let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, network)).transpose()?;
         let threads = threads(self.threads.map(usize::from));
         let simulator = AnySimulator::new(self.mode.mode(), network.clone());
         let (simulator, side_by_side) = simulator.over_threads(threads, samples.range.len());
@@ -148,8 +157,8 @@ impl Run {
         if let Some(writer) = spikes {
             writer.finish()?;
         }
-        self.write_arrays(&network, &outcomes)?;
-        let report = self.report(&network, &samples, labels.as_deref(), &outcomes, threads, seconds);
+        self.write_arrays(network, &outcomes)?;
+        let report = self.report(network, &samples, labels.as_deref(), &outcomes, threads, seconds);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -187,17 +196,24 @@ impl Run {
         for outcome in outcomes {
             sums += &outcome.statistics;
         }
+        let constant = samples.input.is_constant();
         let populations = network
             .ids()
             .map(|id| {
                 let (population, of) = (network.population(id), sums.of(id));
+                let dense = network.dense_operations(id, constant);
                 PopulationReport {
                     name: population.name().to_owned(),
                     neurons: population.size(),
                     spikes: of.spikes,
                     rate: of.spikes as f64 / (population.size().max(1) as f64 * sums.steps.max(1) as f64),
                     synaptic_operations: of.synaptic_operations,
-                    dense_operations: network.dense_operations(id) * sums.steps,
+                    dense_operations: dense.per_step * sums.steps,
+                    drive_operations: outcomes
+                        .iter()
+                        .map(|outcome| outcome.drive_operations[id.index()])
+                        .sum(),
+                    dense_drive_operations: dense.once * outcomes.len() as u64,
                     updates: of.updates,
                 }
             })
@@ -221,7 +237,7 @@ impl Run {
             seconds_per_sample: seconds / outcomes.len() as f64,
             seconds,
             predictions,
-            drive_operations: outcomes.iter().map(|outcome| outcome.drive_operations).sum(),
+            notes: samples.notes.clone(),
             populations,
         }
     }
@@ -261,32 +277,32 @@ impl Report {
             text += &format!("accuracy: {} ({right} of {})\n\n", output::percent(accuracy), self.samples);
         }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
+        let whole = |number: u64| output::count(per_sample(number).round() as u64);
+        let driven = self.populations.iter().any(|population| population.dense_drive_operations > 0);
         let rows = self.populations.iter().map(|population| {
-            vec![
+            let mut row = vec![
                 population.name.clone(),
                 output::count(population.neurons as u64),
                 format!("{:.1}", per_sample(population.spikes)),
                 output::percent(population.rate),
-                format!("{:.0}", per_sample(population.synaptic_operations)),
-                format!("{:.0}", per_sample(population.dense_operations)),
-                format!("{:.0}", per_sample(population.updates)),
-            ]
+                whole(population.synaptic_operations),
+                whole(population.dense_operations),
+            ];
+            if driven {
+                row.extend([whole(population.drive_operations), whole(population.dense_drive_operations)]);
+            }
+            row.push(whole(population.updates));
+            row
         });
-        let head = [
-            "per sample",
-            "neurons",
-            "spikes",
-            "rate",
-            "synaptic operations",
-            "dense operations",
-            "touched potentials",
-        ];
+        let mut head =
+            vec!["per sample", "neurons", "spikes", "rate", "synaptic\noperations", "dense\noperations"];
+        if driven {
+            head.extend(["constant\ncurrents", "dense\ncurrents"]);
+        }
+        head.push("touched\npotentials");
         text += &output::table(&head, rows).to_string();
-        if self.drive_operations > 0 {
-            text += &format!(
-                "\n\nconstant currents: {:.0} multiply-adds, once per sample",
-                per_sample(self.drive_operations)
-            );
+        if driven {
+            text += "\n\nconstant currents are made once per sample, here and in a dense simulator";
         }
         text += &format!("\n\ntime per sample: {}\n", output::duration(self.seconds_per_sample));
         text

@@ -24,7 +24,7 @@ fn the_main_job_tells_classes_accuracy_and_costs_per_population() {
     let folder = tempfile::tempdir().unwrap();
     let text = printed(folder.path(), RUN);
     for part in
-        ["predicted classes:\n  6 0 7 0", "accuracy: 98", "synaptic operations", "touched", "time per sample"]
+        ["predicted classes:\n  6 0 7 0", "accuracy: 98", "synaptic", "touched", "time per sample"]
     {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }

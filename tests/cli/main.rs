@@ -3,6 +3,7 @@
 mod bad_input;
 mod conversion;
 mod example;
+mod meaning;
 mod outputs;
 mod shared;
 mod state_dict;

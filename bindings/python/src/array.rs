@@ -3,25 +3,13 @@
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use snn_engine::{Encoding, Input, Network};
+use snn_formats::Description;
+use snn_formats::samples::{self, Misfit};
 
 use crate::error;
 
-/// How many samples an array of a shape holds, and whether it is one sample without an axis of samples.
-struct Batch {
-    samples: usize,
-    single: bool,
-}
-
-fn size(axes: &[usize]) -> usize {
-    axes.iter().product()
-}
-
-fn join(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn unfit(what: &str, shape: &[usize], allowed: &str) -> PyErr {
-    error::RaisedNetworkError::new_err(format!("{what} of shape ({}); allowed are {allowed}", join(shape)))
+fn unfit(misfit: Misfit) -> PyErr {
+    error::RaisedNetworkError::new_err(misfit.to_string())
 }
 
 /// Values in the order of the array, copied once: the array may be written to by other threads during the run.
@@ -34,55 +22,38 @@ pub fn copied<T: numpy::Element + Copy>(array: &PyReadonlyArrayDyn<'_, T>) -> Ve
     }
 }
 
-/// The input of a run, and whether it is one sample without an axis of samples.
+/// The input of a run.
 pub struct Samples {
     pub input: Input,
+    /// Whether it is one sample without an axis of samples.
     pub single: bool,
+    /// What the user should know about it.
+    pub notes: Vec<String>,
 }
 
 /// Values `(N, …)` or one sample `(…)`.
 pub fn values(
     network: &Network,
+    description: &Description,
     array: &PyReadonlyArrayDyn<'_, f32>,
     encoding: Encoding,
 ) -> PyResult<Samples> {
-    let wanted = source_shape(network)?;
-    let batch = batch_of(array.shape(), &wanted)?;
-    let input = Input::values(network, copied(array), encoding).map_err(error::network)?;
-    debug_assert_eq!(input.samples(), batch.samples);
-    Ok(Samples { input, single: batch.single })
-}
-
-fn batch_of(shape: &[usize], wanted: &[usize]) -> PyResult<Batch> {
-    let width = size(wanted);
-    let allowed = format!("({}) and (N, {})", join(wanted), join(wanted));
-    if shape == wanted || (shape.len() == 1 && shape[0] == width) {
-        return Ok(Batch { samples: 1, single: true });
-    }
-    if shape.len() >= 2 && size(&shape[1..]) == width {
-        return Ok(Batch { samples: shape[0], single: false });
-    }
-    Err(unfit("samples", shape, &allowed))
+    let batch = samples::batch("samples", array.shape(), &source_shape(network)?).map_err(unfit)?;
+    let values = copied(array);
+    let notes = description.note_on_input(&values).into_iter().collect();
+    let input = Input::values(network, values, encoding).map_err(error::network)?;
+    Ok(Samples { input, single: batch.single, notes })
 }
 
 /// Spikes `(T, …)` of one sample or `(N, T, …)`.
 pub fn raster(network: &Network, array: &PyReadonlyArrayDyn<'_, bool>) -> PyResult<Samples> {
-    let wanted = source_shape(network)?;
-    let width = size(&wanted);
-    let shape = array.shape();
-    let (steps, single) = if shape.len() >= 2 && size(&shape[1..]) == width {
-        (shape[0], true)
-    } else if shape.len() >= 3 && size(&shape[2..]) == width {
-        (shape[1], false)
-    } else {
-        let wanted = join(&wanted);
-        return Err(unfit("a raster", shape, &format!("(T, {wanted}) and (N, T, {wanted})")));
-    };
+    let batch = samples::raster("a raster", array.shape(), &source_shape(network)?).map_err(unfit)?;
+    let steps = batch.steps.unwrap_or(0);
     if steps == 0 {
-        return Err(unfit("a raster", shape, "rasters of at least one step"));
+        return Err(error::RaisedNetworkError::new_err("the raster has no steps; allowed is at least one"));
     }
     let input = Input::spikes(network, copied(array), steps).map_err(error::network)?;
-    Ok(Samples { input, single })
+    Ok(Samples { input, single: batch.single, notes: vec![] })
 }
 
 fn source_shape(network: &Network) -> PyResult<Vec<usize>> {

@@ -129,7 +129,7 @@ impl Network {
         let provenance = serde_json::from_str(provenance).map_err(|e| {
             pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
         })?;
-        Ok(Self { inner: Arc::clone(&self.inner), description: Description { provenance } })
+        Ok(Self { inner: Arc::clone(&self.inner), description: Description { provenance, ..self.description.clone() } })
     }
 }
 

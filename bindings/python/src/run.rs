@@ -8,7 +8,7 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
+use snn_engine::{AnySimulator, DenseOperations, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
 
 use crate::array::{self, Samples};
 use crate::error;
@@ -114,7 +114,10 @@ pub struct Outcomes {
     outcomes: Vec<Outcome>,
     names: Vec<String>,
     /// Neurons and dense operations of every population.
-    sizes: Vec<(usize, u64)>,
+    sizes: Vec<(usize, DenseOperations)>,
+    /// What the user should know about the run.
+    #[pyo3(get)]
+    notes: Vec<String>,
     /// Neurons of the last population.
     width: usize,
     /// Potentials of the last population.
@@ -127,8 +130,9 @@ pub struct Outcomes {
     steps: u32,
 }
 
-/// Name, neurons, spikes, synaptic operations, dense operations, updates.
-type PopulationRow = (String, usize, u64, u64, u64, u64);
+/// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
+/// updates.
+type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64);
 
 /// Neurons, steps and starts of the samples of all spikes of a population.
 type Spikes<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
@@ -174,23 +178,20 @@ impl Outcomes {
         self.outcomes.len()
     }
 
-    /// Multiply-adds spent once per sample on constant currents, all samples.
-    #[getter]
-    fn drive_operations(&self) -> u64 {
-        self.outcomes.iter().map(|outcome| outcome.drive_operations).sum()
-    }
-
-    /// For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples.
+    /// For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant currents,
+    /// dense ones for them, updates; all samples.
     fn populations(&self) -> Vec<PopulationRow> {
         let mut sums = Statistics::default();
         sums.populations.resize(self.names.len(), Default::default());
         for outcome in &self.outcomes {
             sums += &outcome.statistics;
         }
-        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations);
-        rows.map(|((name, (neurons, dense)), sum)| {
-            let dense = dense * sums.steps;
-            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, sum.updates)
+        let samples = self.outcomes.len() as u64;
+        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations).enumerate();
+        rows.map(|(place, ((name, (neurons, dense)), sum))| {
+            let driven = self.outcomes.iter().map(|outcome| outcome.drive_operations[place]).sum();
+            let (dense, once) = (dense.per_step * sums.steps, dense.once * samples);
+            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, driven, once, sum.updates)
         })
         .collect()
     }
@@ -243,14 +244,18 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
     };
     let encoding = array::encoding(asked.encoding, asked.seed)?;
     let samples = match (&asked.x, &asked.raster) {
-        (Some(x), None) => array::values(&network.inner, x, encoding)?,
+        (Some(x), None) => array::values(&network.inner, &network.description, x, encoding)?,
         (None, Some(raster)) => array::raster(&network.inner, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
-    let steps = steps(asked.steps, &samples)?;
+    let made_for = network.description.run.map(|run| run.steps);
+    let steps = steps(asked.steps, &samples, made_for)?;
+    let mut notes = samples.notes.clone();
+    notes.extend(network.description.note_on_run(steps, samples.input.is_constant()));
     let threads = threads.min(samples.input.samples());
     let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
     let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
+    let constant = samples.input.is_constant();
     let network = &network.inner;
     let output = network.population(network.output());
     Ok(Outcomes {
@@ -258,8 +263,9 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
         names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
         sizes: network
             .ids()
-            .map(|id| (network.population(id).size(), network.dense_operations(id)))
+            .map(|id| (network.population(id).size(), network.dense_operations(id, constant)))
             .collect(),
+        notes,
         width: output.size(),
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
         single: samples.single,
@@ -267,7 +273,8 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
     })
 }
 
-fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
+/// The steps of a run: those asked for, those of the raster, or those that the network was made for.
+fn steps(asked: Option<u32>, samples: &Samples, made_for: Option<u32>) -> PyResult<u32> {
     let given = samples.input.steps();
     match (asked, given) {
         (Some(0), _) => Err(error::argument("T", "0", "numbers of steps from 1 on")),
@@ -278,6 +285,8 @@ fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
         (None, Some(given)) => u32::try_from(given).map_err(|_| {
             PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
         }),
-        (None, None) => Err(PyValueError::new_err("T, the number of steps, is missing")),
+        (None, None) => made_for.ok_or_else(|| {
+            PyValueError::new_err("T, the number of steps, is missing, and the network does not say what it was made for")
+        }),
     }
 }

@@ -181,11 +181,12 @@ class Outcomes:
         """The class as the command line tells it, `(N,)`."""
 
     @property
-    def drive_operations(self) -> int:
-        """Multiply-adds spent once per sample on constant currents, all samples."""
+    def notes(self) -> list[str]:
+        """What the user should know about the run."""
 
-    def populations(self) -> list[tuple[str, int, int, int, int, int]]:
-        """For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples."""
+    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int]]:
+        """For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant
+        currents, dense ones for them, updates; all samples."""
 
     def spikes(self, population: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]:
         """All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept."""

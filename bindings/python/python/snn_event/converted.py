@@ -55,8 +55,12 @@ class PopulationStatistics:
     rate: float
     #: Weights that spikes delivered to it.
     synaptic_operations: int
-    #: Multiply-adds that a dense simulator would have made for it.
+    #: Multiply-adds that a dense simulator would have made in all steps for what arrives as spikes.
     dense_operations: int
+    #: Multiply-adds spent on its constant currents, once per sample.
+    drive_operations: int
+    #: Those that a dense simulator would have made for them, once per sample.
+    dense_drive_operations: int
     #: Touched potentials: pairs of neuron and step.
     updates: int
 
@@ -67,8 +71,6 @@ class Statistics:
 
     samples: int
     T: int
-    #: Multiply-adds spent on constant currents, once per sample.
-    drive_operations: int
     populations: tuple[PopulationStatistics, ...]
 
     def __getitem__(self, name: str) -> PopulationStatistics:
@@ -86,6 +88,16 @@ class Statistics:
     def dense_operations(self) -> int:
         """Of all populations."""
         return sum(population.dense_operations for population in self.populations)
+
+    @property
+    def drive_operations(self) -> int:
+        """Of all populations."""
+        return sum(population.drive_operations for population in self.populations)
+
+    @property
+    def dense_drive_operations(self) -> int:
+        """Of all populations."""
+        return sum(population.dense_drive_operations for population in self.populations)
 
     def to_pandas(self) -> Any:
         """A data frame with one row for each population. Needs pandas."""
@@ -223,7 +235,7 @@ class Run:
             return PopulationStatistics(name, neurons, spikes, spikes / max(1, neurons * neuron_steps), *operations)
 
         populations = tuple(of(*row) for row in self._outcomes.populations())
-        return Statistics(self._outcomes.samples, self.T, self._outcomes.drive_operations, populations)
+        return Statistics(self._outcomes.samples, self.T, populations)
 
 
 def _stated_steps(network: Network) -> int | None:
