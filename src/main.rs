@@ -1,6 +1,8 @@
 //! `snn-event`: converts trained, pruned networks into spiking networks and runs them, event-driven.
 
 mod commands;
+#[cfg(unix)]
+mod ending;
 mod models;
 mod output;
 mod progress;
@@ -38,6 +40,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    ending::leave_nothing();
     let done = match Cli::parse().command {
         Command::Convert(convert) => convert.run(),
         Command::Run(run) => run.run(),

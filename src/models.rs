@@ -1,6 +1,6 @@
 //! Trained nets from files, by the ending of their names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
@@ -65,6 +65,14 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         Model::Trained(ann) => (Model::Trained(simplify(&ann).with_context(at)?), notes),
         spiking => (spiking, notes),
     })
+}
+
+/// The files beside a model's own that hold some of its numbers. None if the model cannot be read: its reading says why.
+pub fn files_beside(path: &Path) -> Vec<PathBuf> {
+    let is_onnx = path.extension().is_some_and(|ending| ending == "onnx") && path.is_file();
+    let names = is_onnx.then(|| onnx::external_files(&std::fs::read(path).ok()?).ok()).flatten();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    names.unwrap_or_default().iter().map(|name| folder.join(name)).collect()
 }
 
 fn arrays(path: &Path) -> Result<Vec<NamedArray>> {

@@ -1,11 +1,15 @@
 //! What the commands print: tables for people, JSON for programs.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+use snn_formats::{OutputError, Part, check_outputs};
+
+use crate::commands::Usage;
 
 /// Writes to standard output.
 pub fn print(text: &str) -> Result<()> {
@@ -25,6 +29,49 @@ pub fn notes(notes: &[String]) {
 /// Whether an error says only that nobody reads our output any more, as in `snn-event … | head`.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A file that a flag names, to be read or written.
+pub type Named<'a> = (&'a str, Option<&'a Path>);
+
+/// The flags whose files may be standard output.
+const REPORTS: [&str; 2] = ["--json", "--report"];
+
+/// Refuses, before any work, outputs that are one file with an input or another output, or that cannot be written.
+/// Reports that go to standard output (`-`) are no files.
+pub fn check(inputs: &[Named<'_>], outputs: &[Named<'_>]) -> Result<()> {
+    fn parts<'a>(named: &[Named<'a>]) -> Vec<Part<'a>> {
+        named.iter().filter_map(|&(name, path)| Some(Part { name, path: path? })).collect()
+    }
+    let mut outputs = parts(outputs);
+    outputs.retain(|part| !wants_only_json(Some(part.path)));
+    match check_outputs(&parts(inputs), &outputs) {
+        Err(OutputError::Shared(shared)) => Err(Usage(shared.to_string()).into()),
+        Err(OutputError::Unwritable(error)) => {
+            let is_device =
+                std::fs::metadata(&error.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+            let is_report =
+                outputs.iter().any(|part| part.path == error.path && REPORTS.contains(&part.name));
+            Err(if is_device && is_report {
+                anyhow::anyhow!("{error}, or - for standard output")
+            } else {
+                error.into()
+            })
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The name of a file on the command line. Standard input and output have no name here.
+pub fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path == Path::new("-") {
+            return Err(
+                "standard input and output are not used here; give the name of a file (./- for one called -)",
+            );
+        }
+        Ok(path)
+    })
 }
 
 /// Where a report for programs goes: `-` is standard output.

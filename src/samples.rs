@@ -11,6 +11,7 @@ use snn_formats::samples::{self, Batch};
 use snn_formats::{Array, Description, Source};
 
 use crate::commands::Usage;
+use crate::output;
 
 /// Steps of a run if neither `--T`, the input nor the network says how many.
 pub const DEFAULT_STEPS: u32 = 256;
@@ -18,17 +19,18 @@ pub const DEFAULT_STEPS: u32 = 256;
 #[derive(Args)]
 pub struct NetArgs {
     /// The network, as `convert` writes it
-    #[arg(long, value_name = "NET.BIN")]
+    #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     pub net: PathBuf,
 
-    /// Read the network into memory instead of mapping the file
+    /// Read a network of 64 MiB or more into memory, too, instead of mapping its file: for files that may be rewritten in
+    /// place during the run
     #[arg(long)]
     pub no_mmap: bool,
 }
 
 impl NetArgs {
     pub fn source(&self) -> Source {
-        if self.no_mmap { Source::Read } else { Source::Mapped }
+        if self.no_mmap { Source::Read } else { Source::BySize }
     }
 
     pub fn read(&self) -> Result<Net> {
@@ -69,7 +71,7 @@ impl EncodingName {
 #[derive(Args)]
 pub struct InputArgs {
     /// The samples: .npy of shape (N, …), each as large as the network's input
-    #[arg(long, value_name = "X.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     pub input: PathBuf,
 
     /// Number of steps [default: those the network was made for, else 256; the steps of a raster]

@@ -50,8 +50,7 @@
 //! 3. **Bias is a ramp, not an event.** The membrane potential is `v = u + b·k`, with `k` the number of steps
 //!    since the last re-base, this one included; one multiply, one add. At the start of every step that is a
 //!    multiple of [`REBASE`] (but 0), `u ← u + b·REBASE`, and `k` restarts at 1. So a neuron that nothing reaches
-//!    costs nothing, and the first step at which its bias alone carries it over the threshold is known exactly
-//!    ([`first_crossing`]).
+//!    costs nothing, and the first step at which its bias alone carries it over the threshold is known exactly.
 //! 4. **Spike.** A neuron fires iff `v ≥ θ`, at most once in a step. Reset by subtraction: `u ← u − θ`; to zero:
 //!    `u ← 0 − b·k`. A residual `v ≥ θ` after a reset stays and fires in the next step without any input; so does
 //!    an initial potential `≥ θ`. The spikes of a step are listed in ascending id. An accumulator only
@@ -74,56 +73,47 @@
 
 #![deny(unsafe_code)]
 
-mod batch;
+// `tests/layers.rs` has them from the bottom up: a file imports from its own folder and from lower layers only.
+mod bits;
 mod buffer;
-mod builder;
-mod connectivity;
-mod dense;
 pub mod encode;
 mod error;
-mod event;
-mod id;
 mod input;
 #[allow(unsafe_code, reason = "functions compiled for an instruction set are called after it was detected")]
+#[cfg(not(feature = "internals"))]
+mod kernel;
+#[allow(unsafe_code, reason = "functions compiled for an instruction set are called after it was detected")]
+#[cfg(feature = "internals")]
 pub mod kernel;
 mod network;
 mod neuron;
-mod outcome;
 mod per_neuron;
 pub mod random;
+mod record;
+mod run;
 mod simulator;
-mod spikes;
 mod state;
-mod state_bytes;
-mod statistics;
-mod stimulus;
-mod wake;
-mod window;
 
-pub use batch::{default_threads, run_samples};
 pub use buffer::Buffer;
-pub use builder::{LONGEST_DELAY, NetworkBuilder};
-pub use connectivity::{
+pub use error::NetworkError;
+pub use input::{Drive, Encoding, Input, Sample, Stimulus};
+pub use kernel::instruction_sets;
+pub use network::connectivity::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, OneToOne, Rows, SparseRows, Targets,
 };
-pub use dense::DenseSimulator;
-pub use error::NetworkError;
-pub use event::EventSimulator;
-pub use id::PopulationId;
-pub use input::{Encoding, Input};
-pub use network::{DenseOperations, Layout, Network, Population, Projection};
-pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, Reset, first_crossing};
-pub use outcome::{
-    AnySimulator, Mode, Outcome, Parting, first_parting, parting_at_end, run_batch, run_sample,
+pub use network::{
+    DenseOperations, LONGEST_DELAY, Layout, Network, NetworkBuilder, Population, PopulationId, Projection,
 };
+#[cfg(feature = "internals")]
+pub use neuron::first_crossing;
+pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, REBASE, Reset};
 pub use per_neuron::{LARGEST, PerNeuron};
-pub use simulator::{Observer, Simulator};
-pub use spikes::{Raster, Spikes};
+pub use record::{PopulationStatistics, Raster, Spikes, Statistics};
+pub use run::{
+    AnySimulator, Divergence, Mode, Outcome, default_threads, divergence_at_end, first_divergence, run_batch,
+    run_sample, run_samples,
+};
+#[cfg(feature = "internals")]
+pub use simulator::WakeQueue;
+pub use simulator::{Delivery, DenseSimulator, EventSimulator, Observer, Simulator, WindowSimulator};
 pub use state::{Difference, PopulationState, State};
-pub use statistics::{PopulationStatistics, Statistics};
-pub use stimulus::{Drive, Sample, Stimulus};
-pub use wake::WakeQueue;
-pub use window::{Delivery, WindowSimulator};
-
-/// The number of steps after which the bias ramp of every potential is folded into it.
-pub const REBASE: u32 = 256;

@@ -1,4 +1,5 @@
-use crate::{Buffer, NetworkError};
+use crate::buffer::Buffer;
+use crate::error::NetworkError;
 
 /// The largest magnitude of a weight, bias, threshold or initial potential: 2⁶⁴.
 ///

@@ -4,7 +4,7 @@
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
-//! - [`atomic`]: a file that appears under its name only when it is complete.
+//! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
 //! [`FormatError`], never a panic, and no more memory is taken than the length of the file justifies.
@@ -25,6 +25,7 @@ mod map;
 pub mod net;
 pub mod npy;
 pub mod npz;
+pub mod outputs;
 pub mod samples;
 pub mod spikes;
 
@@ -32,8 +33,9 @@ pub use array::{Array, Values};
 pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
 pub use error::{FormatError, Origin, Place};
-pub use map::Source;
+pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{Basis, Description, InputRange, NetFile, RunLength, Unit, read_net, write_net};
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
+pub use outputs::{OutputError, Part, SharedFile, check_outputs};
 pub use spikes::SpikeWriter;

@@ -14,13 +14,19 @@ use crate::error::{FormatError, Origin};
 /// How the bytes of a file come into memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Source {
+    /// Read into memory if the file has fewer than [`SMALLEST_MAPPED`] bytes, mapped if it has more: what is small costs
+    /// nothing to copy and is safe from whatever happens to the file afterwards.
+    #[default]
+    BySize,
     /// Mapped: pages are loaded when first used and shared between processes. The file must not be changed
     /// or truncated while it is in use; files written by this crate are replaced by rename, which is safe.
-    #[default]
     Mapped,
     /// Read into memory at once: for files that may change under the run, and file systems without mapping.
     Read,
 }
+
+/// The length in bytes from which on [`Source::BySize`] maps a file: 64 MiB, which are read in a few hundredths of a second.
+pub const SMALLEST_MAPPED: usize = 64 << 20;
 
 /// One cache line of bytes, so that what is read is aligned like what is mapped.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -62,25 +68,25 @@ impl FileBytes {
         Self(Held::Copied { lines, length: bytes.len() })
     }
 
-    /// The bytes of the file at `path`. What is not a regular file (a pipe) is read until it ends.
+    /// The bytes of the regular file at `path`.
     pub(crate) fn open(path: &Path, source: Source, origin: &Origin) -> Result<Self, FormatError> {
         let refused = |reason: std::io::Error| origin.error(format!("cannot be read: {reason}"));
+        // Before it is opened: opening a pipe waits for whoever writes into it.
+        regular(&std::fs::metadata(path).map_err(refused)?, origin)?;
         let mut file = File::open(path).map_err(refused)?;
         let found = file.metadata().map_err(refused)?;
-        if found.is_dir() {
-            return Err(origin.error("cannot be read: it is a directory; give the name of a file"));
-        }
-        if !found.is_file() {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(refused)?;
-            return Ok(Self::copied(&bytes));
-        }
+        regular(&found, origin)?;
         let length = usize::try_from(found.len()).map_err(|_| {
             origin.error(format!("{} bytes do not fit into this machine's memory", found.len()))
         })?;
-        match source {
+        let mapped = match source {
+            Source::BySize => length >= SMALLEST_MAPPED,
             // An empty file cannot be mapped.
-            Source::Mapped if length > 0 => {
+            Source::Mapped => length > 0,
+            Source::Read => false,
+        };
+        match mapped {
+            true => {
                 let bytes = map(&file).map_err(refused)?;
                 // Rows of weights are fetched from all over a file, and of small pages every one must first be looked
                 // up: with large ones a run of 10⁸ synapses takes two thirds of the time. A system that has none
@@ -89,16 +95,30 @@ impl FileBytes {
                 let _ = bytes.advise(memmap2::Advice::HugePage);
                 Ok(Self(Held::Pages { bytes, length, source: "mapped" }))
             }
-            _ => {
+            false => {
                 let mut bytes = MmapMut::map_anon(length.max(1)).map_err(refused)?;
                 #[cfg(target_os = "linux")]
                 let _ = bytes.advise(memmap2::Advice::HugePage);
-                file.read_exact(&mut bytes[..length]).map_err(refused)?;
+                file.read_exact(&mut bytes[..length]).map_err(|reason| match reason.kind() {
+                    std::io::ErrorKind::UnexpectedEof => {
+                        origin.error("cannot be read: it was cut off while it was read; write it anew")
+                    }
+                    _ => refused(reason),
+                })?;
                 let bytes = bytes.make_read_only().map_err(refused)?;
                 Ok(Self(Held::Pages { bytes, length, source: "read" }))
             }
         }
     }
+}
+
+/// Refuses what is no regular file.
+fn regular(found: &std::fs::Metadata, origin: &Origin) -> Result<(), FormatError> {
+    if found.is_file() {
+        return Ok(());
+    }
+    let what = if found.is_dir() { "a directory" } else { "a device or pipe" };
+    Err(origin.error(format!("cannot be read: it is {what}; give the name of a file")))
 }
 
 #[allow(unsafe_code, reason = "memory-mapping is unsafe by nature: another process may change the file")]
@@ -108,4 +128,44 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     // rewrites the file in place while it is mapped. This crate never does (it writes beside and renames, so
     // that an open map keeps the old file); `Source` documents it for the user and offers `Source::Read`.
     unsafe { Mmap::map(file) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_files_are_read_and_large_ones_mapped_unless_one_or_the_other_is_asked_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let origin = Origin::file(file.path());
+        // All zeros, without a place on the disk.
+        for (length, source, way) in [
+            (0, Source::BySize, "read"),
+            (1, Source::BySize, "read"),
+            (SMALLEST_MAPPED - 1, Source::BySize, "read"),
+            (SMALLEST_MAPPED, Source::BySize, "mapped"),
+            (SMALLEST_MAPPED, Source::Read, "read"),
+            (1, Source::Mapped, "mapped"),
+            (0, Source::Mapped, "read"),
+        ] {
+            file.as_file().set_len(length as u64).unwrap();
+            let bytes = FileBytes::open(file.path(), source, &origin).unwrap();
+            assert_eq!(bytes.as_ref().len(), length);
+            let told = format!("{bytes:?}");
+            assert!(told.contains(&format!("{length} bytes, {way}")), "{source:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_stays_as_it_was_when_the_file_is_rewritten_in_place_or_cut_off() {
+        use std::io::{Seek, Write};
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[7; 5000]).unwrap();
+        let bytes = FileBytes::open(file.path(), Source::default(), &Origin::file(file.path())).unwrap();
+        file.rewind().unwrap();
+        file.write_all(&[8; 5000]).unwrap();
+        assert!(bytes.as_ref() == [7; 5000]);
+        file.as_file().set_len(0).unwrap();
+        assert!(bytes.as_ref() == [7; 5000]);
+    }
 }

@@ -20,7 +20,7 @@ use crate::map::{FileBytes, Source};
 pub(crate) use header::element_count;
 use header::{Header, Kind};
 
-/// The array in the `.npy` file at `path`. The file is mapped while its values are copied out.
+/// The array in the `.npy` file at `path`. A file of 64 MiB or more is mapped while its values are copied out.
 ///
 /// Cost: O(bytes); memory: the values, twice while an array in Fortran order is turned; text takes up to seven
 /// times its bytes.
@@ -30,7 +30,7 @@ use header::{Header, Kind};
 /// many bytes for its shape.
 pub fn read(path: impl AsRef<Path>) -> Result<Array, FormatError> {
     let origin = Origin::file(path.as_ref());
-    let bytes = FileBytes::open(path.as_ref(), Source::Mapped, &origin)?;
+    let bytes = FileBytes::open(path.as_ref(), Source::BySize, &origin)?;
     parse(bytes.as_ref(), &origin)
 }
 

@@ -12,10 +12,7 @@ use snn_engine::{
     Stimulus,
 };
 use snn_formats::container::{ContainerWriter, Dtype};
-use snn_formats::{
-    Basis, Container, Description, FormatError, InputRange, NetFile, Origin, RunLength, Source, Unit,
-    read_net, write_net,
-};
+use snn_formats::{Container, Description, FormatError, NetFile, Origin, Source, read_net, write_net};
 
 fn each(values: Vec<f32>) -> PerNeuron {
     PerNeuron::repeating(values.into()).unwrap()
@@ -151,7 +148,7 @@ fn a_network_read_back_is_written_to_the_same_bytes_and_runs_to_the_same_bits() 
     for network in [tiny(), varied()] {
         write_net(&path, &network, &description()).unwrap();
         let expected = run(network);
-        for source in [Source::Mapped, Source::Read] {
+        for source in [Source::BySize, Source::Mapped, Source::Read] {
             let file = NetFile::open(&path, source).unwrap();
             assert_eq!(file.description, description());
             assert_eq!(file.length as u64, fs::metadata(&path).unwrap().len());
@@ -160,6 +157,23 @@ fn a_network_read_back_is_written_to_the_same_bytes_and_runs_to_the_same_bits() 
             assert_eq!(run(read_net(&path, source).unwrap()), expected);
         }
     }
+}
+
+#[test]
+fn a_small_network_runs_on_unchanged_when_its_file_is_rewritten_in_place_or_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.bin");
+    write_net(&path, &varied(), &description()).unwrap();
+    let expected = run(varied());
+    let (first, second) =
+        (read_net(&path, Source::default()).unwrap(), read_net(&path, Source::default()).unwrap());
+    let length = fs::metadata(&path).unwrap().len();
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // In place, as `cp` and `>` do it, not by a rename: every number another.
+    std::io::Write::write_all(&mut file, &vec![0x3f; usize::try_from(length).unwrap()]).unwrap();
+    assert_eq!(run(first), expected);
+    file.set_len(100).unwrap();
+    assert_eq!(run(second), expected);
 }
 
 /// The files of every released version of the format stand in tests/data and must read forever.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snn_engine::{Delivery, Encoding, Input, Network, kernel};
+use snn_engine::{Delivery, Encoding, Input, Network, instruction_sets};
 use snn_rivals::{LayerStudy, Study, Times, Unsupported, study};
 
 use crate::commands::{Usage, generate};
@@ -26,7 +26,7 @@ pub struct Bench {
     net: NetArgs,
 
     /// The samples: .npy of shape (N, …), each as large as the network's input
-    #[arg(long, value_name = "X.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     input: Option<PathBuf>,
 
     /// Random input spikes instead: their probability per neuron and step
@@ -118,6 +118,8 @@ struct RivalReport {
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
+        let inputs = [("--net", Some(self.net.net.as_path())), ("--input", self.input.as_deref())];
+        output::check(&inputs, &[("--json", self.json.as_deref())])?;
         let net = self.net.read()?;
         let (network, (input, steps)) = (&net.network, self.input(&net)?);
         let samples = usize::from(self.samples).min(input.samples());
@@ -203,7 +205,7 @@ impl Machine {
         let model = description.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         Self {
             processor: model.map_or("unknown".to_owned(), |(_, name)| name.trim().to_owned()),
-            instruction_sets: kernel::available().iter().map(|kernels| kernels.name).collect(),
+            instruction_sets: instruction_sets(),
             threads: snn_engine::default_threads(),
         }
     }

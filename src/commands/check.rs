@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snn_engine::{AnySimulator, Mode, NetworkError, Parting, first_parting, parting_at_end, run_samples};
+use snn_engine::{
+    AnySimulator, Divergence, Mode, NetworkError, divergence_at_end, first_divergence, run_samples,
+};
 
 use crate::samples::{InputArgs, NetArgs, threads};
 use crate::{output, progress};
@@ -43,11 +45,11 @@ struct Report {
     /// What the user should know about the runs.
     notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parting: Option<PartingReport>,
+    parting: Option<DivergenceReport>,
 }
 
 #[derive(Serialize)]
-struct PartingReport {
+struct DivergenceReport {
     sample: usize,
     /// The mode whose run differs from the dense reference.
     mode: &'static str,
@@ -62,6 +64,8 @@ struct PartingReport {
 
 impl Check {
     pub fn run(self) -> Result<ExitCode> {
+        let inputs = [("--net", Some(self.net.net.as_path())), ("--input", Some(self.input.input.as_path()))];
+        output::check(&inputs, &[("--json", self.json.as_deref())])?;
         let net = self.net.read()?;
         let network = &net.network;
         let samples = self.input.read(&net)?;
@@ -75,9 +79,10 @@ impl Check {
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
                 let sample = samples.input.sample(network, index, samples.steps)?;
                 let mut parting =
-                    first_parting(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
+                    first_divergence(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
                 if parting.is_none() {
-                    parting = parting_at_end(dense.get(), auto.get(), &sample, steps)?.map(|at| ("auto", at));
+                    parting =
+                        divergence_at_end(dense.get(), auto.get(), &sample, steps)?.map(|at| ("auto", at));
                 }
                 bar.inc(1);
                 Ok::<_, NetworkError>(parting)
@@ -92,7 +97,7 @@ impl Check {
             states_compared: samples.range.len() as u64 * steps,
             notes: samples.notes.clone(),
             parting: first
-                .map(|(sample, (mode, parting))| PartingReport::new(sample, mode, parting, network)),
+                .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, network)),
         };
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
@@ -104,8 +109,8 @@ impl Check {
     }
 }
 
-impl PartingReport {
-    fn new(sample: usize, mode: &'static str, parting: Parting, network: &snn_engine::Network) -> Self {
+impl DivergenceReport {
+    fn new(sample: usize, mode: &'static str, parting: Divergence, network: &snn_engine::Network) -> Self {
         let population = network.population(parting.difference.population);
         let [dense, other] = parting.difference.values;
         let quantity = parting.difference.quantity;

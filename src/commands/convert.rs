@@ -31,19 +31,19 @@ use crate::samples::{note_on_shape, read_labels};
   snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin")]
 pub struct Convert {
     /// The trained net: .onnx, .npz with W0, b0, W1, b1, …, or a state dict: .pt, .pth, .safetensors
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_parser = output::file(), value_name = "MODEL")]
     model: PathBuf,
 
     /// The layers of a state dict, in TOML (docs/layer-list.md)
-    #[arg(long, value_name = "LAYERS.TOML")]
+    #[arg(long, value_parser = output::file(), value_name = "LAYERS.TOML")]
     layers: Option<PathBuf>,
 
     /// Calibration samples, .npy of shape (N, …)
-    #[arg(long, value_name = "X.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     calib: Option<PathBuf>,
 
     /// Where the network goes
-    #[arg(long, value_name = "NET.BIN")]
+    #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     out: PathBuf,
 
     /// How scales are chosen [default: mse; none for .npz nets with a theta]
@@ -99,7 +99,7 @@ pub struct Convert {
     input_std: Vec<f32>,
 
     /// Classes of the calibration samples: the accuracy is told
-    #[arg(long, value_name = "Y.NPY", requires = "calib")]
+    #[arg(long, value_parser = output::file(), value_name = "Y.NPY", requires = "calib")]
     labels: Option<PathBuf>,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -160,6 +160,7 @@ enum ReadoutName {
 
 impl Convert {
     pub fn run(self) -> Result<ExitCode> {
+        self.check_files()?;
         let (model, mut notes) = models::read(&self.model, self.layers.as_deref())?;
         let ann = match model {
             Model::Trained(ann) => ann,
@@ -189,6 +190,19 @@ impl Convert {
         Ok(ExitCode::SUCCESS)
     }
 
+    fn check_files(&self) -> Result<()> {
+        let beside = models::files_beside(&self.model);
+        let mut inputs = vec![
+            ("--model", Some(self.model.as_path())),
+            ("--layers", self.layers.as_deref()),
+            ("--calib", self.calib.as_deref()),
+            ("--labels", self.labels.as_deref()),
+        ];
+        inputs.extend(beside.iter().map(|path| ("--model", Some(path.as_path()))));
+        let outputs = [("--out", Some(self.out.as_path())), ("--report", self.report.as_deref())];
+        output::check(&inputs, &outputs)
+    }
+
     /// A net that is a spiking one already goes into the file as it is.
     fn write_spiking(&self, network: &Network, notes: &[String]) -> Result<ExitCode> {
         let conversion_only = [
@@ -213,7 +227,7 @@ impl Convert {
         let description = Description { provenance: self.provenance()?, ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
         let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
-        let report = inspect::Report::of(&self.out, Source::Mapped)?;
+        let report = inspect::Report::of(&self.out, Source::default())?;
         report.write(self.report.as_deref(), &notes)?;
         Ok(ExitCode::SUCCESS)
     }

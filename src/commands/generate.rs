@@ -50,7 +50,7 @@ pub struct Generate {
     seed: u64,
 
     /// Where the network goes
-    #[arg(long, value_name = "NET.BIN")]
+    #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     out: PathBuf,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -96,6 +96,7 @@ struct PopulationReport {
 
 impl Generate {
     pub fn run(self) -> Result<ExitCode> {
+        output::check(&[], &[("--out", Some(self.out.as_path())), ("--json", self.json.as_deref())])?;
         let recipe = self.recipe()?;
         let (network, fitted) = recipe.make()?;
         write_net(&self.out, &network, &self.description())?;

@@ -84,6 +84,7 @@ fn kind(connectivity: &Connectivity) -> String {
 
 impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
+        output::check(&[("--net", Some(self.net.net.as_path()))], &[("--json", self.json.as_deref())])?;
         Report::of(&self.net.net, self.net.source())?.write(self.json.as_deref(), "")?;
         Ok(ExitCode::SUCCESS)
     }

@@ -9,7 +9,7 @@ use snn_converter::prune::{self, PrunedTensor, Scope};
 use snn_formats::AtomicFile;
 
 use crate::commands::Usage;
-use crate::output;
+use crate::{models, output};
 
 /// Set the smallest weights of an ONNX file to zero (magnitude pruning).
 ///
@@ -20,7 +20,7 @@ use crate::output;
   for s in 0.5 0.8 0.9; do snn-event prune --model net.onnx --sparsity $s --scope layer --out net-$s.onnx; done")]
 pub struct Prune {
     /// The trained net
-    #[arg(long, value_name = "IN.ONNX")]
+    #[arg(long, value_parser = output::file(), value_name = "IN.ONNX")]
     model: PathBuf,
 
     /// Share of the weights that become zero, 0 to 1
@@ -32,7 +32,7 @@ pub struct Prune {
     scope: ScopeName,
 
     /// Where the pruned net goes
-    #[arg(long, value_name = "OUT.ONNX")]
+    #[arg(long, value_parser = output::file(), value_name = "OUT.ONNX")]
     out: PathBuf,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -62,6 +62,10 @@ impl Prune {
                 Usage(format!("--sparsity {}: allowed are numbers from 0 to 1", self.sparsity)).into()
             );
         }
+        let beside = models::files_beside(&self.model);
+        let mut inputs = vec![("--model", Some(self.model.as_path()))];
+        inputs.extend(beside.iter().map(|path| ("--model", Some(path.as_path()))));
+        output::check(&inputs, &[("--out", Some(self.out.as_path())), ("--json", self.json.as_deref())])?;
         let at = || self.model.display().to_string();
         let bytes = std::fs::read(&self.model).with_context(|| format!("{}: cannot be read", at()))?;
         let scope = match self.scope {

@@ -33,19 +33,19 @@ pub struct Run {
     threads: Option<u16>,
 
     /// True classes, .npy of N whole numbers: the accuracy is told
-    #[arg(long, value_name = "Y.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
     labels: Option<PathBuf>,
 
     /// Write the spike counts of the last population, (N, n) uint32
-    #[arg(long, value_name = "COUNTS.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "COUNTS.NPY")]
     counts: Option<PathBuf>,
 
     /// Write the last potentials of the last population, (N, n) float32
-    #[arg(long, value_name = "V.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
     /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
-    #[arg(long, value_name = "SPIKES.NPZ")]
+    #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -123,6 +123,7 @@ struct PopulationReport {
 
 impl Run {
     pub fn run(self) -> Result<ExitCode> {
+        self.check_files()?;
         let net = self.net.read()?;
         let network = &net.network;
         let samples = self.input.read(&net)?;
@@ -166,6 +167,21 @@ impl Run {
             output::print(&report.text())?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn check_files(&self) -> Result<()> {
+        let inputs = [
+            ("--net", Some(self.net.net.as_path())),
+            ("--input", Some(self.input.input.as_path())),
+            ("--labels", self.labels.as_deref()),
+        ];
+        let outputs = [
+            ("--counts", self.counts.as_deref()),
+            ("--potentials", self.potentials.as_deref()),
+            ("--spikes", self.spikes.as_deref()),
+            ("--json", self.json.as_deref()),
+        ];
+        output::check(&inputs, &outputs)
     }
 
     fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {

@@ -3,6 +3,9 @@
 mod bad_input;
 mod conversion;
 mod example;
+mod files;
+#[cfg(unix)]
+mod kills;
 mod meaning;
 mod outputs;
 mod shared;

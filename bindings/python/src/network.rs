@@ -42,11 +42,15 @@ impl Network {
 
 #[pymethods]
 impl Network {
-    /// Reads a `net.bin`.
+    /// Reads a `net.bin`: into memory if it has less than 64 MiB, else mapped; `mmap` decides otherwise.
     #[staticmethod]
-    #[pyo3(signature = (path, *, mmap = true))]
-    fn load(py: Python<'_>, path: PathBuf, mmap: bool) -> PyResult<Self> {
-        let source = if mmap { Source::Mapped } else { Source::Read };
+    #[pyo3(signature = (path, *, mmap = None))]
+    fn load(py: Python<'_>, path: PathBuf, mmap: Option<bool>) -> PyResult<Self> {
+        let source = match mmap {
+            None => Source::BySize,
+            Some(true) => Source::Mapped,
+            Some(false) => Source::Read,
+        };
         let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(e, &path))?;
         Ok(Self { inner: Arc::new(file.network), description: file.description })
     }

@@ -185,6 +185,43 @@ fn check_packed(bytes: &[u8], message: Message, number: u64) -> Result<(), Strin
     if whole { Ok(()) } else { Err("a list of numbers ends within a number".into()) }
 }
 
+/// The names of the files beside it that a file names as the places of its numbers, each once, in its order. O(number of
+/// fields).
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn external_locations(file: &[u8]) -> Result<Vec<String>, String> {
+    check(file)?;
+    let mut found = Vec::new();
+    collect_locations(file, Message::Model, &mut found)?;
+    Ok(found)
+}
+
+fn collect_locations(bytes: &[u8], message: Message, found: &mut Vec<String>) -> Result<(), String> {
+    for field in Fields::of(bytes) {
+        let field = field?;
+        let (Some(inner), Value::Bytes(bytes)) = (message.nested(field.number), field.value) else {
+            continue;
+        };
+        if let (Message::Tensor, 13) = (message, field.number) {
+            let mut pair = [None, None];
+            for field in Fields::of(bytes) {
+                if let Field { number: number @ (1 | 2), value: Value::Bytes(bytes), .. } = field? {
+                    pair[if number == 1 { 0 } else { 1 }] = std::str::from_utf8(bytes).ok();
+                }
+            }
+            if let [Some("location"), Some(location)] = pair
+                && !found.iter().any(|known| known == location)
+            {
+                found.push(location.to_owned());
+            }
+        } else {
+            collect_locations(bytes, inner, found)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,9 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::check_rates;
-use super::words::{self, WORD};
-use crate::{NetworkError, Raster};
+use super::words::{self, STEPS_PER_WORD};
+use crate::error::NetworkError;
+use crate::record::Raster;
 
 /// From this rate on, 64 steps are drawn at once: then a spike of a gap costs more.
 const FREQUENT: f32 = 1.0 / 64.0;
@@ -64,11 +65,11 @@ impl Train {
         match &mut self.kind {
             Kind::Rare { until, scale } => {
                 let mut fires = 0;
-                while *until < WORD as u64 {
+                while *until < STEPS_PER_WORD as u64 {
                     fires |= 1 << *until;
                     *until = (*until + 1).saturating_add(gap(&mut self.stream, *scale));
                 }
-                *until -= WORD as u64;
+                *until -= STEPS_PER_WORD as u64;
                 fires
             }
             Kind::Frequent { rate } => below(*rate, &mut self.stream),

@@ -1,4 +1,5 @@
-use crate::{NetworkError, Raster};
+use crate::error::NetworkError;
+use crate::record::Raster;
 
 /// The raster of given spikes, `[steps][neurons]` flags.
 ///

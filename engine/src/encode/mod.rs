@@ -2,7 +2,7 @@
 //!
 //! Every encoder is a pure function of its seed, the sample's number, the neuron and the step: the first
 //! `T` steps of a longer raster are the raster of `T` steps, whatever the batch or the number of threads.
-//! Constant-current input needs no encoder: see [`Drive::constant`](crate::Drive::constant).
+//! Constant-current input needs no encoder: see [`Drive::constant`](crate::input::Drive::constant).
 
 mod bernoulli;
 mod given;
@@ -14,7 +14,7 @@ pub(crate) use bernoulli::{split_mix, stream};
 pub use given::given;
 pub use regular::regular;
 
-use crate::NetworkError;
+use crate::error::NetworkError;
 
 /// Refuses what is not a rate, by the first neuron that has none.
 fn check_rates(x: &[f32]) -> Result<(), NetworkError> {

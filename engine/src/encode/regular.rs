@@ -1,6 +1,7 @@
 use super::check_rates;
-use super::words::{self, WORD};
-use crate::{NetworkError, Raster};
+use super::words::{self, STEPS_PER_WORD};
+use crate::error::NetworkError;
+use crate::record::Raster;
 
 /// Evenly spaced spikes: neuron `j` has fired `⌊t·x[j]⌋` times after `t` steps, as an integrate-and-fire
 /// neuron of threshold 1 would under the constant current `x[j]`, in exact arithmetic.
@@ -36,12 +37,14 @@ impl Phase {
             return u64::MAX;
         };
         // Nothing in all these steps, as is usual at low rates.
-        if let Some(after) = rate.checked_mul(WORD as u64).and_then(|way| self.phase.checked_add(way)) {
+        if let Some(after) =
+            rate.checked_mul(STEPS_PER_WORD as u64).and_then(|way| self.phase.checked_add(way))
+        {
             self.phase = after;
             return 0;
         }
         let mut fires = 0;
-        for step in 0..WORD {
+        for step in 0..STEPS_PER_WORD {
             let (phase, whole) = self.phase.overflowing_add(rate);
             self.phase = phase;
             fires |= u64::from(whole) << step;

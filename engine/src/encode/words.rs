@@ -1,7 +1,8 @@
-use crate::{Raster, kernel};
+use crate::kernel;
+use crate::record::Raster;
 
 /// Steps that are encoded at once, a bit each.
-pub(super) const WORD: usize = 64;
+pub(super) const STEPS_PER_WORD: usize = 64;
 
 /// A raster of `steps` steps of `neurons` neurons from spike trains: `next(train)` are the spikes of the next 64
 /// steps, a bit each, the earliest in the lowest. Trains come with their neurons; those without never fire.
@@ -14,13 +15,14 @@ pub(super) fn raster<T>(
     next: impl Fn(&mut T) -> u64,
 ) -> Raster {
     let list = kernel::best().list;
-    let blocks = neurons.div_ceil(WORD);
+    let blocks = neurons.div_ceil(STEPS_PER_WORD);
     // Of each neuron its next steps, and of each of these steps its neurons.
-    let (mut by_neuron, mut by_step) = (vec![[0_u64; WORD]; blocks], vec![0_u64; WORD * blocks]);
+    let (mut by_neuron, mut by_step) =
+        (vec![[0_u64; STEPS_PER_WORD]; blocks], vec![0_u64; STEPS_PER_WORD * blocks]);
     let (mut starts, mut ids) = (vec![0], vec![]);
-    for first in (0..steps as usize).step_by(WORD) {
+    for first in (0..steps as usize).step_by(STEPS_PER_WORD) {
         for (neuron, train) in &mut *trains {
-            let (block, place) = (*neuron as usize / WORD, *neuron as usize % WORD);
+            let (block, place) = (*neuron as usize / STEPS_PER_WORD, *neuron as usize % STEPS_PER_WORD);
             by_neuron[block][place] = next(train);
         }
         for (block, words) in by_neuron.iter().enumerate() {
@@ -43,8 +45,8 @@ pub(super) fn raster<T>(
 
 /// Makes bit `j` of word `i` bit `i` of word `j`: squares of half the size are swapped, then within these squares of a
 /// quarter, down to single bits (Warren, Hacker's Delight, 7-3).
-fn transpose(words: &mut [u64; WORD]) {
-    let mut half = WORD / 2;
+fn transpose(words: &mut [u64; STEPS_PER_WORD]) {
+    let mut half = STEPS_PER_WORD / 2;
     let mut low = u64::MAX >> half;
     while half > 0 {
         for pair in words.chunks_exact_mut(2 * half) {
@@ -67,7 +69,7 @@ mod tests {
     #[test]
     fn bits_change_places() {
         let mut state = 1;
-        let words: [u64; WORD] = std::array::from_fn(|_| {
+        let words: [u64; STEPS_PER_WORD] = std::array::from_fn(|_| {
             state = crate::encode::split_mix(state);
             state
         });

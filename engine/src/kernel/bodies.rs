@@ -1,7 +1,7 @@
 use super::lanes::Lanes;
 use super::windowed::step;
 use super::{BLOCK, Membrane, Updated};
-use crate::REBASE;
+use crate::neuron::REBASE;
 
 #[inline(always)]
 pub(super) fn scatter<T>(targets: &[T], weights: &[f32], currents: &mut [f32], place: impl Fn(&T) -> usize) {

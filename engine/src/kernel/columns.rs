@@ -1,4 +1,4 @@
-use crate::Rows;
+use crate::network::connectivity::Rows;
 
 use super::octets::MOST_STEPS;
 

@@ -21,7 +21,7 @@ pub use columns::{Columns, SpikeMasks};
 pub use line::{Line, Packed, flat, flat_mut, lines_of};
 pub use octets::{MOST_ROWS, MOST_STEPS, Octets};
 
-use crate::{REBASE, Reset};
+use crate::neuron::{REBASE, Reset};
 
 /// The number of neurons in a block: the granularity of touching and waking.
 pub const BLOCK: usize = 16;
@@ -71,7 +71,7 @@ pub struct Windowed<'a> {
 impl Windowed<'_> {
     fn check(&self, words: usize) {
         let lines = [self.potentials.len(), self.biases.len(), self.thresholds.len()];
-        assert_eq!(lines, [words * windowed::WORD; 3], "lines of {words} words of 64 neurons");
+        assert_eq!(lines, [words * windowed::LINES_PER_WORD; 3], "lines of {words} words of 64 neurons");
     }
 }
 
@@ -253,6 +253,12 @@ pub fn available() -> Vec<&'static Kernels> {
 #[must_use]
 pub fn best() -> &'static Kernels {
     available().pop().expect("the portable kernels are always available")
+}
+
+/// The instruction sets of this machine that there are kernels for, the best one last.
+#[must_use]
+pub fn instruction_sets() -> Vec<&'static str> {
+    available().into_iter().map(|kernels| kernels.name).collect()
 }
 
 const _: () = assert!(REBASE <= u16::MAX as u32, "a crossing must fit 16 bits");

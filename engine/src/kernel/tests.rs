@@ -4,7 +4,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::{IntegrateFire, Rows, SparseRows};
+use crate::network::connectivity::{Rows, SparseRows};
+use crate::neuron::IntegrateFire;
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -42,7 +43,9 @@ fn rows_are_added_in_order_and_nothing_else_is_touched() {
             }
         }
         let rows = SparseRows::from_dense(width, &table).unwrap();
-        let crate::Targets::U16(ids) = rows.targets() else { panic!("{width} targets fit 16 bits") };
+        let crate::network::connectivity::Targets::U16(ids) = rows.targets() else {
+            panic!("{width} targets fit 16 bits")
+        };
         let spikes = lists(&mut rng, 30, 1, 0.5).remove(0);
         let mut expected = vec![-0.0_f32; 1 << 16];
         for &spike in &spikes {

@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::columns::{Columns, SpikeMasks};
 use super::lanes::Lanes;
 use super::{BLOCK, Line, Octets, Packed, Windowed, flat};
-use crate::Reset;
+use crate::neuron::Reset;
 
 /// 64 neurons: a word of spike bits.
-pub(super) const WORD: usize = 4;
+pub(super) const LINES_PER_WORD: usize = 4;
 
 /// See [`Kernels::add_rows`](super::Kernels::add_rows).
 #[inline(always)]
@@ -161,11 +161,11 @@ pub(super) unsafe fn integrate_step<L: Lanes>(
 ) -> u64 {
     let words = fired.len();
     m.check(words);
-    assert!(currents.len() >= words * WORD, "{} currents for {words} words", currents.len());
-    let (currents, _) = currents.as_chunks_mut::<WORD>();
-    let (potentials, _) = m.potentials.as_chunks_mut::<WORD>();
-    let (biases, _) = m.biases.as_chunks::<WORD>();
-    let (thresholds, _) = m.thresholds.as_chunks::<WORD>();
+    assert!(currents.len() >= words * LINES_PER_WORD, "{} currents for {words} words", currents.len());
+    let (currents, _) = currents.as_chunks_mut::<LINES_PER_WORD>();
+    let (potentials, _) = m.potentials.as_chunks_mut::<LINES_PER_WORD>();
+    let (biases, _) = m.biases.as_chunks::<LINES_PER_WORD>();
+    let (thresholds, _) = m.thresholds.as_chunks::<LINES_PER_WORD>();
     let neurons = potentials.iter_mut().zip(biases).zip(thresholds);
     let mut updates = 0;
     // SAFETY: the caller's promise.
@@ -175,7 +175,7 @@ pub(super) unsafe fn integrate_step<L: Lanes>(
             fired.iter_mut().zip(currents).zip(neurons)
         {
             let (mut fires, mut written) = (0, 0);
-            for q in 0..WORD {
+            for q in 0..LINES_PER_WORD {
                 let ramp = L::load(&biases[q].0).mul(k);
                 let current = L::load(&currents[q].0);
                 L::splat(-0.0).store(&mut currents[q].0);
@@ -206,19 +206,20 @@ pub(super) unsafe fn integrate_window<L: Lanes>(
     stride: usize,
 ) -> u64 {
     m.check(1);
-    let padded = currents.len() / WORD;
+    let padded = currents.len() / LINES_PER_WORD;
     assert!(first + steps <= padded, "{steps} steps from {first} on of {padded} currents");
-    let currents: [&[Line]; WORD] = std::array::from_fn(|q| &currents[q * padded + first..][..steps]);
+    let currents: [&[Line]; LINES_PER_WORD] =
+        std::array::from_fn(|q| &currents[q * padded + first..][..steps]);
     let mut updates = 0;
     // SAFETY: the caller's promise.
     unsafe {
-        let mut u: [L; WORD] = std::array::from_fn(|q| L::load(&m.potentials[q].0));
-        let biases: [L; WORD] = std::array::from_fn(|q| L::load(&m.biases[q].0));
-        let thresholds: [L; WORD] = std::array::from_fn(|q| L::load(&m.thresholds[q].0));
+        let mut u: [L; LINES_PER_WORD] = std::array::from_fn(|q| L::load(&m.potentials[q].0));
+        let biases: [L; LINES_PER_WORD] = std::array::from_fn(|q| L::load(&m.biases[q].0));
+        let thresholds: [L; LINES_PER_WORD] = std::array::from_fn(|q| L::load(&m.thresholds[q].0));
         for (t, fired) in fired.iter_mut().step_by(stride).take(steps).enumerate() {
             let k = L::splat((m.k + t as u32) as f32);
             let (mut fires, mut written) = (0, 0);
-            for q in 0..WORD {
+            for q in 0..LINES_PER_WORD {
                 let current = L::load(&currents[q][t].0);
                 let (after, f, w) = step(u[q], current, biases[q].mul(k), thresholds[q], m.reset);
                 u[q] = after;

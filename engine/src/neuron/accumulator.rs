@@ -1,4 +1,4 @@
-use crate::PerNeuron;
+use crate::per_neuron::PerNeuron;
 
 /// A read-out neuron: it integrates its current and never fires and never resets.
 ///

@@ -1,4 +1,6 @@
-use crate::{PerNeuron, REBASE};
+#[cfg(any(test, feature = "internals"))]
+use super::ramp::REBASE;
+use crate::per_neuron::PerNeuron;
 
 /// What happens to the potential of a neuron that fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ impl IntegrateFire {
 /// Exact, not an estimate: `fl(u + fl(bias·k))` is monotone in `k`, because rounding is monotone, so a
 /// binary search finds the very step at which the comparison of [`IntegrateFire::step`] turns true.
 /// At most nine evaluations.
+#[cfg(any(test, feature = "internals"))]
 #[must_use]
 pub fn first_crossing(u: f32, bias: f32, threshold: f32, after: u32) -> Option<u32> {
     let crosses = |k: u32| u + bias * k as f32 >= threshold;

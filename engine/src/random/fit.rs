@@ -1,5 +1,10 @@
 use super::{FITTED_STEPS, TARGET};
-use crate::{Drive, EventSimulator, Layout, NetworkError, Observer, PopulationId, Raster, Sample, Simulator};
+use crate::error::NetworkError;
+use crate::input::{Drive, Sample};
+use crate::network::{Layout, PopulationId};
+use crate::record::Raster;
+use crate::simulator::EventSimulator;
+use crate::simulator::{Observer, Simulator};
 
 /// How far from the rate asked for the fit may end, as a share of it.
 const TOLERANCE: f64 = 0.02;

@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 pub use weights::random_rows;
 
-use crate::{
-    Accumulator, Connectivity, Conv2d, Conv2dGeometry, EventSimulator, IntegrateFire, Layout, Network,
-    NetworkBuilder, NetworkError, Neuron, PerNeuron, PopulationId, Raster, Reset, encode,
-};
+use crate::encode;
+use crate::error::NetworkError;
+use crate::network::connectivity::{Connectivity, Conv2d, Conv2dGeometry};
+use crate::network::{Layout, Network, NetworkBuilder, PopulationId};
+use crate::neuron::{Accumulator, IntegrateFire, Neuron, Reset};
+use crate::per_neuron::PerNeuron;
+use crate::record::Raster;
+use crate::simulator::EventSimulator;
 
 /// Steps of the runs in which the rates of a random network are fitted and measured.
 pub const FITTED_STEPS: u32 = 256;

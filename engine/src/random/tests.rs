@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Encoding, Input, Rows, Simulator, Targets, run_sample};
+use crate::input::{Encoding, Input};
+use crate::network::connectivity::{Rows, Targets};
+use crate::run::run_sample;
+use crate::simulator::Simulator;
 
 fn layers(sizes: &[u32], density: f64, rate: f64) -> RandomNetwork {
     let plan = Plan::Layers(sizes.to_vec());

@@ -1,7 +1,8 @@
 use rand::Rng;
 
 use crate::encode::stream;
-use crate::{DenseRows, NetworkError, Rows, SparseRows, Targets};
+use crate::error::NetworkError;
+use crate::network::connectivity::{DenseRows, Rows, SparseRows, Targets};
 
 /// A random table of weights `[rows][width]`: each is there with probability `density`, and then uniform in
 /// (−gain, gain), never zero.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use snn_engine::*;
 
-use crate::laws::simulators;
+use crate::simulators::simulators;
 
 fn same(value: f32) -> PerNeuron {
     PerNeuron::same(value).unwrap()

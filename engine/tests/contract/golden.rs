@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use snn_engine::*;
 
-use crate::laws::simulators;
+use crate::simulators::simulators;
 
 struct Golden {
     name: String,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use snn_engine::*;
 
-use crate::laws::{parting, reference};
-use crate::random;
+use crate::case::Case;
+use crate::simulators::{parting, reference};
+use crate::{draw, shrink};
 
 /// What is wrong with an engine. Each is a mistake that real simulators make.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,22 +158,21 @@ impl Impostor {
             let v = if fault == Fault::FusedRamp { bias.mul_add(k, u) } else { u + ramp };
             let (threshold, reset) = match network.population(id).neuron() {
                 Neuron::IntegrateFire(model) => (model.threshold.get(neuron), model.reset),
-                _ if fault == Fault::FiringReadOut => (1.0, Reset::Subtract),
-                _ => (f32::INFINITY, Reset::Subtract),
+                Neuron::Accumulator(_) if fault == Fault::FiringReadOut => (1.0, Reset::Subtract),
+                Neuron::Accumulator(_) => (f32::INFINITY, Reset::Subtract),
+                Neuron::Source | Neuron::MaxPool(_) => unreachable!("these have no potential"),
             };
-            let looked_at = match fault {
-                Fault::ForgottenResidual => current.is_some(),
-                Fault::ForgottenStart => current.is_some() || bias != 0.0,
-                _ => true,
-            };
+            let forgotten = current.is_none()
+                && (fault == Fault::ForgottenResidual || fault == Fault::ForgottenStart && bias == 0.0);
             let crosses = if fault == Fault::StrictThreshold { v > threshold } else { v >= threshold };
-            let fires = looked_at && crosses;
+            let fires = crosses && !forgotten;
             if fires {
                 fired.push(neuron as u32);
+                let to_zero = if fault == Fault::RampKeptAtReset { 0.0 } else { 0.0 - ramp };
                 u = match reset {
-                    Reset::Subtract if fault != Fault::LostResidual => u - threshold,
-                    _ if fault == Fault::RampKeptAtReset => 0.0,
-                    _ => 0.0 - ramp,
+                    Reset::Subtract if fault == Fault::LostResidual => to_zero,
+                    Reset::Subtract => u - threshold,
+                    Reset::Zero => to_zero,
                 };
             }
             updates += u64::from(fires || current.is_some());
@@ -249,7 +249,7 @@ impl Simulator for Impostor {
             now[id.index()] = match network.population(id).neuron() {
                 Neuron::Source => stimulus.of(id).to_vec(),
                 Neuron::MaxPool(_) => self.pool(id, &now),
-                _ => self.integrate(id, k, &now),
+                Neuron::IntegrateFire(_) | Neuron::Accumulator(_) => self.integrate(id, k, &now),
             };
             self.statistics.populations[id.index()].spikes += now[id.index()].len() as u64;
         }
@@ -300,31 +300,47 @@ fn spikes_of(network: &Network, lists: &[Vec<u32>]) -> Spikes {
     simulator.step(&Stimulus::new(&sources_only, &stimulus).unwrap()).clone()
 }
 
-/// The first seed below `limit` at which the comparison rejects the engine.
-fn rejected_at(fault: Fault, limit: u64) -> Option<u64> {
-    (0..limit).find(|&seed| {
-        let case = random::case(seed);
-        let sample = &case.samples[0];
-        let reference = reference(&case, sample);
-        parting(&case, sample, &reference, &mut Impostor::new(&case.network, fault)).is_some()
+/// Where the comparison rejects an engine with a fault, if it does; the network of the case must be valid.
+fn rejected(case: &Case, fault: Fault) -> Option<String> {
+    let built = case.build().ok()?;
+    built.samples.iter().find_map(|sample| {
+        let reference = reference(&built, sample);
+        parting(&built, sample, &reference, &mut Impostor::new(&built.network, fault))
     })
 }
 
+/// The first case of 2,000 in which the comparison rejects an engine.
+fn first_rejected(fault: Fault) -> Case {
+    let case = (0..2_000).map(draw::case).find(|case| rejected(case, fault).is_some());
+    case.unwrap_or_else(|| panic!("an engine with {fault:?} passes the comparison"))
+}
+
+/// Rejected must be the fault and nothing else: the same engine without it passes at the same seed. So must it in the
+/// smallest network that tells the two apart, which has to be one that a reader can follow.
 #[test]
-fn every_wrong_engine_is_rejected() {
+fn every_wrong_engine_is_rejected_where_the_faultless_one_passes_also_in_a_network_made_small() {
     for fault in FAULTS {
-        let seed = rejected_at(fault, 2_000);
-        assert!(seed.is_some(), "an engine with {fault:?} passes the comparison");
+        let case = first_rejected(fault);
+        assert_eq!(rejected(&case, Fault::None), None, "seed {}, the engine without a fault", case.seed);
+        let (small, tries) = shrink::smallest(case, |case| rejected(case, fault).is_some());
+        println!("{fault:?}, made small in {tries} tries\n{small}");
+        assert!(rejected(&small, fault).is_some(), "{fault:?} passes in\n{small}");
+        assert_eq!(rejected(&small, Fault::None), None, "the engine without a fault in\n{small}");
+        assert!(small.populations.len() <= 3 && small.projections.len() <= 3, "{fault:?}\n{small}");
+        assert!(small.neurons() <= 6 && small.weights() <= 6, "{fault:?}\n{small}");
+        assert!(small.samples.len() == 1 && small.steps <= 300, "{fault:?}\n{small}");
     }
 }
 
 #[test]
 fn the_same_engine_without_a_fault_passes() {
-    assert_eq!(rejected_at(Fault::None, 300), None);
+    for seed in 0..300 {
+        assert_eq!(rejected(&draw::case(seed), Fault::None), None, "seed {seed}");
+    }
 }
 
 #[test]
-fn the_first_parting_names_step_population_neuron_and_both_potentials() {
+fn the_first_divergence_names_step_population_neuron_and_both_potentials() {
     // Two halves reach the threshold exactly: a neuron that fires above it only keeps its potential.
     let mut builder = NetworkBuilder::new();
     let input = builder.population("input", Layout::Flat(2), Neuron::Source);
@@ -342,9 +358,9 @@ fn the_first_parting_names_step_population_neuron_and_both_potentials() {
     let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster)] };
     let mut dense = DenseSimulator::new(Arc::clone(&network));
     let mut strict = Impostor::new(&network, Fault::StrictThreshold);
-    let parting = first_parting(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
+    let parting = first_divergence(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
     assert_eq!((parting.step, parting.difference.population, parting.difference.neuron), (1, layer, Some(0)));
     assert_eq!(parting.potentials, Some([0.0, 1.0]));
     let mut sound = Impostor::new(&network, Fault::None);
-    assert_eq!(first_parting(&mut dense, &mut sound, &sample, 3).unwrap(), None);
+    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3).unwrap(), None);
 }

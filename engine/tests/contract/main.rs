@@ -1,9 +1,15 @@
 //! The contract of the engine, proven on random networks, worked by hand, and pinned by golden cases.
 
+mod case;
 mod cases;
+mod draw;
 mod golden;
 mod impostors;
+mod judge;
 mod laws;
-mod random;
+mod models;
+mod shrink;
+mod simulators;
 mod wake;
 mod windows;
+mod words;

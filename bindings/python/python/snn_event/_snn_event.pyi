@@ -41,7 +41,7 @@ class Network:
     """A spiking network, immutable; what `net.bin` holds."""
 
     @staticmethod
-    def load(path: _Path, *, mmap: bool = True) -> Network:
+    def load(path: _Path, *, mmap: bool | None = None) -> Network:
         """Reads a `net.bin`."""
 
     @staticmethod

@@ -1,0 +1,155 @@
+use super::drive::Drive;
+use super::sample::Sample;
+use crate::encode;
+use crate::error::NetworkError;
+use crate::network::{Network, PopulationId};
+use crate::record::Raster;
+
+/// How values become a stimulus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// A constant current in every step, `weights · x` ([`Drive::constant`]).
+    Constant,
+    /// Random spikes, `x` their probability in a step ([`encode::bernoulli`]).
+    Poisson {
+        /// The seed of all random numbers.
+        seed: u64,
+    },
+    /// Evenly spaced spikes, `x` their rate ([`encode::regular`]).
+    Regular,
+}
+
+/// The input of a batch of samples for the one source of a network, checked as a whole.
+#[derive(Clone, Debug)]
+pub struct Input {
+    source: PopulationId,
+    width: usize,
+    samples: usize,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Values(Vec<f32>, Encoding),
+    /// Flags `[samples][steps][width]`.
+    Spikes(Vec<bool>, usize),
+}
+
+/// The source of a network that has just one.
+fn only_source(network: &Network) -> Result<PopulationId, NetworkError> {
+    let sources: Vec<PopulationId> = network.sources().collect();
+    match sources[..] {
+        [source] => Ok(source),
+        _ => Err(NetworkError::new(
+            "network",
+            format!(
+                "has {} sources; a batch of samples needs a network with one, others are stepped",
+                sources.len()
+            ),
+        )),
+    }
+}
+
+impl Input {
+    /// Values `[samples][neurons of the source]` in the user's order (images channels first).
+    ///
+    /// # Errors
+    /// If the network has not exactly one source, the number of values is not a whole number of samples, or
+    /// a value is not finite or, where it is a rate, outside [0, 1]; sample and place of the first are named.
+    pub fn values(network: &Network, values: Vec<f32>, encoding: Encoding) -> Result<Self, NetworkError> {
+        let source = only_source(network)?;
+        let width = network.population(source).size();
+        let samples = whole(values.len(), width, "values")?;
+        let (allowed, what): (fn(f32) -> bool, _) = match encoding {
+            Encoding::Constant => (|x| x.is_finite(), "finite numbers"),
+            Encoding::Poisson { .. } | Encoding::Regular => (
+                |x| (0.0..=1.0).contains(&x),
+                "spike rates in [0, 1]; scale the input, or use constant-current encoding",
+            ),
+        };
+        if let Some(place) = values.iter().position(|&x| !allowed(x)) {
+            return Err(NetworkError::new(
+                format!("input: sample {}, value [{}]", place / width, place % width),
+                format!("is {}; allowed are {what}", values[place]),
+            ));
+        }
+        Ok(Self { source, width, samples, kind: Kind::Values(values, encoding) })
+    }
+
+    /// Given spikes: flags `[samples][steps][neurons of the source]`, neurons in the user's order.
+    ///
+    /// # Errors
+    /// If the network has not exactly one source, or the number of flags is not a whole number of samples.
+    pub fn spikes(network: &Network, flags: Vec<bool>, steps: usize) -> Result<Self, NetworkError> {
+        let source = only_source(network)?;
+        let width = network.population(source).size();
+        let samples = whole(flags.len(), width.saturating_mul(steps), "spike flags")?;
+        Ok(Self { source, width, samples, kind: Kind::Spikes(flags, steps) })
+    }
+
+    /// The number of samples.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Whether samples are constant currents.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        matches!(self.kind, Kind::Values(_, Encoding::Constant))
+    }
+
+    /// The number of steps for which there is input, if it is limited.
+    #[must_use]
+    pub fn steps(&self) -> Option<usize> {
+        match self.kind {
+            Kind::Values(..) => None,
+            Kind::Spikes(_, steps) => Some(steps),
+        }
+    }
+
+    /// One sample, ready to be run for `steps` steps.
+    ///
+    /// # Errors
+    /// If constant currents do not fit the network ([`Drive::constant`]).
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    pub fn sample(&self, network: &Network, index: usize, steps: u32) -> Result<Sample, NetworkError> {
+        assert!(index < self.samples, "sample {index} of {}", self.samples);
+        let layout = network.population(self.source).layout();
+        let spikes = |raster| Sample { drive: Drive::none(), spikes: vec![(self.source, raster)] };
+        let (values, encoding) = match &self.kind {
+            Kind::Spikes(flags, given) => {
+                let flags = &flags[index * given * self.width..][..given * self.width];
+                let mut raster = Raster::new();
+                for step in flags.chunks_exact(self.width) {
+                    let fired = (0..self.width).filter(|&neuron| step[layout.user_index(neuron)]);
+                    raster.push_step(&fired.map(|neuron| neuron as u32).collect::<Vec<_>>());
+                }
+                return Ok(spikes(raster));
+            }
+            Kind::Values(values, encoding) => (&values[index * self.width..][..self.width], *encoding),
+        };
+        let x: Vec<f32> = (0..self.width).map(|neuron| values[layout.user_index(neuron)]).collect();
+        Ok(match encoding {
+            Encoding::Constant => {
+                let drive = Drive::constant(network, self.source, &x);
+                let drive = drive.map_err(|error| error.within(format!("sample {index}")))?;
+                Sample { drive, spikes: vec![] }
+            }
+            Encoding::Poisson { seed } => spikes(encode::bernoulli(&x, steps, seed, index as u64)?),
+            Encoding::Regular => spikes(encode::regular(&x, steps)?),
+        })
+    }
+}
+
+fn whole(len: usize, each: usize, what: &str) -> Result<usize, NetworkError> {
+    if each == 0 || !len.is_multiple_of(each) {
+        return Err(NetworkError::new(
+            "input",
+            format!("has {len} {what}, which is not a whole number of samples of {each}"),
+        ));
+    }
+    Ok(len / each)
+}

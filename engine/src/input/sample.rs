@@ -1,0 +1,53 @@
+use super::drive::Drive;
+use super::stimulus::{Stimulus, check_source, given_twice};
+use crate::error::NetworkError;
+use crate::network::{Network, PopulationId};
+use crate::record::Raster;
+
+/// All that a network is given for one sample: constant currents, and spikes of its sources.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Currents that are added to the biases.
+    pub drive: Drive,
+    /// The spikes of each source that has any; of all steps of the run, or fewer if the rest is silent.
+    pub spikes: Vec<(PopulationId, Raster)>,
+}
+
+impl Sample {
+    /// The spikes of one step, checked.
+    ///
+    /// # Errors
+    /// As [`Stimulus::new`].
+    pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
+        let lists: Vec<_> = self.spikes.iter().map(|(id, raster)| (*id, raster.step(step))).collect();
+        Stimulus::new(network, &lists)
+    }
+
+    /// Checks the spikes of one step as [`stimulus`](Self::stimulus) does.
+    pub(crate) fn check_step(&self, network: &Network, step: usize) -> Result<(), NetworkError> {
+        for (place, (id, raster)) in self.spikes.iter().enumerate() {
+            if self.spikes[..place].iter().any(|(earlier, _)| earlier == id) {
+                return Err(given_twice(*id));
+            }
+            check_source(network, *id, raster.step(step))?;
+        }
+        Ok(())
+    }
+
+    /// The spikes that one source is given in one step.
+    pub(crate) fn of(&self, id: PopulationId, step: usize) -> &[u32] {
+        self.spikes.iter().find(|(given, _)| *given == id).map_or(&[], |(_, raster)| raster.step(step))
+    }
+
+    /// Checks the spikes of all steps.
+    ///
+    /// # Errors
+    /// As [`Stimulus::new`], with the step.
+    pub fn check(&self, network: &Network) -> Result<(), NetworkError> {
+        let steps = self.spikes.iter().map(|(_, raster)| raster.steps()).max().unwrap_or(0);
+        for step in 0..steps {
+            self.stimulus(network, step).map_err(|error| error.within(format!("step {step}")))?;
+        }
+        Ok(())
+    }
+}

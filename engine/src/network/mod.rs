@@ -1,0 +1,15 @@
+//! What a network is: populations of neurons and the projections between them.
+
+mod builder;
+pub mod connectivity;
+mod id;
+mod layout;
+mod net;
+mod order;
+mod population;
+
+pub use builder::{LONGEST_DELAY, NetworkBuilder};
+pub use id::PopulationId;
+pub use layout::Layout;
+pub use net::{DenseOperations, Network};
+pub use population::{Population, Projection};

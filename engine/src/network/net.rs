@@ -1,0 +1,125 @@
+use super::id::PopulationId;
+use super::order::topological_order;
+use super::population::{Population, Projection};
+use crate::neuron::Neuron;
+
+/// A spiking network: populations and the projections between them. Immutable and valid; made by
+/// [`NetworkBuilder`](crate::network::NetworkBuilder), the only door. It holds what the net *is*; where a run
+/// stands is in [`State`](crate::state::State).
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(crate) populations: Vec<Population>,
+    pub(crate) projections: Vec<Projection>,
+    pub(crate) order: Vec<PopulationId>,
+    pub(crate) incoming: Vec<Vec<usize>>,
+    pub(crate) longest_delay: u32,
+    pub(crate) delay_from: Vec<u32>,
+}
+
+impl Network {
+    /// The populations in order of declaration.
+    #[must_use]
+    pub fn populations(&self) -> &[Population] {
+        &self.populations
+    }
+
+    /// One population.
+    ///
+    /// # Panics
+    /// If the id belongs to a larger network.
+    #[must_use]
+    pub fn population(&self, id: PopulationId) -> &Population {
+        &self.populations[id.index()]
+    }
+
+    /// The ids of all populations in order of declaration.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = PopulationId> + use<> {
+        (0..self.populations.len() as u32).map(PopulationId)
+    }
+
+    /// The population of a name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<PopulationId> {
+        self.ids().find(|id| self.populations[id.index()].name == name)
+    }
+
+    /// The populations that the stimulus drives, in order of declaration.
+    pub fn sources(&self) -> impl Iterator<Item = PopulationId> + '_ {
+        self.ids().filter(|id| matches!(self.population(*id).neuron, Neuron::Source))
+    }
+
+    /// The projections in order of declaration.
+    #[must_use]
+    pub fn projections(&self) -> &[Projection] {
+        &self.projections
+    }
+
+    /// The projections into a population, in order of declaration.
+    pub fn incoming(&self, target: PopulationId) -> impl ExactSizeIterator<Item = &Projection> {
+        self.incoming[target.index()].iter().map(|&at| &self.projections[at])
+    }
+
+    /// The order in which the populations of one step are updated: along the zero-delay projections,
+    /// ties in order of declaration.
+    #[must_use]
+    pub fn update_order(&self) -> &[PopulationId] {
+        &self.order
+    }
+
+    /// The longest delay of any projection, in steps.
+    #[must_use]
+    pub fn longest_delay(&self) -> u32 {
+        self.longest_delay
+    }
+
+    /// The longest delay of the projections out of one population: how many past steps of its spikes are
+    /// still under way.
+    #[must_use]
+    pub fn delay_from(&self, source: PopulationId) -> u32 {
+        self.delay_from[source.index()]
+    }
+
+    /// Whether no population reaches itself, through whatever delays: it can then be run population by
+    /// population over many steps.
+    #[must_use]
+    pub fn is_feed_forward(&self) -> bool {
+        self.feed_forward_order().is_some()
+    }
+
+    /// Every population after all that reach it, through whatever delays; `None` if one reaches itself.
+    pub(crate) fn feed_forward_order(&self) -> Option<Vec<PopulationId>> {
+        topological_order(self.populations.len(), &self.projections, |_| true).ok()
+    }
+
+    /// The population to read results from: the last one declared.
+    #[must_use]
+    pub fn output(&self) -> PopulationId {
+        PopulationId(self.populations.len() as u32 - 1)
+    }
+
+    /// The multiply-adds that a dense simulator makes for the projections into a population. With `constant_input` the
+    /// sources give constant currents, which it, too, makes once; else they send spikes in every step.
+    #[must_use]
+    pub fn dense_operations(&self, target: PopulationId, constant_input: bool) -> DenseOperations {
+        let mut dense = DenseOperations::default();
+        for projection in self.incoming(target) {
+            let from_source = matches!(self.population(projection.source()).neuron(), Neuron::Source);
+            let operations = projection.connectivity.dense_operations();
+            if constant_input && from_source {
+                dense.once += operations;
+            } else {
+                dense.per_step += operations;
+            }
+        }
+        dense
+    }
+}
+
+/// Multiply-adds of a dense simulator for one sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DenseOperations {
+    /// In every step.
+    pub per_step: u64,
+    /// Once, for constant currents.
+    pub once: u64,
+}

@@ -1,0 +1,13 @@
+//! Whole runs: samples and batches of them, and what came out.
+
+mod batch;
+mod divergence;
+mod mode;
+mod outcome;
+mod samples;
+
+pub use batch::run_batch;
+pub use divergence::{Divergence, divergence_at_end, first_divergence};
+pub use mode::{AnySimulator, Mode};
+pub use outcome::{Outcome, run_sample};
+pub use samples::{default_threads, run_samples};

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use crate::error::NetworkError;
+use crate::input::{Input, Sample};
+use crate::network::{Layout, Network, PopulationId};
+use crate::neuron::Neuron;
+use crate::record::{Raster, Statistics};
+use crate::simulator::{Observer, Simulator};
+
+/// What one sample gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Spikes of every neuron of the output population, in the user's order.
+    pub counts: Vec<u32>,
+    /// Potentials `v` of the output population after the last step, in the user's order.
+    pub potentials: Vec<f32>,
+    /// The predicted class: the largest potential of a read-out population, else the largest count; the
+    /// lowest index among equals.
+    pub class: usize,
+    /// What happened in the run.
+    pub statistics: Statistics,
+    /// Multiply-adds spent once on the constant currents into each population, in order of declaration.
+    pub drive_operations: Vec<u64>,
+    /// All spikes of every population, if they were asked for, neurons in the user's order.
+    pub spikes: Option<Vec<Raster>>,
+}
+
+/// Counts the spikes of the output population and, if asked, keeps all spikes.
+pub(super) struct Recorder<'a> {
+    network: &'a Network,
+    output: PopulationId,
+    counts: Vec<u32>,
+    kept: Option<Vec<Raster>>,
+    in_user_order: Vec<u32>,
+}
+
+impl Observer for Recorder<'_> {
+    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+        if population == self.output {
+            for &neuron in neurons {
+                self.counts[neuron as usize] += 1;
+            }
+        }
+        if let Some(rasters) = &mut self.kept {
+            let raster = &mut rasters[population.index()];
+            while (raster.steps() as u64) < step {
+                raster.push_step(&[]);
+            }
+            let layout = self.network.population(population).layout();
+            self.in_user_order.clear();
+            self.in_user_order
+                .extend(neurons.iter().map(|&neuron| layout.user_index(neuron as usize) as u32));
+            if !matches!(layout, Layout::Flat(_)) {
+                self.in_user_order.sort_unstable();
+            }
+            raster.push_step(&self.in_user_order);
+        }
+    }
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(network: &'a Network, keep_spikes: bool) -> Self {
+        let output = network.output();
+        let kept = keep_spikes.then(|| vec![Raster::new(); network.populations().len()]);
+        let counts = vec![0; network.population(output).size()];
+        Recorder { network, output, counts, kept, in_user_order: vec![] }
+    }
+
+    /// The outcome of a run, from the potentials `v` that the output population has after it.
+    pub(super) fn outcome(self, v: &[f32], statistics: &Statistics, sample: &Sample) -> Outcome {
+        let population = self.network.population(self.output);
+        let layout = population.layout();
+        let places = || (0..population.size()).map(|index| layout.neuron_at(index));
+        let counts: Vec<u32> = places().map(|neuron| self.counts[neuron]).collect();
+        let potentials: Vec<f32> =
+            if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
+        let class = match population.neuron() {
+            Neuron::Accumulator(_) => first_largest(&potentials),
+            _ => first_largest(&counts),
+        };
+        Outcome {
+            counts,
+            potentials,
+            class,
+            statistics: statistics.clone(),
+            drive_operations: self.network.ids().map(|id| sample.drive.operations(id)).collect(),
+            spikes: self.kept,
+        }
+    }
+}
+
+/// Runs one sample of an input for `steps` steps from the beginning.
+///
+/// # Errors
+/// If the sample does not fit the network.
+pub fn run_sample(
+    simulator: &mut dyn Simulator,
+    input: &Input,
+    index: usize,
+    steps: u32,
+    keep_spikes: bool,
+) -> Result<Outcome, NetworkError> {
+    let network = Arc::clone(simulator.network());
+    let sample = input.sample(&network, index, steps)?;
+    let mut recorder = Recorder::new(&network, keep_spikes);
+    simulator.start(&sample.drive);
+    simulator.run(&sample, u64::from(steps), &mut recorder)?;
+    let v = simulator.potentials(network.output());
+    Ok(recorder.outcome(&v, simulator.statistics(), &sample))
+}
+
+/// The place of the largest value, the first among equals; 0 if there are none.
+fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
+    let mut largest = 0;
+    for (place, value) in values.iter().enumerate() {
+        if *value > values[largest] {
+            largest = place;
+        }
+    }
+    largest
+}

@@ -1,0 +1,13 @@
+//! What brings a network forward in time.
+
+mod dense;
+mod event;
+mod interface;
+mod window;
+
+pub use dense::DenseSimulator;
+pub use event::EventSimulator;
+#[cfg(feature = "internals")]
+pub use event::WakeQueue;
+pub use interface::{Observer, Simulator};
+pub use window::{Delivery, WindowSimulator};

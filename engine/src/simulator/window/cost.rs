@@ -1,0 +1,146 @@
+//! The cost rule: which delivery is the fastest for one population and window.
+//!
+//! Before a layer is run it is known exactly how many spikes arrive and how many weights they carry, so
+//! the cost of each delivery can be reckoned. The constants are processor cycles, fitted to the grid in
+//! `benches/record`; a wrong choice costs time, never a bit of the result.
+
+use super::Delivery;
+
+/// What is known of a population and a window before it is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Work {
+    /// Weight rows that arriving spikes bring, of fully connected projections.
+    pub(super) rows: f64,
+    /// Weight rows that arriving spikes bring through the taps of convolutions.
+    pub(super) tap_rows: f64,
+    /// Weights of those rows that are sparse, from tables that a second-level cache holds.
+    pub(super) weights: f64,
+    /// The same from larger tables.
+    pub(super) far_weights: f64,
+    /// Vectors of 16 weights of those rows that are dense.
+    pub(super) vectors: f64,
+    /// Words of 64 neurons.
+    pub(super) words: f64,
+    /// Steps.
+    pub(super) steps: f64,
+    /// With tiles: rows that are added, over all tiles.
+    pub(super) tile_rows: f64,
+    /// With tiles: groups of eight steps that are summed, over all tiles and blocks.
+    pub(super) tile_octets: f64,
+    /// With tiles: rows of 16 weights, used or not, that come from beyond a second-level cache.
+    pub(super) far_tile_rows: f64,
+    /// With tiles: rows that must be unpacked.
+    pub(super) unpacked_rows: f64,
+    /// With tiles: weights that must be unpacked.
+    pub(super) unpacked: f64,
+    /// With tiles: spikes that must be arranged.
+    pub(super) arranged: f64,
+    /// With time lanes: synapses of the population.
+    pub(super) lanes: f64,
+    /// With time lanes: synapses of the population times groups of 16 steps.
+    pub(super) lane_adds: f64,
+}
+
+/// A row: its start is fetched, its end is mispredicted.
+const ROW: f64 = 40.0;
+/// The same behind a tap, which must be found.
+const TAP_ROW: f64 = 50.0;
+/// A weight scattered.
+const WEIGHT: f64 = 1.5;
+/// The same, fetched from farther away.
+const FAR_WEIGHT: f64 = 2.2;
+/// Larger tables, in bytes, are far.
+const NEAR: u64 = 1 << 20;
+/// A vector of a dense row added to the currents.
+const VECTOR: f64 = 4.5;
+/// The membrane update of a word in a step.
+const WORD_UPDATE: f64 = 20.0;
+/// A row of 16 weights added in registers.
+const TILE_ROW: f64 = 1.6;
+/// An octet begun and ended.
+const OCTET: f64 = 60.0;
+/// A row of 16 weights that comes from a third-level cache.
+const FAR_TILE_ROW: f64 = 1.2;
+/// A row of 16 weights brought to rest before weights are unpacked to it.
+const UNPACKED_ROW: f64 = 1.5;
+/// A weight unpacked.
+const UNPACKED: f64 = 1.5;
+/// A spike arranged.
+const ARRANGED: f64 = 7.0;
+/// A synapse, its weight and the spikes of its source fetched.
+const LANE: f64 = 2.0;
+/// Sixteen steps of a synapse, masked.
+const LANES: f64 = 1.1;
+/// A word of 64 neurons and 16 steps turned from time to neurons.
+const TURNED: f64 = 350.0;
+/// Threads woken, and waited for: 5 to 17 µs were measured.
+const TURN: f64 = 40_000.0;
+
+/// The shared cycles from which a population is spread over threads: what it costs is then one part in 25 if no
+/// processor is free to help.
+pub(super) const SPREAD: f64 = 1_000_000.0;
+
+/// Whether a table of so many synapses is too large for a second-level cache.
+pub(super) fn is_far(synapses: u64) -> bool {
+    // Six bytes each: a target and a weight.
+    synapses.saturating_mul(6) > NEAR
+}
+
+impl Work {
+    /// Adds rows of 16 weights that lie in dense tiles.
+    pub(super) fn add_tiles(&mut self, rows: f64) {
+        if rows * 64.0 > NEAR as f64 {
+            self.far_tile_rows += rows;
+        }
+    }
+
+    /// Adds the weights that arrive from a sparse table of `synapses`.
+    pub(super) fn add_weights(&mut self, weights: u64, synapses: u64) {
+        *(if is_far(synapses) { &mut self.far_weights } else { &mut self.weights }) += weights as f64;
+    }
+}
+
+/// The cycles of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cycles {
+    /// Of what one thread must do.
+    alone: f64,
+    /// Of what may be shared out.
+    pub(super) shared: f64,
+}
+
+impl Cycles {
+    /// The cycles until so many threads are done.
+    pub(super) fn by(self, threads: usize) -> f64 {
+        let turn = if threads == 1 { 0.0 } else { TURN };
+        self.alone + self.shared / threads as f64 + turn
+    }
+}
+
+/// The cycles of a delivery, the membrane update included.
+pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
+    let update = work.words * work.steps * WORD_UPDATE;
+    match delivery {
+        Delivery::Rows => {
+            let shared = work.rows * ROW
+                + work.tap_rows * TAP_ROW
+                + work.weights * WEIGHT
+                + work.far_weights * FAR_WEIGHT
+                + work.vectors * VECTOR;
+            Cycles { alone: 0.0, shared: shared + update }
+        }
+        Delivery::Tiles => {
+            let shared = work.tile_rows * TILE_ROW
+                + work.tile_octets * OCTET
+                + work.far_tile_rows * FAR_TILE_ROW
+                + work.unpacked_rows * UNPACKED_ROW
+                + work.unpacked * UNPACKED
+                + update;
+            Cycles { alone: work.arranged * ARRANGED, shared }
+        }
+        Delivery::TimeLanes => {
+            let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
+            Cycles { alone: 0.0, shared: work.lanes * LANE + work.lane_adds * LANES + turned + update }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/// How the spikes of a window are brought to the neurons of a population. All give equal bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Step by step, the weight row of every spike is added to the currents of its targets.
+    Rows,
+    /// Sixteen targets at a time: the currents of eight steps are summed in registers over weight rows in full, which of
+    /// large sparse tables are written out block by block.
+    Tiles,
+    /// Target by target: the currents of all steps are summed in registers, each weight added in the steps in
+    /// which its source fires. Of populations behind a single table of weight rows.
+    TimeLanes,
+}
+
+impl Delivery {
+    /// Every delivery.
+    pub const ALL: [Self; 3] = [Self::Rows, Self::Tiles, Self::TimeLanes];
+}

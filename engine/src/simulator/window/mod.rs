@@ -1,0 +1,17 @@
+//! The simulator for whole runs.
+
+mod cost;
+mod delivery;
+mod layer;
+mod rows;
+mod side_by_side;
+mod simulator;
+mod threads;
+mod tiled;
+mod tiles;
+mod train;
+mod weights;
+mod windows;
+
+pub use delivery::Delivery;
+pub use simulator::WindowSimulator;

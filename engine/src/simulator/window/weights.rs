@@ -1,0 +1,105 @@
+use std::sync::OnceLock;
+
+use super::rows::Cuts;
+use super::tiles::{Tiles, table};
+use crate::kernel::Columns;
+use crate::network::Network;
+use crate::network::connectivity::{Connectivity, Rows};
+
+/// The bytes that the copies of all weights of a network, layouts out for tiles and time lanes, may have.
+const BUDGET: u64 = 96 << 20;
+
+/// Below this density neither layout is ever the cheapest.
+const THINNEST: f64 = 1.0 / 256.0;
+
+/// The weights of one projection in the layouts that the deliveries need, each made when first needed.
+pub(super) struct WeightLayouts {
+    /// Of a convolution, the synapses of every source.
+    synapses: Vec<u32>,
+    tiles: Option<OnceLock<Tiles>>,
+    columns: Option<OnceLock<Columns>>,
+    cuts: OnceLock<Option<Cuts>>,
+}
+
+/// One for each projection. Layouts are granted in order of declaration while their bytes fit the budget.
+pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
+    let mut left = BUDGET;
+    let mut grant = |bytes: Option<u64>| -> bool {
+        let rest = bytes.and_then(|bytes| left.checked_sub(bytes));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    network
+        .projections()
+        .iter()
+        .map(|projection| {
+            let connectivity = projection.connectivity();
+            let worth = table(connectivity).is_some_and(|rows| {
+                rows.synapses() as f64 > THINNEST * rows.len() as f64 * rows.width() as f64
+            });
+            let lanes = match connectivity {
+                Connectivity::Rows(rows) if rows.len() <= 1 << 16 => Some(rows.synapses().saturating_mul(6)),
+                _ => None,
+            };
+            WeightLayouts {
+                synapses: synapses_by_source(connectivity),
+                tiles: (worth && grant(Tiles::bytes(connectivity))).then(OnceLock::new),
+                columns: (worth && grant(lanes)).then(OnceLock::new),
+                cuts: OnceLock::new(),
+            }
+        })
+        .collect()
+}
+
+fn synapses_by_source(connectivity: &Connectivity) -> Vec<u32> {
+    match connectivity {
+        // A source has at most one synapse per target neuron, of which there are fewer than 2³².
+        Connectivity::Conv2d(conv) => {
+            (0..connectivity.sources()).map(|source| conv.synapses_of(source) as u32).collect()
+        }
+        Connectivity::Rows(_) | Connectivity::OneToOne(_) => vec![],
+    }
+}
+
+impl WeightLayouts {
+    /// The weights that the given spikes carry.
+    pub(super) fn operations(&self, connectivity: &Connectivity, spikes: &[u32]) -> u64 {
+        match connectivity {
+            Connectivity::Rows(Rows::Sparse(rows)) => {
+                let starts: &[u64] = rows.row_starts();
+                spikes.iter().map(|&j| starts[j as usize + 1] - starts[j as usize]).sum()
+            }
+            Connectivity::Rows(rows @ Rows::Dense(_)) => {
+                spikes.iter().map(|&j| rows.synapses_of(j as usize)).sum()
+            }
+            Connectivity::Conv2d(_) => spikes.iter().map(|&j| u64::from(self.synapses[j as usize])).sum(),
+            Connectivity::OneToOne(_) => spikes.iter().map(|&j| connectivity.synapses_of(j as usize)).sum(),
+        }
+    }
+
+    pub(super) fn has_tiles(&self) -> bool {
+        self.tiles.is_some()
+    }
+
+    pub(super) fn has_columns(&self) -> bool {
+        self.columns.is_some()
+    }
+
+    /// The tiles, if granted.
+    pub(super) fn tiles(&self, connectivity: &Connectivity) -> Option<&Tiles> {
+        Some(self.tiles.as_ref()?.get_or_init(|| Tiles::of(connectivity)))
+    }
+
+    /// Where weight rows are cut, if that is worth its memory.
+    pub(super) fn cuts(&self, connectivity: &Connectivity) -> Option<&Cuts> {
+        self.cuts.get_or_init(|| Cuts::of(connectivity)).as_ref()
+    }
+
+    /// The columns, if granted.
+    pub(super) fn columns(&self, connectivity: &Connectivity) -> Option<&Columns> {
+        let Connectivity::Rows(rows) = connectivity else {
+            return None;
+        };
+        Some(self.columns.as_ref()?.get_or_init(|| Columns::of(rows)))
+    }
+}

@@ -1,0 +1,260 @@
+use std::sync::Arc;
+
+use super::delivery::Delivery;
+use super::layer::{Incoming, Layer, Scratch, Window};
+use super::threads::Threads;
+use super::train::Train;
+use super::weights::{self, WeightLayouts};
+use crate::input::Drive;
+use crate::kernel::{Kernels, MOST_STEPS};
+use crate::network::{Network, PopulationId, Projection};
+use crate::neuron::{Maxima, Neuron, REBASE, ramp_steps};
+use crate::record::{Spikes, Statistics};
+use crate::state::{PopulationState, State, effective_biases, inputs_counted};
+
+/// The most words of spike bits that a window may have: 16 MB.
+const MOST_WORDS: usize = 1 << 21;
+
+#[derive(Clone)]
+pub(super) struct Windows {
+    pub(super) network: Arc<Network>,
+    pub(super) kernels: &'static Kernels,
+    pub(super) forced: Option<Delivery>,
+    pub(super) team: Threads,
+    pub(super) layouts: Arc<Vec<WeightLayouts>>,
+    /// Every population after all that reach it.
+    pub(super) order: Arc<[PopulationId]>,
+    pub(super) longest: usize,
+    pub(super) step: u64,
+    /// Samples that run side by side; more than one only in [`WindowSimulator::run_side_by_side`].
+    pub(super) runs: usize,
+    pub(super) populations: Vec<WindowPopulation>,
+    pub(super) trains: Vec<Train>,
+    /// The spikes of the last single step.
+    pub(super) spikes: Spikes,
+    /// One for each run.
+    pub(super) statistics: Vec<Statistics>,
+    pub(super) scratch: Scratch,
+}
+
+#[derive(Clone)]
+pub(super) enum WindowPopulation {
+    Source,
+    Layer(Layer),
+    MaxPool(Maxima),
+}
+
+impl Windows {
+    pub(super) fn new(
+        network: Arc<Network>,
+        kernels: &'static Kernels,
+        forced: Option<Delivery>,
+        order: Arc<[PopulationId]>,
+    ) -> Self {
+        let populations: Vec<WindowPopulation> = network
+            .ids()
+            .map(|id| match Layer::new(&network, id) {
+                Some(layer) => WindowPopulation::Layer(layer),
+                None if matches!(network.population(id).neuron(), Neuron::MaxPool(_)) => {
+                    WindowPopulation::MaxPool(Maxima::new(
+                        network.population(id).size(),
+                        inputs_counted(&network, id),
+                    ))
+                }
+                None => WindowPopulation::Source,
+            })
+            .collect();
+        let largest = network.populations().iter().map(|population| population.size()).max().unwrap_or(0);
+        let mut windows = Self {
+            kernels,
+            forced,
+            team: Threads::default(),
+            layouts: Arc::new(weights::layouts(&network)),
+            order,
+            longest: (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS),
+            step: 0,
+            runs: 1,
+            trains: network.ids().map(|id| Train::new(network.delay_from(id) as usize)).collect(),
+            populations,
+            spikes: Spikes::none(network.populations().len()),
+            statistics: vec![],
+            scratch: Scratch::default(),
+            network,
+        };
+        windows.start(&Drive::none());
+        windows
+    }
+
+    pub(super) fn start(&mut self, drive: &Drive) {
+        self.start_all(std::iter::once(drive));
+    }
+
+    /// Whether a window knows nothing of what was before it but the potentials.
+    pub(super) fn is_plain(&self) -> bool {
+        let pools = self.populations.iter().any(|running| matches!(running, WindowPopulation::MaxPool(_)));
+        !pools && self.network.ids().all(|id| self.network.delay_from(id) == 0)
+    }
+
+    /// Goes on with the first run alone.
+    pub(super) fn alone(&mut self) {
+        if self.runs > 1 {
+            self.runs = 1;
+            self.statistics.truncate(1);
+            for running in &mut self.populations {
+                if let WindowPopulation::Layer(layer) = running {
+                    layer.begin(1);
+                }
+            }
+        }
+    }
+
+    /// Starts a run with each drive.
+    pub(super) fn start_all<'a>(&mut self, drives: impl ExactSizeIterator<Item = &'a Drive>) {
+        self.runs = drives.len();
+        for running in &mut self.populations {
+            if let WindowPopulation::Layer(layer) = running {
+                layer.begin(self.runs);
+            }
+        }
+        for (run, drive) in drives.enumerate() {
+            for (id, running) in self.network.ids().zip(&mut self.populations) {
+                if let (WindowPopulation::Layer(layer), Some(biases)) =
+                    (running, effective_biases(&self.network, id, drive))
+                {
+                    layer.set_biases(run, &biases);
+                }
+            }
+        }
+        self.reset();
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.take(&State::initial(&self.network));
+        self.statistics.clear();
+        self.statistics.resize(self.runs, Statistics::zero(&self.network));
+    }
+
+    pub(super) fn take(&mut self, state: &State) {
+        self.step = state.step;
+        let running = self.populations.iter_mut().zip(&mut self.trains);
+        for ((id, (running, train)), from) in self.network.ids().zip(running).zip(&state.populations) {
+            train.take(&from.under_way);
+            match running {
+                WindowPopulation::Source => {}
+                WindowPopulation::Layer(layer) => {
+                    (0..self.runs).for_each(|run| layer.set_potentials(run, &from.potentials));
+                }
+                WindowPopulation::MaxPool(maxima) => {
+                    let incoming = self.network.incoming(id).map(Projection::connectivity);
+                    maxima.take(&from.arrived, incoming);
+                }
+            }
+        }
+    }
+
+    /// The number of steps, of `wanted`, that can be done in one window from the present step on.
+    pub(super) fn window(&self, wanted: u64) -> usize {
+        let before_rebase = u64::from(REBASE) - self.step % u64::from(REBASE);
+        // At most the longest window, so it fits.
+        wanted.min(before_rebase).min(self.longest as u64) as usize
+    }
+
+    /// Runs a window of `steps` steps of each run; `given(source, step)` are the spikes of a source in its steps, those
+    /// of one run behind those of another.
+    pub(super) fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> &'a [u32]) {
+        let network = Arc::clone(&self.network);
+        let (runs, all_steps) = (self.runs, self.runs * steps);
+        let mut updates = vec![0; runs];
+        let rebase = self.step > 0 && self.step.is_multiple_of(u64::from(REBASE));
+        let k = ramp_steps(self.step + 1);
+        for &id in self.order.iter() {
+            // Taken out, so that the trains of others can be read while it is filled.
+            let mut train = std::mem::take(&mut self.trains[id.index()]);
+            train.advance();
+            let projections =
+                || network.incoming[id.index()].iter().map(|&at| (at, &network.projections()[at]));
+            match &mut self.populations[id.index()] {
+                WindowPopulation::Source => (0..all_steps).for_each(|step| train.push(given(id, step))),
+                WindowPopulation::Layer(layer) => {
+                    let incoming: Vec<Incoming<'_>> = projections()
+                        .map(|(at, projection)| {
+                            let (connectivity, layouts) = (projection.connectivity(), &self.layouts[at]);
+                            let source = &self.trains[projection.source().index()];
+                            let arriving = source.arriving(projection.delay(), all_steps);
+                            let mut operations = 0;
+                            for (run, statistics) in self.statistics.iter_mut().enumerate() {
+                                let spikes = arriving.of_steps(run * steps..(run + 1) * steps);
+                                let of_run = layouts.operations(connectivity, spikes);
+                                statistics.at(id).synaptic_operations += of_run;
+                                operations += of_run;
+                            }
+                            Incoming { connectivity, layouts, arriving, operations }
+                        })
+                        .collect();
+                    if rebase {
+                        layer.rebase();
+                    }
+                    let (kernels, forced, team) = (self.kernels, self.forced, &self.team);
+                    let window = Window { kernels, forced, runs, steps, k, team };
+                    updates.fill(0);
+                    layer.run(window, &incoming, &mut self.scratch, &mut train, &mut updates);
+                    for (statistics, updates) in self.statistics.iter_mut().zip(&updates) {
+                        statistics.at(id).updates += updates;
+                    }
+                }
+                WindowPopulation::MaxPool(maxima) => {
+                    assert_eq!(runs, 1, "runs side by side with max pooling");
+                    let statistics = self.statistics[0].at(id);
+                    let mut fired = vec![];
+                    for step in 0..steps {
+                        let mut first_input = 0;
+                        for (_, projection) in projections() {
+                            let arriving =
+                                self.trains[projection.source().index()].arriving(projection.delay(), steps);
+                            statistics.synaptic_operations +=
+                                maxima.arrive(projection.connectivity(), first_input, arriving.of(step));
+                            first_input += projection.connectivity().sources();
+                        }
+                        fired.clear();
+                        statistics.updates += maxima.update(&mut fired);
+                        train.push(&fired);
+                    }
+                }
+            }
+            let emitted = train.arriving(0, all_steps);
+            for (run, statistics) in self.statistics.iter_mut().enumerate() {
+                statistics.at(id).spikes += emitted.of_steps(run * steps..(run + 1) * steps).len() as u64;
+            }
+            self.trains[id.index()] = train;
+        }
+        self.step += steps as u64;
+        self.statistics.iter_mut().for_each(|statistics| statistics.steps += steps as u64);
+    }
+
+    /// The potentials `v` of a population in one run.
+    pub(super) fn potentials(&self, run: usize, population: PopulationId) -> Vec<f32> {
+        match &self.populations[population.index()] {
+            WindowPopulation::Layer(layer) => {
+                let k = ramp_steps(self.step) as f32;
+                let pairs = layer.potentials(run).iter().zip(layer.biases(run));
+                pairs.map(|(u, bias)| u + bias * k).collect()
+            }
+            WindowPopulation::Source | WindowPopulation::MaxPool(_) => vec![],
+        }
+    }
+
+    /// The state of one run.
+    pub(super) fn state(&self, run: usize) -> State {
+        let populations = self.network.ids().map(|id| {
+            let (potentials, arrived) = match &self.populations[id.index()] {
+                WindowPopulation::Source => (vec![], vec![]),
+                WindowPopulation::Layer(layer) => (layer.potentials(run).to_vec(), vec![]),
+                WindowPopulation::MaxPool(maxima) => (vec![], maxima.arrived().to_vec()),
+            };
+            let ages = (1..=self.network.delay_from(id) as usize).rev();
+            let under_way = ages.map(|age| self.trains[id.index()].last(age).to_vec()).collect();
+            PopulationState { potentials, arrived, under_way }
+        });
+        State { step: self.step, populations: populations.collect() }
+    }
+}

@@ -1,0 +1,7 @@
+//! Where a run stands.
+
+mod bytes;
+mod standing;
+
+pub use standing::{Difference, PopulationState, State};
+pub(crate) use standing::{effective_biases, inputs_counted};

@@ -1,0 +1,112 @@
+//! The models of neurons that the random networks hold: one entry each, and a model that is not in the list is not
+//! proven.
+
+use snn_engine::*;
+
+use crate::draw::Draw;
+
+/// A model of neurons as it is drawn, built, reduced and printed.
+#[derive(Debug)]
+pub struct Model {
+    pub name: &'static str,
+    pub parameters: &'static [Parameter],
+    /// Draws the values of every parameter for a population of so many neurons: one for each, or one for all.
+    pub draw: fn(&mut Draw, u32) -> Vec<Vec<f32>>,
+    pub build: fn(&[PerNeuron]) -> Neuron,
+    /// Whether populations may be declared behind it.
+    pub fires: bool,
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// A parameter and the value that a reader has least to think about.
+#[derive(Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub simplest: f32,
+}
+
+const fn parameter(name: &'static str, simplest: f32) -> Parameter {
+    Parameter { name, simplest }
+}
+
+pub static SOURCE: Model =
+    Model { name: "source", parameters: &[], draw: |_, _| vec![], build: |_| Neuron::Source, fires: true };
+
+/// Its weights are all 1.
+pub static MAX_POOL: Model = Model {
+    name: "max pooling",
+    parameters: &[],
+    draw: |_, _| vec![],
+    build: |_| Neuron::MaxPool(MaxPool),
+    fires: true,
+};
+
+static ACCUMULATOR: Model = Model {
+    name: "accumulator",
+    parameters: &[parameter("bias", 0.0)],
+    draw: |draw, n| vec![biases(draw, n)],
+    build: |columns| Neuron::Accumulator(Accumulator { bias: columns[0].clone() }),
+    fires: false,
+};
+
+static INTEGRATE_FIRE: Model = Model {
+    name: "integrate-and-fire",
+    parameters: &[
+        parameter("threshold", 1.0),
+        parameter("bias", 0.0),
+        parameter("start", 0.0),
+        parameter("reset to zero", 0.0),
+    ],
+    draw: |draw, n| {
+        let bias = biases(draw, n);
+        let reset = if draw.chance(0.3) { 1.0 } else { 0.0 };
+        vec![thresholds(draw, n), bias, starts(draw, n), vec![reset]]
+    },
+    build: |columns| {
+        Neuron::IntegrateFire(IntegrateFire {
+            threshold: columns[0].clone(),
+            bias: columns[1].clone(),
+            start: columns[2].clone(),
+            reset: if columns[3].get(0) == 0.0 { Reset::Subtract } else { Reset::Zero },
+        })
+    },
+    fires: true,
+};
+
+/// The models that a population with a potential may have, and how often it has each.
+pub static WITH_POTENTIAL: [(&Model, u32); 2] = [(&INTEGRATE_FIRE, 85), (&ACCUMULATOR, 15)];
+
+fn biases(draw: &mut Draw, n: u32) -> Vec<f32> {
+    let kind = draw.below(4);
+    draw.per_neuron(n, |draw| match kind {
+        0 => 0.0,
+        1 => draw.number(-2, 4),
+        // Small ones, so that crossings lie far ahead, some beyond a re-base.
+        2 => draw.number(-1, 1) * 0.02,
+        _ => draw.number(-5, 0),
+    })
+}
+
+fn thresholds(draw: &mut Draw, n: u32) -> Vec<f32> {
+    let kind = draw.below(3);
+    draw.per_neuron(n, |draw| match kind {
+        0 => 1.0,
+        1 => 0.1,
+        _ => draw.number(1, 25),
+    })
+}
+
+fn starts(draw: &mut Draw, n: u32) -> Vec<f32> {
+    let kind = draw.below(4);
+    draw.per_neuron(n, |draw| match kind {
+        0 => 0.0,
+        1 => 0.5,
+        2 => draw.number(-30, 90),
+        _ => draw.number(0, 10),
+    })
+}
