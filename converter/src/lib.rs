@@ -12,11 +12,15 @@ pub mod forward;
 pub mod import;
 mod lower;
 pub mod normalise;
+mod notes;
 pub mod numpy_net;
 pub mod prune;
+pub mod recipe;
 pub mod report;
+mod scales;
 pub mod simplify;
 
 pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
 pub use normalise::{Normalise, ScalePer, Start};
+pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};

@@ -107,10 +107,6 @@ pub struct Convert {
     report: Option<PathBuf>,
 }
 
-/// The longest runs that networks are fitted to if nothing is said. In longer ones spikes arrive evenly enough: the
-/// scales alone are as accurate (benches/record/accuracy-2026-11-23.md).
-const LONGEST_FITTED: u32 = 64;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NormaliseName {
     /// The largest activation (Diehl et al. 2015)
@@ -177,10 +173,13 @@ impl Convert {
             (None, _) => None,
         };
         let samples = samples.as_ref().map(|(values, labels)| Samples { values, labels: labels.as_deref() });
-        let conversion = convert(&ann, samples.as_ref(), &self.options()?)
+        let mut conversion = convert(&ann, samples.as_ref(), &self.options()?)
             .with_context(|| self.model.display().to_string())?;
-        let description = Description { provenance: self.provenance()?, ..Description::default() };
-        snn_formats::write_net(&self.out, &conversion.network, &description)?;
+        output::notes(&conversion.warnings);
+        notes.append(&mut conversion.notes);
+        conversion.report.notes = conversion.warnings.iter().chain(&notes).cloned().collect();
+        conversion.description.provenance = self.provenance()?;
+        snn_formats::write_net(&self.out, &conversion.network, &conversion.description)?;
         if let Some(path) = &self.report {
             output::write_json(path, &conversion.report)?;
         }
@@ -235,14 +234,15 @@ impl Convert {
     fn options(&self) -> Result<Options> {
         let percentile = self.percentile.unwrap_or(99.9);
         let normalise = match (self.normalise, self.percentile) {
-            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Normalise::Percentile(percentile),
+            (None, None) => None,
+            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Some(Normalise::Percentile(percentile)),
             (Some(_), Some(_)) => {
                 return Err(Usage("--percentile goes with --normalise percentile only".into()).into());
             }
-            (Some(NormaliseName::Max), None) => Normalise::Max,
-            (Some(NormaliseName::Mse) | None, None) => Normalise::LeastError,
-            (Some(NormaliseName::Qcfs), None) => Normalise::Trained,
-            (Some(NormaliseName::None), None) => Normalise::None,
+            (Some(NormaliseName::Max), None) => Some(Normalise::Max),
+            (Some(NormaliseName::Mse), None) => Some(Normalise::LeastError),
+            (Some(NormaliseName::Qcfs), None) => Some(Normalise::Trained),
+            (Some(NormaliseName::None), None) => Some(Normalise::None),
         };
         Ok(Options {
             normalise,
@@ -258,14 +258,8 @@ impl Convert {
                 V0::Zero => Start::Zero,
                 V0::Half => Start::Half,
             }),
-            steps: self.steps.unwrap_or(Options::default().steps),
-            fit: match self.fit {
-                Some(switch) => switch == Switch::On,
-                None => {
-                    let short = self.steps.is_some_and(|steps| steps <= LONGEST_FITTED);
-                    short && self.calib.is_some() && normalise == Normalise::LeastError
-                }
-            },
+            steps: self.steps,
+            fit: self.fit.map(|fit| fit == Switch::On),
             compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
             readout: match self.readout {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
@@ -321,7 +315,7 @@ impl Convert {
 
     fn text(&self, notes: &[String], conversion: &Conversion) -> Result<String> {
         let mut text = String::new();
-        for note in notes.iter().chain(&conversion.notes) {
+        for note in notes {
             text += &format!("note: {note}\n");
         }
         let number = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use snn_engine::{Connectivity, Neuron, PerNeuron, Reset, Rows};
-use snn_formats::{NetFile, Source};
+use snn_formats::{Basis, InputRange, NetFile, RunLength, Source};
 
 use crate::output;
 use crate::samples::NetArgs;
@@ -33,6 +33,10 @@ pub struct Report {
     stored_weights: u64,
     populations: Vec<PopulationReport>,
     projections: Vec<ProjectionReport>,
+    /// The runs that it is made for, if it is made for some.
+    run: Option<RunLength>,
+    /// The values of the input that it was calibrated on, if it was.
+    input: Option<InputRange>,
     provenance: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -46,6 +50,8 @@ struct PopulationReport {
     bias: Option<[f32; 2]>,
     start: Option<[f32; 2]>,
     reset: Option<&'static str>,
+    /// What a spike in every step stands for, in the trained net's unit.
+    scale: Option<[f32; 2]>,
 }
 
 #[derive(Serialize)]
@@ -95,7 +101,7 @@ impl Report {
     pub fn of(path: &Path, source: Source) -> Result<Self> {
         let file = NetFile::open(path, source)?;
         let network = &file.network;
-        let populations = network.populations().iter().map(|population| {
+        let populations = network.populations().iter().enumerate().map(|(place, population)| {
             let (threshold, start, reset) = match population.neuron() {
                 Neuron::IntegrateFire(model) => (
                     Some(ends(&model.threshold)),
@@ -116,6 +122,7 @@ impl Report {
                 bias: population.neuron().bias().map(ends),
                 start,
                 reset,
+                scale: file.description.unit(place).map(|unit| ends(&unit.scale)),
             }
         });
         let projections = network.projections().iter().map(|projection| {
@@ -139,6 +146,8 @@ impl Report {
             stored_weights: projections.iter().map(|projection| projection.stored_weights).sum(),
             populations: populations.collect(),
             projections,
+            run: file.description.run,
+            input: file.description.input,
             provenance: file.description.provenance.clone(),
         })
     }
@@ -208,10 +217,21 @@ impl Report {
         let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
         text += &output::table(&head, rows).to_string();
         text.push('\n');
+        if let Some(RunLength { steps, basis }) = self.run {
+            text += &format!("\nmade for runs of T = {steps}");
+            text += match basis {
+                Basis::Fitted => ", to whose spikes it is fitted",
+                Basis::Scaled => ", for which its scales are chosen",
+                Basis::Stated => "",
+            };
+        }
+        if let Some(InputRange { smallest, largest }) = self.input {
+            text += &format!("\ncalibrated on input from {smallest} to {largest}");
+        }
         for (key, value) in &self.provenance {
             text += &format!("\n{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
-        if !self.provenance.is_empty() {
+        if !text.ends_with('\n') {
             text.push('\n');
         }
         text

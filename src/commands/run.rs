@@ -2,13 +2,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
-use crate::samples::{InputArgs, NetArgs, Samples, read_labels, threads};
+use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress};
 
 /// Run a network over samples and tell classes, rates and costs.
@@ -43,6 +43,10 @@ pub struct Run {
     /// Write the last potentials of the last population, (N, n) float32
     #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
+
+    /// Write the trained net's outputs as the run estimates them, in their own unit, (N, n) float32
+    #[arg(long, value_name = "OUTPUTS.NPY")]
+    outputs: Option<PathBuf>,
 
     /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
@@ -130,6 +134,13 @@ impl Run {
         let classes = network.population(network.output()).size();
         let read = |path| read_labels(path, samples.input.samples(), classes);
         let labels = self.labels.as_deref().map(read).transpose()?;
+        if self.outputs.is_some() && net.description.unit(network.output().index()).is_none() {
+            bail!(
+                "{}: it does not say what its outputs stand for, so --outputs cannot be written; a network that `convert` makes \
+                 of a trained net does",
+                self.net.net.display()
+            );
+        }
         output::notes(&samples.notes);
         let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, network)).transpose()?;
         let threads = threads(self.threads.map(usize::from));
@@ -158,7 +169,7 @@ impl Run {
         if let Some(writer) = spikes {
             writer.finish()?;
         }
-        self.write_arrays(network, &outcomes)?;
+        self.write_arrays(&net, &outcomes, samples.steps)?;
         let report = self.report(network, &samples, labels.as_deref(), &outcomes, threads, seconds);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
@@ -178,13 +189,15 @@ impl Run {
         let outputs = [
             ("--counts", self.counts.as_deref()),
             ("--potentials", self.potentials.as_deref()),
+            ("--outputs", self.outputs.as_deref()),
             ("--spikes", self.spikes.as_deref()),
             ("--json", self.json.as_deref()),
         ];
         output::check(&inputs, &outputs)
     }
 
-    fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {
+    fn write_arrays(&self, net: &Net, outcomes: &[Outcome], steps: u32) -> Result<()> {
+        let network = &net.network;
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
             let counts: Vec<u32> =
@@ -195,6 +208,10 @@ impl Run {
             let potentials: Vec<f32> =
                 outcomes.iter().flat_map(|outcome| outcome.potentials.iter().copied()).collect();
             write_npy(path, &shape, &potentials)?;
+        }
+        if let Some(path) = &self.outputs {
+            let of = |outcome| net.description.outputs(network, outcome, steps).unwrap_or_default();
+            write_npy(path, &shape, &outcomes.iter().flat_map(of).collect::<Vec<f32>>())?;
         }
         Ok(())
     }

@@ -152,3 +152,119 @@ fn constant_currents_are_counted_once_on_both_sides() {
     let table = printed(folder.path(), &format!("{line} --encoding poisson"));
     assert!(!table.contains("currents"), "{table}");
 }
+
+const MODEL: &str = "--model @examples/mnist/mlp300-p90.onnx --calib @examples/mnist/x_calib.npy";
+
+/// The JSON of a command, and what it says on standard error.
+fn json_and_notes(folder: &Path, line: &str) -> (serde_json::Value, String) {
+    let output = snn_event(folder, line).output().unwrap();
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    (serde_json::from_slice(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_network_fitted_to_a_run_length_is_run_for_it_and_others_get_a_note() {
+    let folder = tempfile::tempdir().unwrap();
+    printed(folder.path(), &format!("convert {MODEL} --T 8 --out %net.bin"));
+    for command in ["run", "check"] {
+        let line =
+            format!("{command} --net %net.bin --input @examples/mnist/x.npy --batch-range 0:3 --json -");
+        let (report, notes) = json_and_notes(folder.path(), &line);
+        assert_eq!((&report["T"], &report["notes"]), (&8.into(), &serde_json::json!([])), "{command}");
+        assert_eq!(notes, "");
+        let (report, notes) = json_and_notes(folder.path(), &format!("{line} --T 64"));
+        assert_eq!(report["T"], 64);
+        let note = report["notes"][0].as_str().unwrap();
+        assert!(note.contains("T = 8") && note.contains("T = 64"), "{note}");
+        assert_eq!(notes, format!("note: {note}\n"));
+        let (report, _) = json_and_notes(folder.path(), &format!("{line} --encoding poisson"));
+        assert!(report["notes"][0].as_str().unwrap().contains("constant input"), "{report}");
+    }
+    let inspected = json(folder.path(), "inspect --net %net.bin --json -");
+    assert_eq!(inspected["run"], serde_json::json!({"steps": 8, "basis": "fitted"}));
+    // Made for no length in particular: 256 steps, and no note at any.
+    let line = "run --net @examples/mnist/net.bin --input @examples/mnist/x.npy --batch-range 0:3 --json -";
+    for (more, steps) in [("", 256), ("--T 9", 9)] {
+        let (report, notes) = json_and_notes(folder.path(), &format!("{line} {more}"));
+        assert_eq!((&report["T"], notes.as_str()), (&steps.into(), ""));
+    }
+}
+
+#[test]
+fn a_percentile_given_as_a_fraction_and_layers_that_are_all_saturated_or_dead_get_a_note() {
+    let folder = tempfile::tempdir().unwrap();
+    let convert = |more: &str| {
+        let line =
+            format!("convert --model @examples/mnist/mlp300-p90.onnx --out %net.bin --report - {more}");
+        let (report, said) = json_and_notes(folder.path(), &line);
+        let notes = report["notes"].as_array().unwrap().clone();
+        let notes: Vec<String> = notes.iter().map(|note| note.as_str().unwrap().to_owned()).collect();
+        (notes, said)
+    };
+    let calib = "--calib @examples/mnist/x_calib.npy";
+    let (notes, said) = convert(&format!("{calib} --percentile 0.999"));
+    assert!(notes.iter().any(|note| note.contains("0.999") && note.contains("say 99.9")), "{notes:?}");
+    assert!(said.starts_with("note: the percentile 0.999"), "{said}");
+    for fine in ["--percentile 99.9", "--normalise max", "--T 8", ""] {
+        assert_eq!(convert(&format!("{calib} {fine}")).1, "", "{fine}");
+    }
+    // Without zeros the first percentile is a scale that nearly everything exceeds.
+    let (notes, _) = convert(&format!("{calib} --percentile 1.5 --zeros out"));
+    assert_eq!(notes.iter().filter(|note| note.contains("is saturated")).count(), 2, "{notes:?}");
+    // Images so dark, shifted far below, that the first layer is silent.
+    let dark: Vec<f32> = vec![-1e4; 20 * 784];
+    write_npy(folder.path().join("dark.npy"), &[20, 784], &dark).unwrap();
+    let first =
+        snn_formats::npy::read(crate::file("examples/mnist/x_calib.npy")).unwrap().into_f32().unwrap();
+    let mean = first.iter().sum::<f32>() / first.len() as f32;
+    assert!(mean > 0.0);
+    let (_, said) = convert("--calib %dark.npy");
+    assert!(said.lines().all(|line| line.starts_with("note: ")), "{said}");
+}
+
+#[test]
+fn bytes_given_to_a_net_of_shares_of_one_get_a_note() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = snn_formats::npy::read(crate::file("examples/mnist/x.npy")).unwrap().into_f32().unwrap();
+    let bytes: Vec<u8> = images[..3 * 784].iter().map(|pixel| (pixel * 255.0).round() as u8).collect();
+    write_npy(folder.path().join("bytes.npy"), &[3, 784], &bytes).unwrap();
+    for command in ["run", "check"] {
+        let line = format!("{command} --net @examples/mnist/net.bin --T 4 --input %bytes.npy --json -");
+        let (report, notes) = json_and_notes(folder.path(), &line);
+        let note = report["notes"][0].as_str().unwrap();
+        assert!(note.contains("255") && note.contains("0 to 1") && notes.contains(note), "{note}");
+    }
+}
+
+#[test]
+fn the_outputs_of_a_run_are_those_of_the_trained_net_in_its_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    // The trained net's own outputs, by its importer.
+    let ann = snn_converter::import::onnx::read(crate::file("examples/mnist/mlp300-p90.onnx")).unwrap().ann;
+    let images = snn_formats::npy::read(crate::file("examples/mnist/x.npy")).unwrap().into_f32().unwrap();
+    let trained = snn_converter::forward::logits(&ann, &images).unwrap();
+    let size = (trained.iter().map(|y| f64::from(y * y)).sum::<f64>() / trained.len() as f64).sqrt();
+    for (convert, run, allowed) in [
+        ("--normalise max", "--T 1024", 0.005),
+        ("--T 16", "", 0.15),
+        ("--normalise max --readout spikes", "--T 1024", 0.005),
+        ("--T 16 --readout spikes", "", 0.15),
+    ] {
+        printed(folder.path(), &format!("convert {MODEL} {convert} --out %net.bin"));
+        let line = format!("run --net %net.bin --input @examples/mnist/x.npy {run} --outputs %y.npy");
+        printed(folder.path(), &line);
+        let outputs = snn_formats::npy::read(folder.path().join("y.npy")).unwrap();
+        assert_eq!(outputs.shape, [200, 10]);
+        let outputs = outputs.into_f32().unwrap();
+        let off: f64 = outputs.iter().zip(&trained).map(|(y, t)| f64::from((y - t) * (y - t))).sum();
+        let off = (off / trained.len() as f64).sqrt() / size;
+        println!("{convert} {run}: {off}");
+        assert!(off < allowed, "{convert} {run}: {off}");
+    }
+    // What a network that no trained net was converted to stands for is not known.
+    printed(folder.path(), "generate --sizes 784,20,10 --density 0.5 --rate 0.05 --out %random.bin");
+    let line = "run --net %random.bin --input @examples/mnist/x.npy --T 4 --outputs %none.npy";
+    let error = refused(folder.path(), line);
+    assert!(error.contains("random.bin") && error.contains("stand for"), "{error}");
+    assert!(!folder.path().join("none.npy").exists());
+}
