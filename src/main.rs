@@ -35,7 +35,6 @@ enum Command {
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
-    Bench(commands::bench::Bench),
     Prune(commands::prune::Prune),
 }
 
@@ -48,7 +47,6 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
-        Command::Bench(bench) => bench.run(),
         Command::Prune(prune) => prune.run(),
     };
     match done {

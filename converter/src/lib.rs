@@ -15,6 +15,7 @@ pub mod normalise;
 mod notes;
 pub mod numpy_net;
 pub mod prune;
+pub mod quantise;
 pub mod recipe;
 pub mod report;
 mod scales;

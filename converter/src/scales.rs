@@ -4,7 +4,7 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched};
 use crate::convert::{ConvertError, Options, Readout};
-use crate::fit::choose;
+use crate::fit::{SAMPLES, choose};
 use crate::forward::forward;
 use crate::lower::{Plan, Scaling};
 use crate::normalise::{ScalePer, floored, upper_bound};
@@ -130,7 +130,7 @@ pub(crate) fn clipped(
 ) -> Result<Vec<Option<f64>>, ConvertError> {
     let n = ann.input_shape().elements();
     let values: Vec<f32> =
-        choose(raw, n).iter().flat_map(|&sample| &prepared[sample * n..(sample + 1) * n]).copied().collect();
+        choose(raw, n, SAMPLES).iter().flat_map(|&sample| &prepared[sample * n..(sample + 1) * n]).copied().collect();
     let mut counts = vec![[0_u64; 2]; activations.len()];
     forward(ann, &values, activations, |activation| {
         for (counts, _) in counts.iter_mut().zip(activations).filter(|(_, node)| **node == activation.node) {

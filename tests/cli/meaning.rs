@@ -240,7 +240,7 @@ fn bytes_given_to_a_net_of_shares_of_one_get_a_note() {
 fn the_outputs_of_a_run_are_those_of_the_trained_net_in_its_unit() {
     let folder = tempfile::tempdir().unwrap();
     // The trained net's own outputs, by its importer.
-    let ann = snn_converter::import::onnx::read(crate::file("examples/mnist/mlp300-p90.onnx")).unwrap().ann;
+    let ann = snn_converter::import::onnx::read(&crate::file("examples/mnist/mlp300-p90.onnx")).unwrap().ann;
     let images = snn_formats::npy::read(crate::file("examples/mnist/x.npy")).unwrap().into_f32().unwrap();
     let trained = snn_converter::forward::logits(&ann, &images).unwrap();
     let size = (trained.iter().map(|y| f64::from(y * y)).sum::<f64>() / trained.len() as f64).sqrt();

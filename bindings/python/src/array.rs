@@ -1,10 +1,11 @@
 //! NumPy arrays as samples of a network.
 
-use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{Encoding, Input, Network};
-use snn_formats::Description;
 use snn_formats::samples::{self, Misfit};
+use snn_formats::{Array, Description, Origin, Values};
 
 use crate::error;
 
@@ -75,4 +76,34 @@ pub fn encoding(name: &str, seed: u64) -> PyResult<Encoding> {
             "\"constant\", \"poisson\" and \"regular\"; for given spikes use raster=",
         )),
     }
+}
+
+/// Labels of any type that NumPy has for numbers.
+#[derive(FromPyObject)]
+pub enum Labels<'py> {
+    Whole(PyReadonlyArrayDyn<'py, i64>),
+    Numbers(PyReadonlyArrayDyn<'py, f64>),
+    Flags(PyReadonlyArrayDyn<'py, bool>),
+}
+
+/// The class of every sample.
+pub fn classes(labels: Labels<'_>, samples: usize, classes: usize) -> PyResult<Vec<i64>> {
+    let (shape, values) = match &labels {
+        Labels::Whole(array) => (array.shape().to_vec(), Values::I64(copied(array))),
+        Labels::Numbers(array) => (array.shape().to_vec(), Values::F64(copied(array))),
+        Labels::Flags(array) => (array.shape().to_vec(), Values::Bool(copied(array))),
+    };
+    let array = Array::new(shape, values, Origin::file("labels"));
+    samples::labels(array, samples, classes).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The classes `(N,)` of labels `(N,)`, `(N, 1)` or one-hot, for so many samples and classes.
+#[pyfunction]
+pub fn class_labels<'py>(
+    py: Python<'py>,
+    labels: Labels<'_>,
+    samples: usize,
+    classes: usize,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    Ok(self::classes(labels, samples, classes)?.into_pyarray(py))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_converter::ann::{Ann, Op};
@@ -13,10 +13,15 @@ use snn_converter::import::{Import, onnx};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
 use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
+use snn_formats::samples::{self, Misfit};
 use snn_formats::{Array, Description, NpzReader, Values};
 
+use crate::array::Labels;
 use crate::network::Network;
 use crate::{array, error};
+
+/// A network, the report of its conversion as JSON, notes, and warnings.
+type Converted = (Network, String, Vec<String>, Vec<String>);
 
 /// A trained net, ready to be evaluated and converted.
 #[pyclass(frozen, module = "snn_event")]
@@ -161,7 +166,7 @@ impl Model {
         Ok(Array2::from_shape_vec((rows, width), logits).expect("one row for each sample").into_pyarray(py))
     }
 
-    /// Makes a spiking network: the network, the report as JSON, and notes.
+    /// Makes a spiking network: the network, the report as JSON, notes, and warnings.
     #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels))]
     #[allow(
         non_snake_case,
@@ -172,8 +177,8 @@ impl Model {
         &self,
         py: Python<'_>,
         calibration: Option<PyReadonlyArrayDyn<'_, f32>>,
-        T: u32,
-        normalise: &str,
+        T: Option<u32>,
+        normalise: Option<&str>,
         percentile: f64,
         scale_per: Option<&str>,
         zeros: bool,
@@ -182,20 +187,21 @@ impl Model {
         unroll: bool,
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
-        fit: bool,
+        fit: Option<bool>,
         compare: bool,
-        labels: Option<PyReadonlyArray1<'_, i64>>,
-    ) -> PyResult<(Network, String, Vec<String>)> {
+        labels: Option<Labels<'_>>,
+    ) -> PyResult<Converted> {
         let options = Options {
             normalise: match normalise {
-                "max" => Normalise::Max,
-                "percentile" => Normalise::Percentile(percentile),
-                "mse" => Normalise::LeastError,
-                "qcfs" => Normalise::Trained,
-                "none" => Normalise::None,
-                _ => {
-                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\" and \"none\"";
-                    return Err(error::argument("normalise", normalise, allowed));
+                None => None,
+                Some("max") => Some(Normalise::Max),
+                Some("percentile") => Some(Normalise::Percentile(percentile)),
+                Some("mse") => Some(Normalise::LeastError),
+                Some("qcfs") => Some(Normalise::Trained),
+                Some("none") => Some(Normalise::None),
+                Some(other) => {
+                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\", \"none\" and None";
+                    return Err(error::argument("normalise", other, allowed));
                 }
             },
             scale_per: match scale_per {
@@ -228,7 +234,10 @@ impl Model {
         let mut notes = self.notes.clone();
         let values =
             calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
-        let labels: Option<Vec<i64>> = labels.map(|labels| labels.as_array().iter().copied().collect());
+        let count =
+            values.as_ref().map_or(0, |values| values.len() / self.ann.input_shape().elements().max(1));
+        let classes = self.ann.output_shape().elements();
+        let labels = labels.map(|labels| array::classes(labels, count, classes)).transpose()?;
         let conversion = py.detach(|| {
             let samples =
                 values.as_ref().map(|values| snn_converter::Samples { values, labels: labels.as_deref() });
@@ -236,25 +245,20 @@ impl Model {
         });
         let conversion = conversion.map_err(error::convert)?;
         notes.extend(conversion.notes);
+        let (description, warnings) = (conversion.description, conversion.warnings);
         let report = serde_json::to_string(&conversion.report)
             .map_err(|e| PyValueError::new_err(format!("the report cannot be written as JSON: {e}")))?;
-        let network = Network { inner: Arc::new(conversion.network), description: Description::default() };
-        Ok((network, report, notes))
+        let network = Network { inner: Arc::new(conversion.network), description };
+        Ok((network, report, notes, warnings))
     }
 }
 
 impl Model {
-    /// Samples `(N, …)` or one `(…)` of the input's shape, or of as many numbers in another.
+    /// Samples `(N, …)` or one `(…)` of the input's shape, or flat ones.
     fn values(&self, what: &str, array: &PyReadonlyArrayDyn<'_, f32>) -> PyResult<Vec<f32>> {
-        let shape = array.shape();
-        let elements = self.ann.input_shape().elements();
-        let fits = |axes: &[usize]| axes.iter().product::<usize>() == elements;
-        if shape.is_empty() || !(fits(&shape[1..]) || fits(shape)) {
-            return Err(error::RaisedConvertError::new_err(format!(
-                "{what} has the shape {shape:?}; allowed are samples of the model's input, {}",
-                self.ann.input_shape()
-            )));
-        }
+        let shape = (array.shape(), self.ann.input_shape().extents());
+        let misfit = |misfit: Misfit| error::RaisedConvertError::new_err(format!("{what}: {misfit}"));
+        samples::batch("samples", shape.0, shape.1).map_err(misfit)?;
         Ok(array::copied(array))
     }
 }

@@ -8,7 +8,10 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{AnySimulator, DenseOperations, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
+use snn_engine::{
+    AnySimulator, DenseOperations, Mode, NetworkError, Outcome, Raster, Statistics, default_threads,
+    run_batch,
+};
 
 use crate::array::{self, Samples};
 use crate::error;
@@ -115,6 +118,8 @@ pub struct Outcomes {
     names: Vec<String>,
     /// Neurons and dense operations of every population.
     sizes: Vec<(usize, DenseOperations)>,
+    /// The trained net's outputs as each sample estimates them, if the network says what its own stand for.
+    outputs: Option<Vec<Vec<f32>>>,
     /// What the user should know about the run.
     #[pyo3(get)]
     notes: Vec<String>,
@@ -125,6 +130,9 @@ pub struct Outcomes {
     /// Whether the input was one sample without an axis of samples.
     #[pyo3(get)]
     single: bool,
+    /// Whether the input was made of constant currents.
+    #[pyo3(get)]
+    constant: bool,
     /// The number of steps.
     #[pyo3(get, name = "T")]
     steps: u32,
@@ -163,6 +171,18 @@ impl Outcomes {
     #[getter]
     fn potentials<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
         self.gather(py, self.potentials, |outcome| outcome.potentials.clone())
+    }
+
+    /// The trained net's outputs as the run estimates them, in their own unit, `(N, n)`.
+    fn outputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let outputs = self.outputs.as_ref().ok_or_else(|| {
+            PyValueError::new_err(
+                "the network does not say what its outputs stand for; one that convert makes of a trained net does",
+            )
+        })?;
+        Ok(Array2::from_shape_vec((self.outcomes.len(), self.width), outputs.concat())
+            .expect("every sample has a value for every neuron")
+            .into_pyarray(py))
     }
 
     /// The class as the command line tells it, `(N,)`.
@@ -256,10 +276,13 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
     let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
     let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
     let constant = samples.input.is_constant();
+    let of = |outcome| network.description.outputs(&network.inner, outcome, steps);
+    let outputs = outcomes.iter().map(of).collect();
     let network = &network.inner;
     let output = network.population(network.output());
     Ok(Outcomes {
         outcomes,
+        outputs,
         names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
         sizes: network
             .ids()
@@ -269,6 +292,7 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
         width: output.size(),
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
         single: samples.single,
+        constant,
         steps,
     })
 }
@@ -286,7 +310,9 @@ fn steps(asked: Option<u32>, samples: &Samples, made_for: Option<u32>) -> PyResu
             PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
         }),
         (None, None) => made_for.ok_or_else(|| {
-            PyValueError::new_err("T, the number of steps, is missing, and the network does not say what it was made for")
+            PyValueError::new_err(
+                "T, the number of steps, is missing, and the network does not say what it was made for",
+            )
         }),
     }
 }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 _Path = str | os.PathLike[str]
 _Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
+_Labels = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 
 __all__ = [
     "ConvertError",
@@ -21,6 +22,7 @@ __all__ = [
     "Projection",
     "Simulator",
     "__version__",
+    "class_labels",
     "from_arrays",
     "read_npz",
 ]
@@ -82,6 +84,14 @@ class Network:
     def provenance(self) -> str:
         """What the file says about its origin, as JSON."""
 
+    @property
+    def run_length(self) -> tuple[int, Literal["fitted", "scaled", "stated"]] | None:
+        """The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
+        (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length."""
+
+    def with_run_length(self, T: int) -> Network:
+        """The same network, saying that it is meant for runs of `T` steps."""
+
     def with_provenance(self, provenance: str) -> Network:
         """The same network, saying something else about its origin: a JSON object."""
 
@@ -116,6 +126,14 @@ class Population:
     @property
     def start(self) -> NDArray[np.float32] | None:
         """The potential of every neuron before the first step; none for populations that do not fire by threshold."""
+
+    @property
+    def scale(self) -> NDArray[np.float32] | None:
+        """What a spike of every neuron in every step stands for, in the unit of the trained net; none if it is not known."""
+
+    @property
+    def offset(self) -> NDArray[np.float32] | None:
+        """What no spikes of every neuron stand for, in the unit of the trained net; none if it is not known."""
 
     @property
     def reset(self) -> Literal["subtract", "zero"] | None:
@@ -183,6 +201,13 @@ class Outcomes:
     @property
     def notes(self) -> list[str]:
         """What the user should know about the run."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether the input was made of constant currents."""
+
+    def outputs(self) -> NDArray[np.float32]:
+        """The trained net's outputs as the run estimates them, in their own unit, `(N, n)`."""
 
     def populations(self) -> list[tuple[str, int, int, int, int, int, int, int]]:
         """For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant
@@ -266,8 +291,8 @@ class Model:
         self,
         calibration: NDArray[np.float32] | None,
         *,
-        T: int,
-        normalise: str,
+        T: int | None,
+        normalise: str | None,
         percentile: float,
         scale_per: str | None,
         zeros: bool,
@@ -276,11 +301,14 @@ class Model:
         unroll: bool,
         input_mean: Sequence[float],
         input_std: Sequence[float],
-        fit: bool,
+        fit: bool | None,
         compare: bool,
-        labels: NDArray[np.int64] | None,
-    ) -> tuple[Network, str, list[str]]:
-        """Makes a spiking network: the network, the report as JSON, and notes."""
+        labels: _Labels | None,
+    ) -> tuple[Network, str, list[str], list[str]]:
+        """Makes a spiking network: the network, the report as JSON, notes, and warnings."""
+
+def class_labels(labels: _Labels, samples: int, classes: int) -> NDArray[np.int64]:
+    """The classes `(N,)` of labels `(N,)`, `(N, 1)` or one-hot, for so many samples and classes."""
 
 def read_npz(path: _Path) -> tuple[Model | Network, list[str]]:
     """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from snn_event._snn_event import Model, Network, __version__, from_arrays, read_npz
-from snn_event.converted import ConvertedSNN, as_floats
+from snn_event.converted import ConvertedSNN, as_floats, as_labels
 from snn_event.extras import need
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def convert(
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
     input_shape: Sequence[int] | None = None,
-    fit: bool = False,
+    fit: bool | None = None,
     compare: bool = False,
     labels: ArrayLike | None = None,
 ) -> ConvertedSNN:
@@ -201,10 +201,10 @@ def convert(
             is 1, with a warning; quantised activations (QCFS) need none.
         T: steps of a run; the levels of the model's first quantised activation, or 16, if it is not given.
         percentile: of the activations, in per cent, for `normalise="percentile"`.
-        normalise: how scales are chosen: "percentile" (Rueckauer et al. 2017), "max" (Diehl et al. 2015), "mse" (least
-            squared error in T steps, Li et al. 2021: the best choice for few steps), "qcfs" (trained thresholds, Bu et
-            al. 2022) or "none". If it is not given: trained thresholds and "mse" for a model with quantised
-            activations, else "percentile", or "none" without calibration data.
+        normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
+            "percentile" (Rueckauer et al. 2017, sc-neurocore's), "max" (Diehl et al. 2015), "qcfs" (trained thresholds, Bu et
+            al. 2022) or "none". If it is not given: "mse", as on the command line; without calibration data "qcfs" for a
+            model with quantised activations, else "none".
         scale_per: "layer" or "channel"; channels of images and layers of vectors if it is not given.
         zeros: whether activations of zero count in percentiles.
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
@@ -215,9 +215,10 @@ def convert(
         input_std: what the input is divided by after that.
         input_shape: the shape of one sample of a torch module, if there are no calibration data.
         fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
-            more accurate in short runs of this length, less in others. Needs calibration data.
+            more accurate in short runs of this length, less in others. Needs calibration data. If it is not given: yes for
+            "mse" and a `T` of at most 64 with calibration data, as on the command line.
         compare: let the report compare spike rates with activations, on at most 256 calibration samples.
-        labels: classes of the calibration samples; the report then has the accuracies of both nets on them.
+        labels: classes of the calibration samples, whole numbers or one-hot rows; the report then has the accuracies of both nets on them.
 
     Raises:
         ConvertError: if something of the model cannot be converted; all such nodes are listed.
@@ -234,11 +235,10 @@ def convert(
     levels = next((levels for levels in net.activations if levels is not None), None)
     if T is None:
         T = levels if levels is not None else DEFAULT_STEPS
-    if normalise is None:
-        normalise = _usual(levels is not None, calibration_data is not None)
-    unused = normalise in ("none", "qcfs") and not (fit or compare or labels is not None)
-    network, report, notes = net.convert(
-        None if calibration_data is None or unused else as_floats(calibration_data),
+    if normalise is None and calibration_data is None:
+        normalise = _without_samples(levels is not None)
+    network, report, notes, doubts = net.convert(
+        None if calibration_data is None else as_floats(calibration_data),
         T=T,
         normalise=normalise,
         percentile=percentile,
@@ -251,24 +251,23 @@ def convert(
         input_std=_numbers(input_std),
         fit=fit,
         compare=compare,
-        labels=None if labels is None else np.asarray(labels, np.int64),
+        labels=None if labels is None else as_labels(labels),
     )
-    options: dict[str, Any] = {"T": T, "normalise": normalise, "readout": readout}
-    if fit:
-        options["fit"] = True
+    for doubt in doubts:
+        warnings.warn(doubt, ConversionWarning, stacklevel=2)
+    told = json.loads(report)
+    options: dict[str, Any] = {"T": T, "normalise": normalise or "mse", "readout": readout, "fit": told["fitted"]}
     if normalise == "percentile":
         options["percentile"] = percentile
-    return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**json.loads(report), "notes": notes})
+    return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**told, "notes": [*doubts, *notes]})
 
 
 def _provenance(options: dict[str, Any]) -> str:
     return json.dumps({"tool": f"snn_event {__version__} (Python)", "options": options})
 
 
-def _usual(quantised: bool, calibrated: bool) -> str:
-    """How scales are chosen if the user does not say it."""
-    if calibrated:
-        return "mse" if quantised else "percentile"
+def _without_samples(quantised: bool) -> str:
+    """How scales are chosen if there are no samples and the user does not say it."""
     lost = "outputs above 1 saturate the counts of the last layer" if quantised else "activations above 1 are cut off"
     warnings.warn(
         f"no calibration_data: every threshold that was not trained is 1, so {lost}; give samples of the training set",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +12,28 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snn_event._snn_event import Network, Outcomes, Population, Simulator
+from snn_event._snn_event import Network, Outcomes, Population, Simulator, class_labels
 from snn_event.extras import need
 
-__all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "Spikes", "Statistics"]
+__all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "RunWarning", "Spikes", "Statistics"]
 
 #: Steps of a run if neither the user nor the file says how many, as on the command line.
 DEFAULT_STEPS = 256
+
+
+class RunWarning(UserWarning):
+    """A run was made that the network was not made for, or of an input that does not look like that of its calibration."""
+
+
+def as_labels(labels: Any) -> NDArray[Any]:
+    """Labels as an array of int64, float64 or bool, whatever they were."""
+    if hasattr(labels, "detach"):
+        labels = labels.detach().cpu().numpy()
+    values: NDArray[Any] = np.asarray(labels)
+    kinds = {"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}
+    if values.dtype.kind not in kinds:
+        raise ValueError(f"labels of type {values.dtype}; allowed are whole numbers (N,) or (N, 1), and one-hot rows")
+    return np.ascontiguousarray(values, kinds[values.dtype.kind])
 
 
 def as_floats(x: Any) -> NDArray[np.float32]:
@@ -206,6 +221,45 @@ class Run:
         integrated = potentials + taken - output.start.astype(np.float64)  # type: ignore[union-attr]
         return integrated.astype(np.float32)
 
+    def outputs(self) -> NDArray[np.float32]:
+        """The trained net's outputs as the run estimates them, in their own unit, `(n,)` or `(N, n)`.
+
+        They are read from all input that the neurons of the last population have had (:attr:`potentials`), so that negative
+        outputs are there too. The estimate is as good as the run is long.
+
+        Raises:
+            ValueError: if the network does not say what its outputs stand for, because it was not converted.
+        """
+        outputs: NDArray[np.float32] = self._batch(self._outcomes.outputs())
+        return outputs
+
+    def rates(self) -> dict[str, NDArray[np.float32]]:
+        """The trained net's activations as the spike rates of the populations estimate them, in the activations' unit.
+
+        Arrays `(*shape)` or `(N, *shape)` by the names of the populations that fire, if spikes were kept (`spikes=True`); of
+        the input only where it was given as spikes. What the last population stands for is told by :meth:`outputs`, too, which
+        loses less.
+
+        Raises:
+            ValueError: if spikes were not kept, or the network does not say what its rates stand for.
+        """
+        found = {}
+        constant = self._outcomes.constant
+        for population in self._network.populations:
+            if population.kind == "accumulator" or (population.kind == "source" and constant):
+                continue
+            scale, offset = population.scale, population.offset
+            if scale is None or offset is None:
+                raise ValueError(
+                    f"the network does not say what the rates of `{population.name}` stand for; one that convert makes of a "
+                    "trained net does"
+                )
+            spikes = Spikes(population.name, population.shape, self.T, *self._outcomes.spikes(population.name))
+            rates = spikes.counts() / np.float64(self.T)
+            values = rates * scale.reshape(population.shape) + offset.reshape(population.shape)
+            found[population.name] = self._batch(values.astype(np.float32))
+        return found
+
     def classes(self, by: Literal["potential", "counts"] = "potential") -> NDArray[np.int64]:
         """The class of every sample: the largest value, the lowest index among equals."""
         if by == "potential":
@@ -236,13 +290,6 @@ class Run:
 
         populations = tuple(of(*row) for row in self._outcomes.populations())
         return Statistics(self._outcomes.samples, self.T, populations)
-
-
-def _stated_steps(network: Network) -> int | None:
-    """The steps that a network was made for, if its file says so."""
-    options = json.loads(network.provenance).get("options")
-    steps = options.get("T") if isinstance(options, dict) else None
-    return steps if isinstance(steps, int) and steps > 0 else None
 
 
 @contextmanager
@@ -278,16 +325,15 @@ class ConvertedSNN:
         """
         network = Network.load(path)
         if T is None:
-            T = _stated_steps(network) or DEFAULT_STEPS
+            T = network.run_length[0] if network.run_length is not None else DEFAULT_STEPS
         return cls(network, T)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a `net.bin`, which the command line runs too; complete or not at all."""
         network = self.network
-        if _stated_steps(network) != self.T:
-            said = json.loads(network.provenance)
-            said["options"] = {**said.get("options", {}), "T": self.T}
-            network = network.with_provenance(json.dumps(said))
+        # What a network is fitted to stays true whatever the user runs it for.
+        if network.run_length is None or network.run_length[1] == "stated":
+            network = network.with_run_length(self.T)
         network.save(path)
 
     def __repr__(self) -> str:
@@ -405,6 +451,8 @@ class ConvertedSNN:
                 spikes=spikes,
                 progress=bar,
             )
+        for note in outcomes.notes:
+            warnings.warn(note, RunWarning, stacklevel=3)
         return Run(self.network, outcomes)
 
     def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
@@ -414,6 +462,10 @@ class ConvertedSNN:
     def potentials(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.float32]:
         """The integrated input of the last layer, `(n,)` or `(N, n)`; see :attr:`Run.potentials`."""
         return self.simulate(x, **options).potentials
+
+    def outputs(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.float32]:
+        """The trained net's outputs as a run estimates them, `(n,)` or `(N, n)`; see :meth:`Run.outputs`."""
+        return self.simulate(x, **options).outputs()
 
     def classify(
         self, x: ArrayLike | None = None, *, by: Literal["potential", "counts"] = "potential", **options: Any
@@ -430,8 +482,12 @@ class ConvertedSNN:
         return self.simulate(x, **options).statistics
 
     def accuracy(self, x: ArrayLike, y: ArrayLike, steps: Sequence[int], **options: Any) -> dict[int, float]:
-        """The share of samples whose class is `y`, for several numbers of steps."""
-        labels = np.asarray(y)
+        """The share of samples whose class is `y`, for several numbers of steps.
+
+        `y` holds whole numbers `(N,)` or `(N, 1)`, or one-hot rows `(N, classes)`.
+        """
+        samples, classes = len(as_floats(x)), self.network.populations[-1].size
+        labels = class_labels(as_labels(y), samples, classes)
         return {T: float((self.classify(x, T=T, **options) == labels).mean()) for T in steps}
 
     def simulator(self, mode: str = "event") -> Simulator:
