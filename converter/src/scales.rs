@@ -129,8 +129,11 @@ pub(crate) fn clipped(
     activations: &[NodeId],
 ) -> Result<Vec<Option<f64>>, ConvertError> {
     let n = ann.input_shape().elements();
-    let values: Vec<f32> =
-        choose(raw, n, SAMPLES).iter().flat_map(|&sample| &prepared[sample * n..(sample + 1) * n]).copied().collect();
+    let values: Vec<f32> = choose(raw, n, SAMPLES)
+        .iter()
+        .flat_map(|&sample| &prepared[sample * n..(sample + 1) * n])
+        .copied()
+        .collect();
     let mut counts = vec![[0_u64; 2]; activations.len()];
     forward(ann, &values, activations, |activation| {
         for (counts, _) in counts.iter_mut().zip(activations).filter(|(_, node)| **node == activation.node) {

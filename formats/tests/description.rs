@@ -17,7 +17,7 @@ fn each(values: Vec<f32>) -> PerNeuron {
 
 fn integrate_fire(threshold: f32, bias: f32, start: f32) -> Neuron {
     let [threshold, bias, start] = [threshold, bias, start].map(|value| each(vec![value]));
-    Neuron::IntegrateFire(IntegrateFire { threshold, bias, start, reset: Reset::Subtract })
+    Neuron::of(IntegrateFire { threshold, bias, start, reset: Reset::Subtract })
 }
 
 /// The network of docs/net-format.md: two inputs, two neurons, one read-out.
@@ -27,18 +27,15 @@ fn tiny() -> Network {
     let layer = builder.population(
         "layer0",
         Layout::Flat(2),
-        Neuron::IntegrateFire(IntegrateFire {
+        Neuron::of(IntegrateFire {
             threshold: each(vec![1.0]),
             bias: each(vec![0.0, 0.25]),
             start: each(vec![0.0]),
             reset: Reset::Subtract,
         }),
     );
-    let output = builder.population(
-        "layer1",
-        Layout::Flat(1),
-        Neuron::Accumulator(Accumulator { bias: each(vec![0.5]) }),
-    );
+    let output =
+        builder.population("layer1", Layout::Flat(1), Neuron::of(Accumulator { bias: each(vec![0.5]) }));
     let sparse = SparseRows::from_dense(2, &[0.5, 0.0, 1.0, -0.25]).unwrap();
     builder.projection(input, layer, 0, Connectivity::Rows(Rows::Sparse(sparse)));
     let dense = DenseRows::new(1, vec![1.0, -1.0].into()).unwrap();
@@ -138,7 +135,7 @@ fn units_that_do_not_fit_their_population_are_neither_written_nor_read() {
         (|net| net["description"]["run"]["steps"] = json!(0), "0 steps"),
         (|net| net["description"]["run"]["basis"] = json!("guessed"), "guessed"),
         (|net| net["description"]["input"]["smallest"] = json!(2.0), "between 2 and 1"),
-        (|net| net["populations"][2]["unit"]["scale"] = json!("layer0.scale"), "do not repeat over 1"),
+        (|net| net["populations"][2]["unit"]["scale"] = json!("layer0.unit_scale"), "do not repeat over 1"),
         (|net| net["populations"][1]["unit"]["offset"] = json!("layer9.scale"), "layer9.scale"),
     ];
     for (change, says) in changes {

@@ -21,7 +21,7 @@ fn image_net(folder: &Path) {
     let image = Layout::Image { channels: 3, height: 6, width: 5 };
     let input = builder.population("input", image, Neuron::Source);
     let bias = PerNeuron::same(0.0).unwrap();
-    let output = builder.population("output", Layout::Flat(2), Neuron::Accumulator(Accumulator { bias }));
+    let output = builder.population("output", Layout::Flat(2), Neuron::of(Accumulator { bias }));
     let weights: Vec<f32> = (0..180).map(|place| (place % 7) as f32 - 3.0).collect();
     let rows = Rows::Dense(DenseRows::new(2, weights.into()).unwrap());
     builder.projection(input, output, 0, Connectivity::Rows(rows));

@@ -9,7 +9,7 @@ use snn_converter::import::onnx;
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
 use snn_converter::{ConvertError, Normalise, Options, Readout, Samples, ScalePer, Start, convert};
-use snn_engine::{Drive, EventSimulator, Network, Neuron, Simulator, Stimulus};
+use snn_engine::{Drive, EventSimulator, IntegrateFire, Network, Simulator, Stimulus};
 use std::sync::Arc;
 
 fn shape(extents: &[usize]) -> Shape {
@@ -72,9 +72,10 @@ fn outputs(network: &Network, x: &[f32], steps: u32) -> Vec<f32> {
         let spikes = simulator.step(&Stimulus::none());
         spikes.of(last).iter().for_each(|&neuron| counts[neuron as usize] += 1);
     }
-    let values: Vec<f32> = match network.population(last).neuron() {
-        Neuron::Accumulator(_) => simulator.potentials(last),
-        _ => counts.iter().map(|&count| count as f32).collect(),
+    let values: Vec<f32> = if network.population(last).neuron().is_read_out() {
+        simulator.potentials(last)
+    } else {
+        counts.iter().map(|&count| count as f32).collect()
     };
     let layout = network.population(last).layout();
     (0..values.len()).map(|index| values[layout.neuron_at(index)] / steps as f32).collect()
@@ -300,7 +301,7 @@ fn spikes_as_read_out_make_the_last_population_fire_with_one_scale() {
         Options { readout: Readout::Spikes, scale_per: Some(ScalePer::Channel), ..with(Normalise::Max) };
     let network = convert(&ann, Some(&of(&x)), &options).unwrap().network;
     let last = network.population(network.output());
-    assert!(matches!(last.neuron(), Neuron::IntegrateFire(_)) && last.name() == "fc");
+    assert!(last.neuron().as_model::<IntegrateFire>().is_some() && last.name() == "fc");
     let expected = logits(&ann, &x).unwrap();
     let scale = expected.iter().copied().fold(0.0, f32::max);
     for (sample, x) in x.chunks(72).enumerate() {

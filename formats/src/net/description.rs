@@ -1,7 +1,7 @@
 //! What a `net.bin` says about its network beside the network itself: what its numbers stand for.
 
 use serde::{Deserialize, Serialize};
-use snn_engine::{Network, NetworkError, Neuron, Outcome, PerNeuron, Population, Reset};
+use snn_engine::{IntegrateFire, Network, NetworkError, Outcome, PerNeuron, Population, Reset};
 
 /// What a `net.bin` says about the network beside the network itself. Nothing of it changes a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,24 +141,27 @@ impl Description {
     /// order; `None` if the description does not say what the last population stands for.
     ///
     /// They are read from all input that the neurons of the last population have had, not from their spikes alone, so that
-    /// negative outputs and parts of a spike are not lost; only a population whose potential keeps no record of it (reset
-    /// to zero, max pooling) is read by its spikes.
+    /// negative outputs and parts of a spike are not lost; only a population that is neither read out nor of integrate-and-fire
+    /// neurons with reset by subtraction is read by its spikes.
     #[must_use]
     pub fn outputs(&self, network: &Network, outcome: &Outcome, steps: u32) -> Option<Vec<f32>> {
         let id = network.output();
         let unit = self.unit(id.index())?;
         let population = network.population(id);
         let layout = population.layout();
-        let value = |(place, &count)| {
+        let fires = population.neuron().as_model::<IntegrateFire>();
+        let subtracts = fires.filter(|model| model.reset == Reset::Subtract);
+        let value = |(place, &count): (usize, &i64)| {
             let neuron = layout.neuron_at(place);
-            let spikes = f64::from(count);
+            // Counts are far below 2^53.
+            let spikes = count as f64;
             let potential = |place: usize| f64::from(outcome.potentials[place]);
-            let received = match population.neuron() {
-                Neuron::Accumulator(_) => potential(place),
-                Neuron::IntegrateFire(model) if model.reset == Reset::Subtract => {
+            let received = match subtracts {
+                _ if population.neuron().is_read_out() => potential(place),
+                Some(model) => {
                     potential(place) / f64::from(model.threshold.get(neuron)) + spikes - f64::from(unit.zero)
                 }
-                _ => spikes,
+                None => spikes,
             };
             unit.value(neuron, received, steps)
         };

@@ -104,8 +104,8 @@ class Population:
         """Its name, unique in the network."""
 
     @property
-    def kind(self) -> Literal["source", "integrate-and-fire", "accumulator", "max-pool"]:
-        """`source`, `integrate-and-fire`, `accumulator` or `max-pool`."""
+    def kind(self) -> str:
+        """`source`, `max-pool`, or the name of a model: `integrate-and-fire`, `accumulator`, `bipolar` …"""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -137,7 +137,18 @@ class Population:
 
     @property
     def reset(self) -> Literal["subtract", "zero"] | None:
-        """`subtract` or `zero`; none for populations that do not fire by threshold."""
+        """`subtract` or `zero`; none for populations that have no such choice."""
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters of the model."""
+
+    def parameter(self, name: str) -> NDArray[np.float32] | None:
+        """The value of a parameter of the model for every neuron; none if the model has no such parameter."""
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """The choices of the model, each with the option taken."""
 
 @final
 class Projection:
@@ -187,8 +198,9 @@ class Outcomes:
         """The number of samples."""
 
     @property
-    def counts(self) -> NDArray[np.uint32]:
-        """Spikes of every neuron of the last population, `(N, n)`."""
+    def counts(self) -> NDArray[np.uint32] | NDArray[np.int64]:
+        """The sum of the values of the spikes of every neuron of the last population, `(N, n)`: their number where all
+        values are 1. uint32, or int64 if spikes may be negative."""
 
     @property
     def potentials(self) -> NDArray[np.float32]:
