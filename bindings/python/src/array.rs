@@ -51,7 +51,7 @@ pub fn raster(network: &Network, array: &PyReadonlyArrayDyn<'_, bool>) -> PyResu
     let batch = samples::raster("a raster", array.shape(), &source_shape(network)?).map_err(unfit)?;
     let steps = batch.steps.unwrap_or(0);
     if steps == 0 {
-        return Err(error::RaisedNetworkError::new_err("the raster has no steps; allowed is at least one"));
+        return Err(error::RaisedNetworkError::new_err("the raster has no steps; allowed are rasters of at least one step"));
     }
     let input = Input::spikes(network, copied(array), steps).map_err(error::network)?;
     Ok(Samples { input, single: batch.single, notes: vec![] })

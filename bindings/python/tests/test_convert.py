@@ -133,7 +133,7 @@ def test_the_shipped_net_keeps_its_accuracy(mnist, mnist_onnx):
 def test_options_go_into_the_file_and_the_report_tells_every_layer(layers, rng):
     snn = snn_event.convert(layers, rng.random((9, 20)), T=24, percentile=99)
     options = json.loads(snn.network.provenance)["options"]
-    assert options == {"T": 24, "normalise": "percentile", "percentile": 99, "readout": "spikes"}
+    assert options == {"T": 24, "normalise": "percentile", "percentile": 99, "readout": "spikes", "fit": False}
     assert [layer["neurons"] for layer in snn.report["layers"]] == [20, 40, 30, 5]
 
 
@@ -206,5 +206,5 @@ def test_options_that_do_not_exist_are_refused(layers, options, text):
 
 
 def test_calibration_data_of_the_wrong_shape_are_refused(layers):
-    with pytest.raises(snn_event.ConvertError, match=r"calibration_data has the shape \[3, 19\]"):
+    with pytest.raises(snn_event.ConvertError, match=r"calibration_data: samples of shape \(3, 19\); allowed are \(N, 20\)"):
         snn_event.convert(layers, np.zeros((3, 19)))

@@ -175,7 +175,7 @@ def convert(
     model: Any,
     calibration_data: Any = None,
     T: int | None = None,
-    percentile: float = 99.9,
+    percentile: float | None = None,
     *,
     normalise: str | None = None,
     scale_per: str | None = None,
@@ -199,8 +199,10 @@ def convert(
             "v_start": …, "reset": …}`, or such a file, that has a theta is a spiking net already and taken as it is.
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen. Without them every threshold
             is 1, with a warning; quantised activations (QCFS) need none.
-        T: steps of a run; the levels of the model's first quantised activation, or 16, if it is not given.
-        percentile: of the activations, in per cent, for `normalise="percentile"`.
+        T: steps of a run; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
+            are, or 16, if it is not given.
+        percentile: of the activations, in per cent; if it is given, and `normalise` is not, scales are chosen by it. 99.9 for
+            `normalise="percentile"` without it.
         normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
             "percentile" (Rueckauer et al. 2017, sc-neurocore's), "max" (Diehl et al. 2015), "qcfs" (trained thresholds, Bu et
             al. 2022) or "none". If it is not given: "mse", as on the command line; without calibration data "qcfs" for a
@@ -234,14 +236,20 @@ def convert(
         return ConvertedSNN(net.with_provenance(_provenance({"T": T})), T, {"layers": [], "notes": notes})
     levels = next((levels for levels in net.activations if levels is not None), None)
     if T is None:
-        T = levels if levels is not None else DEFAULT_STEPS
+        T = DEFAULT_STEPS
+        if levels is not None:
+            T = levels
+            # The length was trained for, not asked for: nothing is fitted unless the user says so.
+            fit = False if fit is None else fit
+    if normalise is None and percentile is not None:
+        normalise = "percentile"
     if normalise is None and calibration_data is None:
         normalise = _without_samples(levels is not None)
     network, report, notes, doubts = net.convert(
         None if calibration_data is None else as_floats(calibration_data),
         T=T,
         normalise=normalise,
-        percentile=percentile,
+        percentile=99.9 if percentile is None else percentile,
         scale_per=scale_per,
         zeros=zeros,
         start=v0,
@@ -258,7 +266,7 @@ def convert(
     told = json.loads(report)
     options: dict[str, Any] = {"T": T, "normalise": normalise or "mse", "readout": readout, "fit": told["fitted"]}
     if normalise == "percentile":
-        options["percentile"] = percentile
+        options["percentile"] = 99.9 if percentile is None else percentile
     return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**told, "notes": [*doubts, *notes]})
 
 
