@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use snn_engine::{Encoding, Input, Network};
+use snn_engine::{Encoding, Input, Network, Until};
 use snn_formats::samples::{self, Batch};
 use snn_formats::{Array, Description, Source};
 
@@ -15,6 +15,9 @@ use crate::output;
 
 /// Steps of a run if neither `--T`, the input nor the network says how many.
 pub const DEFAULT_STEPS: u32 = 256;
+
+/// The most steps of a run until the network is quiet.
+pub const QUIET_STEPS: u32 = 10_000;
 
 #[derive(Args)]
 pub struct NetArgs {
@@ -49,11 +52,13 @@ pub struct Net {
 pub enum EncodingName {
     /// A constant current, weights times x, in every step
     Constant,
+    /// The same current once, in the first step, and all biases with it
+    Once,
     /// Random spikes; x in [0, 1] is their probability in a step
     Poisson,
     /// Evenly spaced spikes; x in [0, 1] is their rate
     Regular,
-    /// The input holds spikes: bool or uint8 of shape (T, n) or (N, T, n)
+    /// The input holds spikes: bool, or whole numbers as their values, of shape (T, n) or (N, T, n)
     Raster,
 }
 
@@ -61,6 +66,7 @@ impl EncodingName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Constant => "constant",
+            Self::Once => "once",
             Self::Poisson => "poisson",
             Self::Regular => "regular",
             Self::Raster => "raster",
@@ -74,9 +80,14 @@ pub struct InputArgs {
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     pub input: PathBuf,
 
-    /// Number of steps [default: those the network was made for, else 256; the steps of a raster]
+    /// Number of steps, with --until-quiet the most [default: those the network was made for, else 256; the steps of a raster;
+    /// with --until-quiet 10000]
     #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: Option<u32>,
+
+    /// Run each sample until the network is quiet: nothing is under way, and no neuron will do anything by itself
+    #[arg(long)]
+    pub until_quiet: bool,
 
     /// How the samples drive the network
     #[arg(long, value_enum, default_value = "constant")]
@@ -108,7 +119,9 @@ fn parse_range(text: &str) -> Result<BatchRange, String> {
 pub struct Samples {
     pub input: Input,
     pub range: Range<usize>,
+    /// The most steps.
     pub steps: u32,
+    pub until: Until,
     /// What the user should know about them.
     pub notes: Vec<String>,
 }
@@ -121,12 +134,16 @@ impl InputArgs {
             self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
         let steps = self.steps_of(&input, net)?;
-        let constant = self.encoding == EncodingName::Constant;
-        notes.extend(net.description.note_on_run(steps, constant));
-        Ok(Samples { input, range, steps, notes })
+        let until = if self.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+        notes.extend(net.description.note_on_run(steps, self.encoding == EncodingName::Constant));
+        Ok(Samples { input, range, steps, until, notes })
     }
 
     fn steps_of(&self, input: &Input, net: &Net) -> Result<u32> {
+        // When the input is silent the network may still go on.
+        if self.until_quiet {
+            return Ok(self.steps.unwrap_or(QUIET_STEPS));
+        }
         let Some(given) = input.steps() else {
             let made_for = net.description.run.map(|run| run.steps);
             return Ok(self.steps.or(made_for).unwrap_or(DEFAULT_STEPS));
@@ -162,12 +179,13 @@ impl InputArgs {
         if let EncodingName::Raster = self.encoding {
             let batch = samples::raster("a raster", &array.shape, &wanted)?;
             notes.extend(note_on_shape(&batch, &wanted));
-            return Ok(Input::spikes(network, array.into_spikes()?, batch.steps.unwrap_or(0))?);
+            return Ok(Input::valued(network, array.into_spike_values()?, batch.steps.unwrap_or(0))?);
         }
         let batch = samples::batch("samples", &array.shape, &wanted)?;
         notes.extend(note_on_shape(&batch, &wanted));
         let encoding = match self.encoding {
             EncodingName::Constant => Encoding::Constant,
+            EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },
             EncodingName::Regular | EncodingName::Raster => Encoding::Regular,
         };

@@ -4,6 +4,7 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
 use crate::compare::compare;
+use crate::expect::{ExpectError, expect};
 use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
@@ -68,6 +69,9 @@ pub struct Samples<'a> {
     pub values: &'a [f32],
     /// The class of each sample, if it is known.
     pub labels: Option<&'a [i64]>,
+    /// What the trained net itself gave for each sample, `[n][outputs]`, if the net that was read is to be compared with it
+    /// ([`expect`](crate::expect())).
+    pub expected: Option<&'a [f64]>,
 }
 
 /// What a conversion yields.
@@ -108,6 +112,9 @@ pub enum ConvertError {
     /// The net cannot be evaluated on the samples.
     #[error("calibration: {0}")]
     Forward(#[from] ForwardError),
+    /// The net that was read is not the one that was trained, or the outputs expected of it do not fit.
+    #[error("{0}")]
+    Expect(#[from] ExpectError),
     /// The numbers do not make a network.
     #[error("{0}")]
     Network(#[from] NetworkError),
@@ -153,6 +160,8 @@ pub fn convert(
     let mut notes = Vec::new();
     let mut warnings: Vec<String> = notes::on_percentile(recipe.normalise).into_iter().collect();
     let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
+    let expected = samples.and_then(|samples| samples.expected).zip(prepared.as_deref());
+    let agreement = expected.map(|(outputs, prepared)| expect(ann, prepared, outputs)).transpose()?;
     let measured = choose_scales(ann, prepared.as_deref(), options, &recipe, &activations)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
@@ -196,6 +205,7 @@ pub fn convert(
         steps: recipe.steps,
         fitted: recipe.fit,
         notes: warnings.iter().chain(&notes).cloned().collect(),
+        agreement,
         layers: layers(&lowered, &network, &units),
         ..Report::default()
     };

@@ -7,6 +7,7 @@ pub mod ann;
 pub mod calibrate;
 mod compare;
 pub mod convert;
+pub mod expect;
 mod fit;
 pub mod forward;
 pub mod import;
@@ -22,6 +23,7 @@ mod scales;
 pub mod simplify;
 
 pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
 pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};

@@ -228,19 +228,36 @@ fn uses(ann: &Ann, needed: &[bool]) -> Vec<usize> {
     uses
 }
 
-/// For vectors that are viewed as images afterwards, the shape of the image: stored as one, they can be convolved with
-/// shared weights.
+/// The shape in whose layout a population is stored, where that is not its own: vectors and images that are viewed as other
+/// images, and images whose channels are last, which are vectors then. Stored so, they can be convolved with shared weights.
 fn layout_hints(ann: &Ann) -> HashMap<NodeId, Shape> {
+    let consumers = ann.consumers();
+    let slides = |id: NodeId| {
+        consumers[id.index()].iter().any(|&user| {
+            let op = &ann.node(user).op;
+            matches!(op, Op::Conv(_) | Op::AveragePool(_) | Op::GlobalAverage | Op::Pad { .. })
+                || op.is_maximum()
+        })
+    };
     let mut hints = HashMap::new();
-    for (id, node) in ann.iter() {
-        if let Op::View(shape) = &node.op
-            && shape.planes().is_some()
-            && shape.rank() > 1
-            && !matches!(ann.node(node.inputs[0]).shape.rank(), 2 | 3)
-        {
-            hints.entry(node.inputs[0]).or_insert_with(|| shape.clone());
+    for (id, node) in ann.iter().skip(1) {
+        let source = node.inputs[0];
+        let shape = &ann.node(source).shape;
+        match &node.op {
+            Op::View(view) if view.planes().is_some() && view.rank() > 1 => {
+                let only = consumers[source.index()].len() == 1 && slides(id);
+                if only || !matches!(shape.rank(), 2 | 3) {
+                    hints.entry(source).or_insert_with(|| view.clone());
+                }
+            }
+            Op::Transpose { perm } if matches!(perm[..], [2, 0, 1] | [1, 0]) => {
+                let only = consumers[source.index()].len() == 1 && slides(id);
+                if let Some(flat) = only.then(|| Shape::new([shape.elements()]).ok()).flatten() {
+                    hints.entry(source).or_insert(flat);
+                }
+            }
+            _ => {}
         }
-        debug_assert!(id.index() < ann.nodes().len());
     }
     hints
 }

@@ -1,6 +1,7 @@
 //! What a conversion did, in numbers.
 
 pub use crate::compare::{Accuracy, Loss};
+use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
@@ -18,6 +19,8 @@ pub struct Report {
     pub accuracy: Option<Accuracy>,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// How well the net that was read agrees with the outputs expected of it, if there were any.
+    pub agreement: Option<Agreement>,
     /// One entry per population, in order of declaration.
     pub layers: Vec<LayerReport>,
 }

@@ -3,6 +3,7 @@
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
+//! - [`regular`]: opening regular files only, and only where they may lie.
 //! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
 //! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
@@ -26,6 +27,7 @@ pub mod net;
 pub mod npy;
 pub mod npz;
 pub mod outputs;
+pub mod regular;
 pub mod samples;
 pub mod spikes;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use snn_engine::{
     Accumulator, Connectivity, DenseRows, DenseSimulator, Encoding, Input, IntegrateFire, Layout, Network,
-    NetworkBuilder, Neuron, PerNeuron, Reset, Rows, SparseRows, run_sample,
+    NetworkBuilder, Neuron, PerNeuron, Reset, Rows, SparseRows, Until, run_sample,
 };
 use snn_formats::container::{ContainerWriter, Dtype};
 use snn_formats::{Basis, Container, Description, InputRange, NetFile, RunLength, Source, Unit, write_net};
@@ -73,11 +73,12 @@ fn what_a_network_is_made_for_and_what_its_rates_stand_for_come_back_from_its_fi
 fn outputs_are_what_the_last_population_has_received_in_its_unit() {
     let network = Arc::new(tiny());
     let input = Input::values(&network, vec![1.0, 0.5], Encoding::Constant).unwrap();
-    let outcome = run_sample(&mut DenseSimulator::new(network.clone()), &input, 0, 8, false).unwrap();
+    let outcome =
+        run_sample(&mut DenseSimulator::new(network.clone()), &input, 0, Until::Steps(8), false).unwrap();
     // Neuron 0 gets 1.0 a step and fires 8 times (weight 1), neuron 1 gets 0.125 and fires once (weight -1); bias 0.5.
     assert_eq!(outcome.potentials, [8.0 - 1.0 + 8.0 * 0.5]);
-    assert_eq!(meaning().outputs(&network, &outcome, 8), Some(vec![11.0 / 8.0 + 0.25]));
-    assert_eq!(Description::default().outputs(&network, &outcome, 8), None);
+    assert_eq!(meaning().outputs(&network, &outcome, false), Some(vec![11.0 / 8.0 + 0.25]));
+    assert_eq!(Description::default().outputs(&network, &outcome, false), None);
     // Of a population that fires, what its spikes took away is put back: 3 · 0.3 are two spikes less 0.1.
     let mut builder = NetworkBuilder::new();
     let source = builder.population("input", Layout::Flat(1), Neuron::Source);
@@ -87,11 +88,12 @@ fn outputs_are_what_the_last_population_has_received_in_its_unit() {
     let network = Arc::new(builder.build().unwrap());
     for x in [0.3_f32, -0.7] {
         let input = Input::values(&network, vec![x], Encoding::Constant).unwrap();
-        let outcome = run_sample(&mut DenseSimulator::new(network.clone()), &input, 0, 3, false).unwrap();
+        let outcome =
+            run_sample(&mut DenseSimulator::new(network.clone()), &input, 0, Until::Steps(3), false).unwrap();
         // The start is one threshold, the bias a quarter of one, one spike a step stands for 4.
         let unit = Unit { scale: each(vec![4.0]), offset: each(vec![0.0]), zero: 1.0 };
         let described = Description { units: vec![None, Some(unit)], ..Description::default() };
-        let outputs = described.outputs(&network, &outcome, 3).unwrap();
+        let outputs = described.outputs(&network, &outcome, false).unwrap();
         let expected = (x + 0.125) / 0.5 * 4.0;
         assert!((outputs[0] - expected).abs() < 1e-5, "{outputs:?}, {expected}");
     }

@@ -41,6 +41,7 @@ struct Report {
     samples: usize,
     #[serde(rename = "T")]
     steps: u32,
+    until_quiet: bool,
     states_compared: u64,
     /// What the user should know about the runs.
     notes: Vec<String>,
@@ -70,7 +71,7 @@ impl Check {
         let network = &net.network;
         let samples = self.input.read(&net)?;
         output::notes(&samples.notes);
-        let steps = u64::from(samples.steps);
+        let until = samples.until;
         let simulators =
             [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| AnySimulator::new(mode, network.clone()));
         let bar = progress::bar(samples.range.len(), "check");
@@ -79,22 +80,24 @@ impl Check {
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
                 let sample = samples.input.sample(network, index, samples.steps)?;
                 let mut parting =
-                    first_divergence(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
+                    first_divergence(dense.get(), event.get(), &sample, until)?.map(|at| ("event", at));
                 if parting.is_none() {
                     parting =
-                        divergence_at_end(dense.get(), auto.get(), &sample, steps)?.map(|at| ("auto", at));
+                        divergence_at_end(dense.get(), auto.get(), &sample, until)?.map(|at| ("auto", at));
                 }
                 bar.inc(1);
-                Ok::<_, NetworkError>(parting)
+                Ok::<_, NetworkError>((parting, dense.get().now()))
             })?;
         bar.finish_and_clear();
+        let states_compared = partings.iter().map(|(_, steps)| steps).sum();
         let first =
-            samples.range.clone().zip(partings).find_map(|(sample, parting)| Some((sample, parting?)));
+            samples.range.clone().zip(partings).find_map(|(sample, (parting, _))| Some((sample, parting?)));
         let report = Report {
             equal: first.is_none(),
             samples: samples.range.len(),
             steps: samples.steps,
-            states_compared: samples.range.len() as u64 * steps,
+            until_quiet: self.input.until_quiet,
+            states_compared,
             notes: samples.notes.clone(),
             parting: first
                 .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, network)),
@@ -129,10 +132,11 @@ impl Report {
     fn text(&self) -> String {
         let Some(parting) = &self.parting else {
             return format!(
-                "equal: {} samples, {} steps each; all {} states of the event-driven run equal the dense reference, \
+                "equal: {} samples, {} steps {}; all {} states of the event-driven run equal the dense reference, \
                  bit for bit,\n       and so do the final states of the runs in windows (--mode auto)\n",
                 self.samples,
                 self.steps,
+                if self.until_quiet { "at most, until quiet" } else { "each" },
                 output::count(self.states_compared)
             );
         };

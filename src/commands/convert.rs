@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
+use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
@@ -26,6 +27,8 @@ use crate::samples::{note_on_shape, read_labels};
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model detector.onnx --output scores --input-shape 3,96,96 --calib x_calib.npy --out net.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
   snn-event convert --model weights.npz --normalise none --out net.bin
   snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin")]
@@ -37,6 +40,15 @@ pub struct Convert {
     /// The layers of a state dict, in TOML (docs/layer-list.md)
     #[arg(long, value_parser = output::file(), value_name = "LAYERS.TOML")]
     layers: Option<PathBuf>,
+
+    /// What an .onnx file is to yield, where it has several outputs or the net is to be cut: the name of an
+    /// output, of another tensor or of a node
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+
+    /// The shape of one sample, without the batch axis, where an .onnx file leaves it open
+    #[arg(long, value_name = "3,224,224")]
+    input_shape: Option<String>,
 
     /// Calibration samples, .npy of shape (N, …)
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
@@ -102,6 +114,11 @@ pub struct Convert {
     #[arg(long, value_parser = output::file(), value_name = "Y.NPY", requires = "calib")]
     labels: Option<PathBuf>,
 
+    /// What the trained net itself gives for the calibration samples, .npy of shape (N, …): refuse a model file that
+    /// computes something else (a relative difference above 0.001)
+    #[arg(long, value_parser = output::file(), value_name = "OUTPUTS.NPY", requires = "calib")]
+    expect: Option<PathBuf>,
+
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
     #[arg(long, visible_alias = "json", value_name = "REPORT.JSON")]
     report: Option<PathBuf>,
@@ -155,9 +172,24 @@ enum ReadoutName {
 }
 
 impl Convert {
+    fn choice(&self) -> Result<Choice> {
+        let extent = |text: &str| {
+            text.trim().parse::<usize>().ok().filter(|&extent| extent > 0).ok_or_else(|| {
+                Usage(format!(
+                    "--input-shape: `{text}` is no extent; allowed are whole numbers above 0, as in 3,224,224"
+                ))
+            })
+        };
+        let input_shape = match &self.input_shape {
+            Some(shape) => Some(shape.split([',', 'x']).map(extent).collect::<Result<_, _>>()?),
+            None => None,
+        };
+        Ok(Choice { output: self.output.clone(), input_shape })
+    }
+
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
-        let (model, mut notes) = models::read(&self.model, self.layers.as_deref())?;
+        let (model, mut notes) = models::read(&self.model, self.layers.as_deref(), &self.choice()?)?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
@@ -172,7 +204,12 @@ impl Convert {
             }
             (None, _) => None,
         };
-        let samples = samples.as_ref().map(|(values, labels)| Samples { values, labels: labels.as_deref() });
+        let expected = self.expect.as_deref().map(outputs).transpose()?;
+        let samples = samples.as_ref().map(|(values, labels)| Samples {
+            values,
+            labels: labels.as_deref(),
+            expected: expected.as_deref(),
+        });
         let mut conversion = convert(&ann, samples.as_ref(), &self.options()?)
             .with_context(|| self.model.display().to_string())?;
         output::notes(&conversion.warnings);
@@ -196,6 +233,7 @@ impl Convert {
             ("--layers", self.layers.as_deref()),
             ("--calib", self.calib.as_deref()),
             ("--labels", self.labels.as_deref()),
+            ("--expect", self.expect.as_deref()),
         ];
         inputs.extend(beside.iter().map(|path| ("--model", Some(path.as_path()))));
         let outputs = [("--out", Some(self.out.as_path())), ("--report", self.report.as_deref())];
@@ -206,6 +244,7 @@ impl Convert {
     fn write_spiking(&self, network: &Network, notes: &[String]) -> Result<ExitCode> {
         let conversion_only = [
             ("--calib", self.calib.is_some()),
+            ("--expect", self.expect.is_some()),
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
             ("--fit", self.fit == Some(Switch::On)),
@@ -274,7 +313,8 @@ impl Convert {
     /// Where the network came from, without dates or folders, so that the same command gives the same file.
     fn provenance(&self) -> Result<Map<String, Value>> {
         let file = |path: &Path| -> Result<Value> {
-            let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            let bytes = snn_formats::regular::read(path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
         };
@@ -317,6 +357,14 @@ impl Convert {
         let mut text = String::new();
         for note in notes {
             text += &format!("note: {note}\n");
+        }
+        if let (Some(agreement), Some(path)) = (conversion.report.agreement, &self.expect) {
+            text += &format!(
+                "the model gives the outputs of {} on {} samples (largest relative difference {:.1e})\n",
+                path.display(),
+                output::count(agreement.samples as u64),
+                agreement.largest
+            );
         }
         let number = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());
         let rows = conversion.report.layers.iter().map(|layer: &LayerReport| {
@@ -384,6 +432,12 @@ fn losses(report: &Report) -> String {
         );
     }
     text
+}
+
+/// Outputs of the trained net.
+fn outputs(path: &Path) -> Result<Vec<f64>> {
+    let values = snn_formats::npy::read(path)?.into_f32()?;
+    Ok(values.into_iter().map(f64::from).collect())
 }
 
 /// The calibration samples of a net.

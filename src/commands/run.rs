@@ -45,10 +45,10 @@ pub struct Run {
     potentials: Option<PathBuf>,
 
     /// Write the trained net's outputs as the run estimates them, in their own unit, (N, n) float32
-    #[arg(long, value_name = "OUTPUTS.NPY")]
+    #[arg(long, value_parser = output::file(), value_name = "OUTPUTS.NPY")]
     outputs: Option<PathBuf>,
 
-    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
+    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr; .values where not all are 1
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
@@ -105,7 +105,30 @@ struct Report {
     predictions: Vec<usize>,
     /// What the user should know about the run.
     notes: Vec<String>,
+    /// Of runs until the network is quiet, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<QuietReport>,
     populations: Vec<PopulationReport>,
+}
+
+#[derive(Serialize)]
+struct QuietReport {
+    /// Samples in which the network came to rest.
+    samples: usize,
+    /// Steps after which it did, of every sample.
+    after: Vec<Option<u64>>,
+    mean_steps: f64,
+    most_steps: u64,
+}
+
+impl QuietReport {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let after: Vec<Option<u64>> = outcomes.iter().map(|outcome| outcome.quiet_after).collect();
+        let rested: Vec<u64> = after.iter().flatten().copied().collect();
+        let mean_steps = rested.iter().sum::<u64>() as f64 / rested.len().max(1) as f64;
+        let most_steps = rested.iter().copied().max().unwrap_or(0);
+        Self { samples: rested.len(), after, mean_steps, most_steps }
+    }
 }
 
 #[derive(Serialize)]
@@ -118,7 +141,7 @@ struct PopulationReport {
     synaptic_operations: u64,
     /// Multiply-adds that a dense simulator makes in all steps for what arrives as spikes.
     dense_operations: u64,
-    /// Multiply-adds spent on its constant currents, once per sample.
+    /// Multiply-adds spent on its currents from the input, once per sample.
     drive_operations: u64,
     /// Those that a dense simulator makes for them, once per sample.
     dense_drive_operations: u64,
@@ -154,8 +177,8 @@ impl Run {
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let (input, steps, keep) = (&samples.input, samples.steps, self.spikes.is_some());
-            let mut portion = run_batch(range, side_by_side, &simulator, input, steps, keep, |ended| {
+            let (input, until, keep) = (&samples.input, samples.until, self.spikes.is_some());
+            let mut portion = run_batch(range, side_by_side, &simulator, input, until, keep, |ended| {
                 bar.inc(ended as u64);
                 Ok::<_, NetworkError>(())
             })?;
@@ -169,7 +192,7 @@ impl Run {
         if let Some(writer) = spikes {
             writer.finish()?;
         }
-        self.write_arrays(&net, &outcomes, samples.steps)?;
+        self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
         let report = self.report(network, &samples, labels.as_deref(), &outcomes, threads, seconds);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
@@ -196,7 +219,7 @@ impl Run {
         output::check(&inputs, &outputs)
     }
 
-    fn write_arrays(&self, net: &Net, outcomes: &[Outcome], steps: u32) -> Result<()> {
+    fn write_arrays(&self, net: &Net, outcomes: &[Outcome], once: bool) -> Result<()> {
         let network = &net.network;
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
@@ -216,7 +239,7 @@ impl Run {
             write_npy(path, &shape, &potentials)?;
         }
         if let Some(path) = &self.outputs {
-            let of = |outcome| net.description.outputs(network, outcome, steps).unwrap_or_default();
+            let of = |outcome| net.description.outputs(network, outcome, once).unwrap_or_default();
             write_npy(path, &shape, &outcomes.iter().flat_map(of).collect::<Vec<f32>>())?;
         }
         Ok(())
@@ -235,12 +258,12 @@ impl Run {
         for outcome in outcomes {
             sums += &outcome.statistics;
         }
-        let constant = samples.input.is_constant();
+        let currents = samples.input.is_constant() || samples.input.arrives_once();
         let populations = network
             .ids()
             .map(|id| {
                 let (population, of) = (network.population(id), sums.of(id));
-                let dense = network.dense_operations(id, constant);
+                let dense = network.dense_operations(id, currents);
                 PopulationReport {
                     name: population.name().to_owned(),
                     neurons: population.size(),
@@ -277,6 +300,7 @@ impl Run {
             seconds,
             predictions,
             notes: samples.notes.clone(),
+            quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
             populations,
         }
     }
@@ -315,6 +339,12 @@ impl Report {
             let right = (accuracy * self.samples as f64).round();
             text += &format!("accuracy: {} ({right} of {})\n\n", output::percent(accuracy), self.samples);
         }
+        if let Some(quiet) = &self.quiet {
+            text += &format!(
+                "quiet: {} of {} samples, after {:.1} steps on average, {} at most\n\n",
+                quiet.samples, self.samples, quiet.mean_steps, quiet.most_steps
+            );
+        }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
         let whole = |number: u64| output::count(per_sample(number).round() as u64);
         let driven = self.populations.iter().any(|population| population.dense_drive_operations > 0);
@@ -336,12 +366,12 @@ impl Report {
         let mut head =
             vec!["per sample", "neurons", "spikes", "rate", "synaptic\noperations", "dense\noperations"];
         if driven {
-            head.extend(["constant\ncurrents", "dense\ncurrents"]);
+            head.extend(["input\ncurrents", "dense\ncurrents"]);
         }
         head.push("touched\npotentials");
         text += &output::table(&head, rows).to_string();
         if driven {
-            text += "\n\nconstant currents are made once per sample, here and in a dense simulator";
+            text += "\n\ncurrents are made once per sample, here and in a dense simulator";
         }
         text += &format!("\n\ntime per sample: {}\n", output::duration(self.seconds_per_sample));
         text

@@ -3,7 +3,10 @@
 mod bad_input;
 mod conversion;
 mod example;
+mod expect;
 mod files;
+#[cfg(unix)]
+mod hostile;
 #[cfg(unix)]
 mod kills;
 mod meaning;

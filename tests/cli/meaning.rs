@@ -245,9 +245,9 @@ fn the_outputs_of_a_run_are_those_of_the_trained_net_in_its_unit() {
     let trained = snn_converter::forward::logits(&ann, &images).unwrap();
     let size = (trained.iter().map(|y| f64::from(y * y)).sum::<f64>() / trained.len() as f64).sqrt();
     for (convert, run, allowed) in [
-        ("--normalise max", "--T 1024", 0.005),
+        ("--normalise max", "--T 1024", 0.01),
         ("--T 16", "", 0.15),
-        ("--normalise max --readout spikes", "--T 1024", 0.005),
+        ("--normalise max --readout spikes", "--T 1024", 0.01),
         ("--T 16 --readout spikes", "", 0.15),
     ] {
         printed(folder.path(), &format!("convert {MODEL} {convert} --out %net.bin"));

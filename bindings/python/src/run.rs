@@ -9,7 +9,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{
-    AnySimulator, DenseOperations, Mode, NetworkError, Outcome, Raster, Statistics, default_threads,
+    AnySimulator, DenseOperations, Mode, NetworkError, Outcome, Raster, Statistics, Until, default_threads,
     run_batch,
 };
 
@@ -44,7 +44,7 @@ impl From<NetworkError> for Stopped {
 /// How to run.
 struct Plan {
     mode: Mode,
-    steps: u32,
+    until: Until,
     threads: usize,
     keep_spikes: bool,
 }
@@ -84,7 +84,7 @@ fn run_all(
                 // Dropped when the work ends, also by a panic: that is the sign.
                 let _ended = ended;
                 let all = 0..input.samples();
-                run_batch(all, side_by_side, &simulator, input, plan.steps, plan.keep_spikes, on_ended)
+                run_batch(all, side_by_side, &simulator, input, plan.until, plan.keep_spikes, on_ended)
             });
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
                 if interruption.is_none() {
@@ -132,9 +132,10 @@ pub struct Outcomes {
     /// Whether the input was one sample without an axis of samples.
     #[pyo3(get)]
     single: bool,
-    /// Whether the input was made of constant currents.
+    /// Whether the input was made of currents, constant or arriving once.
     #[pyo3(get)]
     constant: bool,
+    once: bool,
     /// The number of steps.
     #[pyo3(get, name = "T")]
     steps: u32,
@@ -199,6 +200,21 @@ impl Outcomes {
             .into_pyarray(py))
     }
 
+    /// What the counts of each sample are divided by to be rates, `(N,)`: the steps done, or 1 where input arrived once.
+    #[getter]
+    fn durations<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let steps = |outcome: &Outcome| if self.once { 1.0 } else { outcome.statistics.steps.max(1) as f64 };
+        self.outcomes.iter().map(steps).collect::<Vec<_>>().into_pyarray(py)
+    }
+
+    /// After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given length.
+    #[getter]
+    fn quiet_after<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        // No run is longer than 2^32 steps.
+        let after = self.outcomes.iter().map(|outcome| outcome.quiet_after.map_or(-1, |steps| steps as i64));
+        after.collect::<Vec<_>>().into_pyarray(py)
+    }
+
     /// The class as the command line tells it, `(N,)`.
     #[getter]
     fn classes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
@@ -258,7 +274,7 @@ impl Outcomes {
 /// How the user asked for a run.
 pub struct Asked<'a, 'py> {
     pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
-    pub raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+    pub raster: Option<Bound<'py, PyAny>>,
     pub steps: Option<u32>,
     pub encoding: &'a str,
     pub seed: u64,
@@ -266,6 +282,7 @@ pub struct Asked<'a, 'py> {
     pub mode: &'a str,
     pub keep_spikes: bool,
     pub progress: Option<Py<PyAny>>,
+    pub until_quiet: bool,
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
@@ -283,14 +300,23 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
     let made_for = network.description.run.map(|run| run.steps);
-    let steps = steps(asked.steps, &samples, made_for)?;
+    let steps = if asked.until_quiet {
+        match asked.steps {
+            Some(0) => return Err(error::argument("T", "0", "numbers of steps from 1 on")),
+            steps => steps.unwrap_or(QUIET_STEPS),
+        }
+    } else {
+        steps(asked.steps, &samples, made_for)?
+    };
+    let until = if asked.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let mut notes = samples.notes.clone();
     notes.extend(network.description.note_on_run(steps, samples.input.is_constant()));
     let threads = threads.min(samples.input.samples());
-    let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
+    let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
-    let constant = samples.input.is_constant();
-    let of = |outcome| network.description.outputs(&network.inner, outcome, steps);
+    let once = samples.input.arrives_once();
+    let constant = samples.input.is_constant() || once;
+    let of = |outcome| network.description.outputs(&network.inner, outcome, once);
     let outputs = outcomes.iter().map(of).collect();
     let network = &network.inner;
     let output = network.population(network.output());
@@ -308,9 +334,13 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
         single: samples.single,
         constant,
+        once,
         steps,
     })
 }
+
+/// The most steps of a run until the network is quiet, if nothing is said.
+const QUIET_STEPS: u32 = 10_000;
 
 /// The steps of a run: those asked for, those of the raster, or those that the network was made for.
 fn steps(asked: Option<u32>, samples: &Samples, made_for: Option<u32>) -> PyResult<u32> {

@@ -86,7 +86,7 @@ fn with(normalise: Normalise) -> Options {
 }
 
 fn of(values: &[f32]) -> Samples<'_> {
-    Samples { values, labels: None }
+    Samples { values, labels: None, expected: None }
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn options_and_samples_that_do_not_fit_are_refused() {
         let error = refused(Some(samples), options).to_string();
         assert!(error.contains(part), "{part}: {error}");
     }
-    let samples = Samples { values: &x, labels: Some(&[1, 2]) };
+    let samples = Samples { values: &x, labels: Some(&[1, 2]), expected: None };
     assert!(convert(&ann, Some(&samples), &Options::default()).unwrap_err().to_string().contains("2 labels"));
     let error = refused(None, with(Normalise::Trained)).to_string();
     assert!(error.contains("2 nodes") && error.contains("`relu2`"), "{error}");

@@ -106,15 +106,15 @@ impl Network {
         PopulationId(self.populations.len() as u32 - 1)
     }
 
-    /// The multiply-adds that a dense simulator makes for the projections into a population. With `constant_input` the
-    /// sources give constant currents, which it, too, makes once; else they send spikes in every step.
+    /// The multiply-adds that a dense simulator makes for the projections into a population. With `currents` the
+    /// sources give currents, constant or arriving once, which it, too, makes once; else they send spikes in every step.
     #[must_use]
-    pub fn dense_operations(&self, target: PopulationId, constant_input: bool) -> DenseOperations {
+    pub fn dense_operations(&self, target: PopulationId, currents: bool) -> DenseOperations {
         let mut dense = DenseOperations::default();
         for projection in self.incoming(target) {
             let from_source = matches!(self.population(projection.source()).neuron(), Neuron::Source);
             let operations = projection.connectivity.dense_operations();
-            if constant_input && from_source {
+            if currents && from_source {
                 dense.once += operations;
             } else {
                 dense.per_step += operations;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use super::mode::AnySimulator;
 use super::outcome::{Outcome, Recorder, run_sample};
 use super::samples::run_samples;
+use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::Input;
 use crate::simulator::{Observer, Simulator, WindowSimulator};
 
-/// Runs samples of an input over threads, `steps` steps each, and gives the outcomes in order: those of
+/// Runs samples of an input over threads, each for so many steps or until the network is quiet, and gives the outcomes in order: those of
 /// [`run_sample`], whatever the number of threads.
 ///
 /// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
@@ -24,13 +25,15 @@ pub fn run_batch<E: From<NetworkError> + Send>(
     threads: usize,
     simulator: &AnySimulator,
     input: &Input,
-    steps: u32,
+    until: impl Into<Until>,
     keep_spikes: bool,
     done: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<Vec<Outcome>, E> {
-    let room = match simulator {
-        AnySimulator::Window(windows) => windows.side_by_side(u64::from(steps)),
-        AnySimulator::Event(_) | AnySimulator::Dense(_) => 1,
+    let until = until.into();
+    let room = match (simulator, until) {
+        (AnySimulator::Window(windows), Until::Steps(steps)) => windows.side_by_side(u64::from(steps)),
+        // Samples come to rest one by one.
+        (_, Until::Quiet { .. }) | (AnySimulator::Event(_) | AnySimulator::Dense(_), _) => 1,
     };
     // As many as there is room for, but not so many that a thread has none.
     let at_once = room.min(samples.len().div_ceil(threads.max(1))).max(1);
@@ -41,10 +44,10 @@ pub fn run_batch<E: From<NetworkError> + Send>(
         let ended = group.len();
         let outcomes = match simulator {
             AnySimulator::Window(windows) if ended > 1 => {
-                run_group(windows, input, group, steps, keep_spikes)?
+                run_group(windows, input, group, until.most(), keep_spikes)?
             }
             other => group
-                .map(|index| run_sample(other.get(), input, index, steps, keep_spikes))
+                .map(|index| run_sample(other.get(), input, index, until, keep_spikes))
                 .collect::<Result<_, _>>()?,
         };
         done(ended)?;
@@ -70,7 +73,7 @@ fn run_group(
     simulator.run_side_by_side(&samples, u64::from(steps), &mut observers)?;
     let outcomes = recorders.into_iter().zip(&samples).enumerate().map(|(at, (recorder, sample))| {
         let v = simulator.potentials_of(at, network.output());
-        recorder.outcome(&v, simulator.statistics_of(at), sample)
+        recorder.outcome(&v, simulator.statistics_of(at), sample, None)
     });
     Ok(outcomes.collect())
 }

@@ -99,10 +99,9 @@ impl PartialEq for Unit {
 }
 
 impl Unit {
-    /// The value of one neuron that has had `received` thresholds of input, or spikes, in `steps` steps.
+    /// The value of one neuron at a rate: spikes, or thresholds of input, per step.
     #[must_use]
-    pub fn value(&self, neuron: usize, received: f64, steps: u32) -> f32 {
-        let rate = received / f64::from(steps.max(1));
+    pub fn value(&self, neuron: usize, rate: f64) -> f32 {
         (rate * f64::from(self.scale.get(neuron)) + f64::from(self.offset.get(neuron))) as f32
     }
 
@@ -137,18 +136,19 @@ impl Description {
         self.units.get(population)?.as_ref()
     }
 
-    /// The trained net's outputs as a run of `steps` steps of this network estimates them, in their own unit and the user's
-    /// order; `None` if the description does not say what the last population stands for.
+    /// The trained net's outputs as a run of this network estimates them, in their own unit and the user's order; `once` says
+    /// that input and biases arrived once, so that what was received is no sum over steps; `None` if the description does not say what the last population stands for.
     ///
     /// They are read from all input that the neurons of the last population have had, not from their spikes alone, so that
     /// negative outputs and parts of a spike are not lost; only a population that is neither read out nor of integrate-and-fire
     /// neurons with reset by subtraction is read by its spikes.
     #[must_use]
-    pub fn outputs(&self, network: &Network, outcome: &Outcome, steps: u32) -> Option<Vec<f32>> {
+    pub fn outputs(&self, network: &Network, outcome: &Outcome, once: bool) -> Option<Vec<f32>> {
         let id = network.output();
         let unit = self.unit(id.index())?;
         let population = network.population(id);
         let layout = population.layout();
+        let steps = if once { 1.0 } else { outcome.statistics.steps.max(1) as f64 };
         let fires = population.neuron().as_model::<IntegrateFire>();
         let subtracts = fires.filter(|model| model.reset == Reset::Subtract);
         let value = |(place, &count): (usize, &i64)| {
@@ -163,7 +163,7 @@ impl Description {
                 }
                 None => spikes,
             };
-            unit.value(neuron, received, steps)
+            unit.value(neuron, received / steps)
         };
         Some(outcome.counts.iter().enumerate().map(value).collect())
     }
@@ -189,7 +189,7 @@ impl Description {
         }
         (basis == Basis::Fitted && !constant).then(|| {
             format!(
-                "the network was fitted to the spikes of constant input, and this input is made of spikes: {consequence}; \
+                "the network was fitted to the spikes of constant input, and this input is given otherwise: {consequence}; \
                  convert again without the fit"
             )
         })

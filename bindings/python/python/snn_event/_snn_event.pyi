@@ -62,15 +62,18 @@ class Network:
         x: NDArray[np.float32] | None = None,
         T: int | None = None,
         *,
-        raster: NDArray[np.bool_] | None = None,
+        raster: NDArray[np.bool_] | NDArray[np.integer] | None = None,
         encoding: str = "constant",
         seed: int = 0,
         threads: int | None = None,
         mode: str = "auto",
         spikes: bool = False,
         progress: Callable[[int], object] | None = None,
+        until_quiet: bool = False,
     ) -> Outcomes:
-        """Runs samples: values `x` in an encoding, or the spikes of `raster`."""
+        """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values).
+
+        With `until_quiet` each sample runs until nothing happens any more, at most T (10000) steps."""
 
     @property
     def populations(self) -> list[Population]:
@@ -203,6 +206,11 @@ class Outcomes:
         values are 1. uint32, or int64 if spikes may be negative."""
 
     @property
+    def quiet_after(self) -> NDArray[np.int64]:
+        """After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given
+        length."""
+
+    @property
     def potentials(self) -> NDArray[np.float32]:
         """Potentials of the last population after the last step, `(N, n)`, or `(N, 0)` if it has none."""
 
@@ -216,7 +224,11 @@ class Outcomes:
 
     @property
     def constant(self) -> bool:
-        """Whether the input was made of constant currents."""
+        """Whether the input was made of currents, constant or arriving once."""
+
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """What the counts of each sample are divided by to be rates, `(N,)`: the steps done, or 1 where input arrived once."""
 
     def outputs(self) -> NDArray[np.float32]:
         """The trained net's outputs as the run estimates them, in their own unit, `(N, n)`."""
@@ -299,6 +311,10 @@ class Model:
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The outputs of the trained net itself, `(N, n)`."""
 
+    def expect(self, x: NDArray[np.float32], outputs: NDArray[np.float64]) -> tuple[int, float]:
+        """Compares the outputs for samples with those that the trained net gave: how many samples, and their largest
+        relative difference."""
+
     def convert(
         self,
         calibration: NDArray[np.float32] | None,
@@ -316,6 +332,7 @@ class Model:
         fit: bool | None,
         compare: bool,
         labels: _Labels | None,
+        expected: NDArray[np.float64] | None,
     ) -> tuple[Network, str, list[str], list[str]]:
         """Makes a spiking network: the network, the report as JSON, notes, and warnings."""
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snn_event._snn_event import Network, Outcomes, Population, Simulator, class_labels
 from snn_event.extras import need
+from snn_event.samples import as_flags, as_floats, as_labels
 
 __all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "RunWarning", "Spikes", "Statistics"]
 
@@ -23,39 +24,6 @@ DEFAULT_STEPS = 256
 
 class RunWarning(UserWarning):
     """A run was made that the network was not made for, or of an input that does not look like that of its calibration."""
-
-
-def as_labels(labels: Any) -> NDArray[Any]:
-    """Labels as an array of int64, float64 or bool, whatever they were."""
-    if hasattr(labels, "detach"):
-        labels = labels.detach().cpu().numpy()
-    values: NDArray[Any] = np.asarray(labels)
-    kinds = {"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}
-    if values.dtype.kind not in kinds:
-        raise ValueError(f"labels of type {values.dtype}; allowed are whole numbers (N,) or (N, 1), and one-hot rows")
-    return np.ascontiguousarray(values, kinds[values.dtype.kind])
-
-
-def as_floats(x: Any) -> NDArray[np.float32]:
-    """An array or tensor as float32, without a copy where it already is."""
-    if hasattr(x, "detach"):
-        x = x.detach().cpu().numpy()
-    return np.asarray(x, dtype=np.float32)
-
-
-def as_flags(raster: Any) -> NDArray[np.bool_]:
-    """An array or tensor of 0 and 1 as booleans, without a copy where it is bool or uint8."""
-    if hasattr(raster, "detach"):
-        raster = raster.detach().cpu().numpy()
-    values: NDArray[Any] = np.asarray(raster)
-    if values.dtype == np.bool_:
-        return values
-    allowed = (values == 0) | (values == 1)
-    if not allowed.all():
-        place = tuple(int(i) for i in np.argwhere(~allowed)[0])
-        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
-    flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
-    return flags
 
 
 @dataclass(frozen=True)
@@ -255,7 +223,8 @@ class Run:
                     "trained net does"
                 )
             spikes = Spikes(population.name, population.shape, self.T, *self._outcomes.spikes(population.name))
-            rates = spikes.counts() / np.float64(self.T)
+            durations = self._outcomes.durations.reshape(-1, *([1] * len(population.shape)))
+            rates = spikes.counts() / durations
             values = rates * scale.reshape(population.shape) + offset.reshape(population.shape)
             found[population.name] = self._batch(values.astype(np.float32))
         return found
