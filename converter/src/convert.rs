@@ -149,7 +149,6 @@ pub fn convert(
         input_scale,
         input_shift,
         unroll: options.unroll,
-        output_ramp: None,
         check_only: true,
     };
     let mut refusals = lower(ann, &plan).err().unwrap_or_default();
@@ -166,19 +165,21 @@ pub fn convert(
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
-    if recipe.fit {
+    let lowered = if recipe.fit {
         let Some((samples, prepared)) = given else {
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
         let groups_of = |node| groups(ann, node, options).groups;
-        fit(ann, &mut plan, samples.values, prepared, recipe.steps, groups_of)?;
         notes.push(format!(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
             recipe.steps
         ));
-    }
+        fit(ann, &plan, samples.values, prepared, recipe.steps, groups_of)?
+    } else {
+        lower(ann, &plan).map_err(ConvertError::Refused)?
+    };
     let clipped = match given {
-        Some((samples, prepared)) => clipped(ann, &plan, samples.values, prepared, &activations)?,
+        Some((samples, prepared)) => clipped(ann, &lowered, samples.values, prepared, &activations)?,
         None => Vec::new(),
     };
     for (place, measured) in measured.iter().enumerate() {
@@ -187,7 +188,6 @@ pub fn convert(
         notes.extend(notes::on_dead(name, of, units.dead));
         warnings.extend(notes::on_layer(name, of, units.dead, clipped.get(place).copied().flatten()));
     }
-    let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
         .parts

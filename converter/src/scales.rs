@@ -6,7 +6,7 @@ use crate::calibrate::{Calibration, Extent, Watched};
 use crate::convert::{ConvertError, Options, Readout};
 use crate::fit::{SAMPLES, choose};
 use crate::forward::forward;
-use crate::lower::{Plan, Scaling};
+use crate::lower::{Kind, Lowered, Part, Scaling};
 use crate::normalise::{ScalePer, floored, upper_bound};
 use crate::recipe::Recipe;
 use crate::report::Units;
@@ -123,7 +123,7 @@ pub(crate) fn groups(ann: &Ann, node: NodeId, options: &Options) -> Watched {
 /// fires in every step and the rest is lost. `None` where nothing is above zero.
 pub(crate) fn clipped(
     ann: &Ann,
-    plan: &Plan,
+    lowered: &Lowered,
     raw: &[f32],
     prepared: &[f32],
     activations: &[NodeId],
@@ -134,10 +134,14 @@ pub(crate) fn clipped(
         .flat_map(|&sample| &prepared[sample * n..(sample + 1) * n])
         .copied()
         .collect();
+    let lambda_of = |node: NodeId| {
+        let of = |part: &&Part| part.node == node && matches!(part.kind, Kind::Fires { .. });
+        lowered.parts.iter().find(of).map(|part| &part.lambda)
+    };
     let mut counts = vec![[0_u64; 2]; activations.len()];
     forward(ann, &values, activations, |activation| {
         for (counts, _) in counts.iter_mut().zip(activations).filter(|(_, node)| **node == activation.node) {
-            let lambda = &plan.scalings[&activation.node].lambda;
+            let Some(lambda) = lambda_of(activation.node) else { continue };
             for (place, &value) in activation.values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
                 counts[0] += 1;
                 counts[1] += u64::from(f64::from(value) > lambda.get(place % activation.elements));
