@@ -75,8 +75,7 @@ fn a_net_that_is_refused_is_refused_with_all_its_nodes_at_once() {
         println!("skipped: {} is not there", wild.display());
         return;
     }
-    let line = "convert --model @../shared/data/wild/basic_pitch-nmp.onnx --output \
-                StatefulPartitionedCall:0 --out %net.bin";
+    let line = "convert --model @../shared/data/wild/basic_pitch-nmp.onnx --out %net.bin";
     let output = snn_event(folder.path(), line).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr);
