@@ -32,8 +32,8 @@ pub(crate) fn on_dead(name: &str, shape: &Shape, dead: usize) -> Option<String> 
 pub(crate) fn on_layer(name: &str, shape: &Shape, dead: usize, clipped: Option<f64>) -> Option<String> {
     if dead == shape.channels() {
         return Some(format!(
-            "`{name}` is dead: no neuron of it is ever active on the calibration samples, so all that lies behind it sees \
-             nothing; are the samples what the net was trained on, in the same range?"
+            "`{name}` is dead: no neuron of it is ever active on the calibration samples; are they what the net was trained on, in \
+             the same range?"
         ));
     }
     let clipped = clipped.filter(|clipped| *clipped >= 0.5)?;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -261,6 +262,14 @@ class Run:
         return Statistics(self._outcomes.samples, self.T, populations)
 
 
+def _callers_level() -> int:
+    """The stack level of the line outside this package that made the call, for a warning of the function that asks."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("snn_event"):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 @contextmanager
 def _bar(asked: bool, samples: int) -> Iterator[Callable[[int], object] | None]:
     """A progress bar over samples, if one is asked for."""
@@ -421,7 +430,7 @@ class ConvertedSNN:
                 progress=bar,
             )
         for note in outcomes.notes:
-            warnings.warn(note, RunWarning, stacklevel=3)
+            warnings.warn(note, RunWarning, stacklevel=_callers_level())
         return Run(self.network, outcomes)
 
     def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
