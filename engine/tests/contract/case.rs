@@ -57,13 +57,16 @@ pub enum Form {
     Dense,
 }
 
+/// The spikes of one step: neurons, ascending, with the values of their spikes.
+pub type StepSpikes = Vec<(u32, i32)>;
+
 /// What one sample gives.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
     /// Constant currents: a source and its values.
     pub values: Option<(usize, Vec<f32>)>,
     /// The spikes of sources in every step: neurons with values.
-    pub spikes: Vec<(usize, Vec<Vec<(u32, i32)>>)>,
+    pub spikes: Vec<(usize, Vec<StepSpikes>)>,
 }
 
 /// A case whose network is built.
