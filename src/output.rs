@@ -19,6 +19,13 @@ pub fn print(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Writes what the user should know to standard error, a line each.
+pub fn notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
+}
+
 /// Whether an error says only that nobody reads our output any more, as in `snn-event … | head`.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use snn_engine::{Encoding, Input, Network, Until};
-use snn_formats::{Array, Source};
+use snn_formats::samples::{self, Batch};
+use snn_formats::{Array, Description, Source};
 
 use crate::commands::Usage;
 use crate::output;
 
-/// Steps of a run if neither `--T` nor the input says how many.
+/// Steps of a run if neither `--T`, the input nor the network says how many.
 pub const DEFAULT_STEPS: u32 = 256;
 
 /// The most steps of a run until the network is quiet.
@@ -35,9 +36,16 @@ impl NetArgs {
         if self.no_mmap { Source::Read } else { Source::BySize }
     }
 
-    pub fn read(&self) -> Result<Arc<Network>> {
-        Ok(Arc::new(snn_formats::read_net(&self.net, self.source())?))
+    pub fn read(&self) -> Result<Net> {
+        let file = snn_formats::NetFile::open(&self.net, self.source())?;
+        Ok(Net { network: Arc::new(file.network), description: file.description })
     }
+}
+
+/// A network, and what its file says about it.
+pub struct Net {
+    pub network: Arc<Network>,
+    pub description: Description,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,7 +80,8 @@ pub struct InputArgs {
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     pub input: PathBuf,
 
-    /// Number of steps, with --until-quiet the most [default: 256, or the steps of the raster; with --until-quiet 10000]
+    /// Number of steps, with --until-quiet the most [default: those the network was made for, else 256; the steps of a raster;
+    /// with --until-quiet 10000]
     #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: Option<u32>,
 
@@ -113,24 +122,32 @@ pub struct Samples {
     /// The most steps.
     pub steps: u32,
     pub until: Until,
+    /// What the user should know about them.
+    pub notes: Vec<String>,
 }
 
 impl InputArgs {
-    pub fn read(&self, network: &Network) -> Result<Samples> {
+    pub fn read(&self, net: &Net) -> Result<Samples> {
         let array = snn_formats::npy::read(&self.input)?;
-        let input = self.input_of(network, array).with_context(|| self.input.display().to_string())?;
+        let mut notes = vec![];
+        let input =
+            self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
-        let steps = self.steps_of(&input)?;
+        let steps = self.steps_of(&input, net)?;
         let until = if self.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
-        Ok(Samples { input, range, steps, until })
+        notes.extend(net.description.note_on_run(steps, self.encoding == EncodingName::Constant));
+        Ok(Samples { input, range, steps, until, notes })
     }
 
-    fn steps_of(&self, input: &Input) -> Result<u32> {
+    fn steps_of(&self, input: &Input, net: &Net) -> Result<u32> {
         // When the input is silent the network may still go on.
         if self.until_quiet {
             return Ok(self.steps.unwrap_or(QUIET_STEPS));
         }
-        let Some(given) = input.steps() else { return Ok(self.steps.unwrap_or(DEFAULT_STEPS)) };
+        let Some(given) = input.steps() else {
+            let made_for = net.description.run.map(|run| run.steps);
+            return Ok(self.steps.or(made_for).unwrap_or(DEFAULT_STEPS));
+        };
         let given = u32::try_from(given).context("the raster has more than 2^32 steps")?;
         match self.steps {
             Some(steps) if steps > given => Err(Usage(format!(
@@ -155,55 +172,39 @@ impl InputArgs {
         Ok(first..end)
     }
 
-    fn input_of(&self, network: &Network, array: Array) -> Result<Input> {
+    fn input_of(&self, net: &Net, array: Array, notes: &mut Vec<String>) -> Result<Input> {
+        let network = &*net.network;
         let source = network.sources().next().context("the network has no input population")?;
-        let population = network.population(source);
-        let width = population.size();
-        let wanted = population.layout().shape();
-        let shape = array.shape.clone();
-        let size = |axes: &[usize]| axes.iter().product::<usize>();
+        let wanted = network.population(source).layout().shape();
         if let EncodingName::Raster = self.encoding {
-            let steps = if shape.len() >= 2 && size(&shape[1..]) == width {
-                shape[0]
-            } else if shape.len() >= 3 && size(&shape[2..]) == width {
-                shape[1]
-            } else {
-                anyhow::bail!("a raster of shape {shape:?}; allowed are (T, {width}) or (N, T, {width})");
-            };
-            return Ok(Input::valued(network, array.into_spike_values()?, steps)?);
+            let batch = samples::raster("a raster", &array.shape, &wanted)?;
+            notes.extend(note_on_shape(&batch, &wanted));
+            return Ok(Input::valued(network, array.into_spike_values()?, batch.steps.unwrap_or(0))?);
         }
-        let samples_first = shape.len() >= 2 && size(&shape[1..]) == width;
-        if !samples_first && size(&shape) != width {
-            anyhow::bail!("samples of shape {shape:?}; allowed is (N, {})", join(&wanted));
-        }
-        let given = if samples_first { &shape[1..] } else { &shape[..] };
-        if given != wanted {
-            let note = "note: samples of shape";
-            eprintln!("{note} ({}) are read as the network's input, ({})", join(given), join(&wanted));
-        }
+        let batch = samples::batch("samples", &array.shape, &wanted)?;
+        notes.extend(note_on_shape(&batch, &wanted));
         let encoding = match self.encoding {
             EncodingName::Constant => Encoding::Constant,
             EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },
             EncodingName::Regular | EncodingName::Raster => Encoding::Regular,
         };
-        Ok(Input::values(network, array.into_f32()?, encoding)?)
+        let values = array.into_f32()?;
+        notes.extend(net.description.note_on_input(&values));
+        Ok(Input::values(network, values, encoding)?)
     }
 }
 
-fn join(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+/// That the samples of an array have another shape than the input that they are read as.
+pub fn note_on_shape(batch: &Batch, wanted: &[usize]) -> Option<String> {
+    let join = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let given = batch.read_from.as_ref()?;
+    Some(format!("samples of shape ({}) are read as the input, ({})", join(given), join(wanted)))
 }
 
-/// The labels of all samples of a file.
-pub fn read_labels(path: &Path, samples: usize) -> Result<Vec<i64>> {
-    let array = snn_formats::npy::read(path)?;
-    let shape = array.shape.clone();
-    let labels = array.into_labels()?;
-    if labels.len() != samples {
-        anyhow::bail!("{}: labels of shape {shape:?}; the input has {samples} samples", path.display());
-    }
-    Ok(labels)
+/// The classes of all samples of a file, for a net of so many.
+pub fn read_labels(path: &Path, samples: usize, classes: usize) -> Result<Vec<i64>> {
+    Ok(samples::labels(snn_formats::npy::read(path)?, samples, classes)?)
 }
 
 /// The number of threads to use.

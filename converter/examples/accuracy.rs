@@ -36,10 +36,10 @@ fn main() {
     let limit = value("--samples").map_or(usize::MAX, |n| number(n) as usize);
     let mut options = Options::default();
     if let Some(percent) = value("--percentile") {
-        options.normalise = Normalise::Percentile(number(percent));
+        options.normalise = Some(Normalise::Percentile(number(percent)));
     }
     if has("--max") {
-        options.normalise = Normalise::Max;
+        options.normalise = Some(Normalise::Max);
     }
     options.scale_per = value("--per").map(|per| match per {
         "layer" => ScalePer::Layer,
@@ -49,7 +49,7 @@ fn main() {
         "half" => Start::Half,
         _ => Start::Zero,
     });
-    options.fit = has("--fit");
+    options.fit = Some(has("--fit"));
     println!("{:22} {:>6} {}", "net", "ANN", lengths.iter().map(|t| format!("{t:>7}")).collect::<String>());
     for name in value("--nets").unwrap_or(NETS).split(',') {
         let Some(ann) = read_net(&folder, name) else {
@@ -79,7 +79,7 @@ fn main() {
             }
         } else {
             for &steps in &lengths {
-                let options = Options { steps, ..options.clone() };
+                let options = Options { steps: Some(steps), ..options.clone() };
                 let network = convert(&ann, Some(&samples), &options).unwrap().network;
                 line.push_str(&format!("{:7.2}", run(&network, &x, &labels, &[steps])[0]));
             }

@@ -2,16 +2,20 @@
 
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
-use crate::calibrate::{Calibration, Extent, Watched, Zeros};
+use crate::calibrate::Zeros;
 use crate::compare::compare;
 use crate::expect::{ExpectError, expect};
 use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
 use crate::lower::{Kind, Plan, Scaling, lower, needed};
-use crate::normalise::{Normalise, ScalePer, Start, floored, upper_bound};
+use crate::normalise::{Normalise, ScalePer, Start};
+use crate::notes;
+use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
+use crate::scales::{choose_scales, clipped, groups};
 use snn_engine::{Network, NetworkError};
+use snn_formats::{Basis, Description, InputRange, RunLength};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 
@@ -27,10 +31,10 @@ pub enum Readout {
 }
 
 /// How to convert.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// How scales are chosen. Default: least squared error.
-    pub normalise: Normalise,
+    /// How scales are chosen. Default: least squared error ([`Recipe`]).
+    pub normalise: Option<Normalise>,
     /// How far one scale reaches. Default: one per channel of images, one for all of a vector.
     pub scale_per: Option<ScalePer>,
     /// Whether zeros count in percentiles. Default: they do.
@@ -38,12 +42,14 @@ pub struct Options {
     /// The potential before the first step. Default: half a threshold for QCFS activations and the methods that round to
     /// the nearest rate, else 0.
     pub start: Option<Start>,
-    /// The number of steps of the runs that the network is made for; at least 1. Default: 32.
-    pub steps: u32,
+    /// The number of steps of the runs that the network is made for; at least 1. Default: none; scales are then chosen for
+    /// [`USUAL_STEPS`](crate::recipe::USUAL_STEPS) and suit runs of any length.
+    pub steps: Option<u32>,
     /// Whether scales, starts and biases are then fitted, layer by layer, to the spikes that really arrive in runs of
     /// `steps` steps with constant input. The network is much more accurate in short runs of this length, and less in runs of
-    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: no.
-    pub fit: bool,
+    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: for short runs
+    /// ([`Recipe::of`]).
+    pub fit: Option<bool>,
     /// Whether the report compares spike rates with activations, and accuracies if labels are given, on at most 256 of the
     /// samples in runs of `steps` steps. Default: no.
     pub compare: bool,
@@ -55,24 +61,6 @@ pub struct Options {
     pub input_mean: Vec<f32>,
     /// What the input is divided by after that: nothing, one number, or one per channel.
     pub input_std: Vec<f32>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            normalise: Normalise::default(),
-            scale_per: None,
-            zeros: Zeros::default(),
-            start: None,
-            steps: 32,
-            fit: false,
-            compare: false,
-            readout: Readout::default(),
-            unroll: false,
-            input_mean: Vec::new(),
-            input_std: Vec::new(),
-        }
-    }
 }
 
 /// Samples for calibration.
@@ -92,10 +80,16 @@ pub struct Samples<'a> {
 pub struct Conversion {
     /// The network. Its first population is `input`, its last the one to read.
     pub network: Network,
+    /// What its numbers stand for, and what it is made for; its provenance is the caller's to fill in.
+    pub description: Description,
+    /// How it was made, where the options left it open.
+    pub recipe: Recipe,
     /// What was done, layer by layer.
     pub report: Report,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// What the user should look at: the network is probably not what was wanted.
+    pub warnings: Vec<String>,
 }
 
 /// Why there is no network.
@@ -199,6 +193,8 @@ pub fn convert_until(
     options: &Options,
     stop: &AtomicBool,
 ) -> Result<Conversion, ConvertError> {
+    let recipe = Recipe::of(options, samples.is_some());
+    check(&recipe)?;
     let (input_scale, input_shift) = input_map(ann, options)?;
     let activations = activations(ann, options);
     let mut plan = Plan {
@@ -210,43 +206,59 @@ pub fn convert_until(
         check_only: true,
     };
     let mut refusals = lower(ann, &plan).err().unwrap_or_default();
-    refusals.extend(untrained(ann, &activations, options));
+    refusals.extend(untrained(ann, &activations, &recipe));
     if !refusals.is_empty() {
         return Err(ConvertError::Refused(refusals));
     }
     let mut notes = Vec::new();
+    let mut warnings: Vec<String> = notes::on_percentile(recipe.normalise).into_iter().collect();
     let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
     let expected = samples.and_then(|samples| samples.expected).zip(prepared.as_deref());
     let agreement = expected.map(|(outputs, prepared)| expect(ann, prepared, outputs)).transpose()?;
-    let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
+    let measured = choose_scales(ann, prepared.as_deref(), options, &recipe, &activations)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
-    let lowered = if options.fit {
+    let lowered = if recipe.fit {
         let Some((samples, prepared)) = given else {
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
         let groups_of = |node| groups(ann, node, options).groups;
         notes.push(format!(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
-            options.steps
+            recipe.steps
         ));
-        fit(ann, &plan, samples.values, prepared, options.steps, groups_of, stop)?
+        fit(ann, &plan, samples.values, prepared, recipe.steps, groups_of, stop)?
     } else {
         lower(ann, &plan).map_err(ConvertError::Refused)?
     };
+    let clipped = match given {
+        Some((samples, prepared)) => clipped(ann, &lowered, samples.values, prepared, &activations)?,
+        None => Vec::new(),
+    };
+    for (place, measured) in measured.iter().enumerate() {
+        let Some(units) = measured.units else { continue };
+        let (name, of) = (&ann.node(measured.node).name, &ann.node(measured.node).shape);
+        notes.extend(notes::on_dead(name, of, units.dead));
+        warnings.extend(notes::on_layer(name, of, units.dead, clipped.get(place).copied().flatten()));
+    }
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
         .parts
         .iter()
         .map(|part| match part.kind {
-            Kind::Fires { .. } => measured.iter().find(|m| m.node == part.node).and_then(|m| m.units),
+            Kind::Fires { .. } => {
+                let place = measured.iter().position(|m| m.node == part.node)?;
+                let clipped = clipped.get(place).copied().flatten();
+                measured[place].units.map(|units| Units { clipped, ..units })
+            }
             _ => None,
         })
         .collect();
     let mut report = Report {
-        steps: options.steps,
-        fitted: options.fit,
+        steps: recipe.steps,
+        fitted: recipe.fit,
+        notes: warnings.iter().chain(&notes).cloned().collect(),
         agreement,
         layers: layers(&lowered, &network, &units),
         ..Report::default()
@@ -255,14 +267,31 @@ pub fn convert_until(
         && let Some((samples, prepared)) = given
     {
         let values = [samples.values, prepared];
-        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps, stop)?;
+        let found = compare(ann, &lowered, &network, values, samples.labels, recipe.steps, stop)?;
         report.compared = Some(found.samples);
         report.accuracy = found.accuracy;
         for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
             layer.loss = loss;
         }
     }
-    Ok(Conversion { network, report, notes })
+    let description = Description {
+        run: run_length(ann, options, &recipe),
+        input: samples.and_then(|samples| InputRange::of(samples.values)),
+        units: lowered.parts.iter().map(|part| part.unit().map(Some)).collect::<Result<_, _>>()?,
+        ..Description::default()
+    };
+    Ok(Conversion { network, description, recipe, report, notes, warnings })
+}
+
+/// The runs that the network is made for.
+fn run_length(ann: &Ann, options: &Options, recipe: &Recipe) -> Option<RunLength> {
+    let basis = match options.steps {
+        _ if recipe.fit => Basis::Fitted,
+        Some(_) if recipe.depends_on_steps(ann) => Basis::Scaled,
+        Some(_) => Basis::Stated,
+        None => return None,
+    };
+    Some(RunLength { steps: recipe.steps, basis })
 }
 
 /// The activations that the output depends on, and the output if it is to fire.
@@ -282,8 +311,8 @@ fn unit_scaling(ann: &Ann, node: NodeId) -> Scaling {
 }
 
 /// The activations without a trained threshold, if that is what is asked for.
-fn untrained(ann: &Ann, activations: &[NodeId], options: &Options) -> Vec<Refusal> {
-    if options.normalise != Normalise::Trained {
+fn untrained(ann: &Ann, activations: &[NodeId], recipe: &Recipe) -> Vec<Refusal> {
+    if recipe.normalise != Normalise::Trained {
         return Vec::new();
     }
     activations
@@ -343,13 +372,22 @@ fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, Co
             ann.node(ann.input()).name
         )));
     }
-    if let Some(labels) = samples.labels
-        && labels.len() != count
-    {
-        return Err(ConvertError::Unfit(format!(
-            "there are {} labels for {count} calibration samples; allowed are equal numbers",
-            labels.len()
-        )));
+    if let Some(labels) = samples.labels {
+        if labels.len() != count {
+            return Err(ConvertError::Unfit(format!(
+                "there are {} labels for {count} calibration samples; allowed are equal numbers",
+                labels.len()
+            )));
+        }
+        let classes = ann.output_shape().elements();
+        let is_class = |label: &i64| usize::try_from(*label).is_ok_and(|label| label < classes);
+        if let Some(place) = labels.iter().position(|label| !is_class(label)) {
+            return Err(ConvertError::Unfit(format!(
+                "label {} of calibration sample {place} is no class: the net has {classes} outputs, allowed are 0 to {}",
+                labels[place],
+                classes.saturating_sub(1)
+            )));
+        }
     }
     let map = |(element, &value): (usize, &f32)| {
         (f64::from(value) * plan.input_scale.get(element % n) + plan.input_shift.get(element % n)) as f32
@@ -357,127 +395,16 @@ fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, Co
     Ok(samples.values.iter().enumerate().map(map).collect())
 }
 
-/// A chosen scale, with what was seen of the activation.
-struct Measured {
-    node: NodeId,
-    scaling: Scaling,
-    units: Option<Units>,
-}
-
-fn choose_scales(
-    ann: &Ann,
-    samples: Option<&[f32]>,
-    options: &Options,
-    activations: &[NodeId],
-    notes: &mut Vec<String>,
-) -> Result<Vec<Measured>, ConvertError> {
-    check(options)?;
-    let needy = activations.iter().find(|&&id| options.normalise.needs_samples(&ann.node(id).op));
-    let Some(samples) = samples else {
-        if let Some(&id) = needy {
-            return Err(ConvertError::NoSamples { node: ann.node(id).name.clone() });
-        }
-        let fixed =
-            |&node: &NodeId| Measured { node, scaling: fixed_scaling(ann, node, options), units: None };
-        return Ok(activations.iter().map(fixed).collect());
-    };
-    let calibration = Calibration { ann, samples };
-    let channels: Vec<Watched> =
-        activations.iter().map(|&node| Watched { node, groups: ann.node(node).shape.channels() }).collect();
-    let extents = calibration.extents(&channels)?;
-    let chosen: Vec<usize> = (0..activations.len())
-        .filter(|&place| options.normalise.needs_samples(&ann.node(activations[place]).op))
-        .collect();
-    let watched: Vec<Watched> =
-        chosen.iter().map(|&place| groups(ann, activations[place], options)).collect();
-    let grouped: Vec<Extent> = chosen
-        .iter()
-        .zip(&watched)
-        .map(|(&place, watched)| {
-            if watched.groups == channels[place].groups {
-                extents[place].clone()
-            } else {
-                extents[place].merged()
-            }
-        })
-        .collect();
-    let starts: Vec<f64> = watched.iter().map(|watched| start(ann, watched.node, options)).collect();
-    let mut scales = options
-        .normalise
-        .measured(&calibration, &watched, &grouped, options.zeros, options.steps, &starts)?
-        .into_iter();
-    let mut all = Vec::with_capacity(activations.len());
-    for (place, &node) in activations.iter().enumerate() {
-        let scaling = if chosen.contains(&place) {
-            let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
-            let scales = floored(scales.next().expect("one list of scales for each chosen activation"));
-            let scales = scales.into_iter().map(|scale| scale.min(bound)).collect();
-            Scaling::new(Runs::new(ann.node(node).shape.elements(), scales), start(ann, node, options))
-        } else {
-            fixed_scaling(ann, node, options)
-        };
-        let units = count_units(&extents[place], &scaling.lambda);
-        if units.dead > 0 {
-            notes.push(format!(
-                "`{}`: {} of {} {} are never active on the calibration samples; their scale is the median of the others",
-                ann.node(node).name,
-                units.dead,
-                channels[place].groups,
-                if ann.node(node).shape.rank() > 1 { "channels" } else { "neurons" },
-            ));
-        }
-        all.push(Measured { node, scaling, units: Some(units) });
-    }
-    Ok(all)
-}
-
-fn check(options: &Options) -> Result<(), ConvertError> {
-    if let Normalise::Percentile(percent) = options.normalise
+fn check(recipe: &Recipe) -> Result<(), ConvertError> {
+    if let Normalise::Percentile(percent) = recipe.normalise
         && !(percent > 0.0 && percent <= 100.0)
     {
         return Err(ConvertError::Unfit(format!(
             "the percentile is {percent}; allowed is above 0 and at most 100"
         )));
     }
-    if options.steps == 0 {
+    if recipe.steps == 0 {
         return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
     }
     Ok(())
-}
-
-fn count_units(extent: &Extent, lambda: &Runs) -> Units {
-    let length = lambda.elements() / extent.largest.len();
-    let dead = extent.positive.iter().filter(|&&positive| positive == 0).count();
-    let saturated = extent
-        .largest
-        .iter()
-        .enumerate()
-        .filter(|(channel, largest)| f64::from(**largest) > lambda.get(channel * length))
-        .count();
-    Units { dead, saturated }
-}
-
-fn start(ann: &Ann, node: NodeId, options: &Options) -> f64 {
-    let usual = options.normalise.usual_start(&ann.node(node).op);
-    options.start.unwrap_or(usual).potential()
-}
-
-fn fixed_scaling(ann: &Ann, node: NodeId, options: &Options) -> Scaling {
-    let lambda = options
-        .normalise
-        .fixed(&ann.node(node).op)
-        .expect("an activation that needs no samples has a fixed scale");
-    Scaling::new(Runs::same(ann.node(node).shape.elements(), lambda), start(ann, node, options))
-}
-
-/// The groups that share a scale: of a population whose spikes are the result, all of it, so that its classes compare.
-fn groups(ann: &Ann, node: NodeId, options: &Options) -> Watched {
-    let shape = &ann.node(node).shape;
-    let result = options.readout == Readout::Spikes && node == ann.output();
-    let usual = if shape.rank() > 1 { ScalePer::Channel } else { ScalePer::Layer };
-    let groups = match options.scale_per.unwrap_or(usual) {
-        ScalePer::Channel if !result => shape.channels(),
-        _ => 1,
-    };
-    Watched { node, groups }
 }

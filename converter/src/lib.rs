@@ -13,10 +13,13 @@ pub mod forward;
 pub mod import;
 mod lower;
 pub mod normalise;
+mod notes;
 pub mod numpy_net;
 pub mod prune;
 pub mod quantise;
+pub mod recipe;
 pub mod report;
+mod scales;
 pub mod simplify;
 
 pub use convert::{
@@ -24,4 +27,5 @@ pub use convert::{
 };
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
+pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};

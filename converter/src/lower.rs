@@ -13,6 +13,7 @@ use snn_engine::{
     Accumulator, Connectivity, IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, NetworkError, Neuron,
     PerNeuron, PopulationId, Reset,
 };
+use snn_formats::Unit;
 use std::collections::{HashMap, HashSet};
 
 /// How one activation becomes integrate-and-fire neurons.
@@ -62,7 +63,26 @@ pub(crate) struct Part {
     pub layout: Layout,
     /// The value of the node that a rate of 1, or a potential of 1 per step, stands for, per element.
     pub lambda: Runs,
+    /// The value of the node that a rate of 0 stands for, per element.
+    pub offset: Runs,
+    /// The potential, in thresholds, that stands for no input: what the method of choosing scales starts with.
+    pub zero: f64,
     pub kind: Kind,
+}
+
+impl Part {
+    /// What its rates stand for.
+    pub fn unit(&self) -> Result<Unit, NetworkError> {
+        let numbers = |runs: &Runs| in_neuron_order(runs, self.layout);
+        let scale: Vec<f32> =
+            rounded(&numbers(&self.lambda)).iter().map(|v| v.max(f32::MIN_POSITIVE)).collect();
+        let at = |error: NetworkError| error.within(format!("population `{}`", self.name));
+        Ok(Unit {
+            scale: PerNeuron::repeating(scale.into()).map_err(at)?,
+            offset: PerNeuron::repeating(rounded(&numbers(&self.offset)).into()).map_err(at)?,
+            zero: self.zero as f32,
+        })
+    }
 }
 
 /// What the neurons of a population do.
@@ -319,14 +339,16 @@ impl<'a> Lowering<'a> {
 
     /// Adds a population; its place.
     fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, kind: Kind) -> usize {
-        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, kind };
-        self.lowered.parts.push(part);
+        let offset = Runs::same(lambda.elements(), 0.0);
+        let (name, layout) = (self.name(wanted), self.layout(node));
+        self.lowered.parts.push(Part { node, name, layout, lambda, offset, zero: 0.0, kind });
         self.lowered.parts.len() - 1
     }
 
     fn input(&mut self, node: NodeId) -> AffineForm {
         let (scale, shift) = (self.plan.input_scale.clone(), self.plan.input_shift.clone());
         let population = self.add(node, "input", scale.clone(), Kind::Source);
+        self.lowered.parts[population].offset = shift.clone();
         AffineForm::of_population(population, &self.ann.node(node).shape, scale, shift)
     }
 
@@ -342,7 +364,9 @@ impl<'a> Lowering<'a> {
     fn fires(&mut self, node: NodeId, name: &str, input: &AffineForm) -> Runs {
         let scaling = &self.plan.scalings[&node];
         let kind = firing(input, scaling, self.layout(node));
+        let zero = scaling.start;
         let place = self.add(node, name, scaling.lambda.clone(), kind);
+        self.lowered.parts[place].zero = zero;
         self.project(place, input);
         if let Some(fitted) = &mut self.fitted
             && let Some(scaling) = fitted.scaling(&self.lowered, place)
@@ -420,6 +444,7 @@ impl<'a> Lowering<'a> {
         let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
         let name = &ann.node(node).name;
         let place = self.add(node, name, lambda.clone(), Kind::Maximum);
+        self.lowered.parts[place].offset = offset.clone();
         let layout = self.lowered.parts[place].layout;
         for (population, placed) in &maxima.terms {
             if self.plan.check_only {

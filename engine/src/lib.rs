@@ -118,8 +118,8 @@ pub use network::connectivity::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, OneToOne, Rows, SparseRows, Targets,
 };
 pub use network::{
-    AnyModel, BuiltIn, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population, PopulationId,
-    Projection,
+    AnyModel, BuiltIn, DenseOperations, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population,
+    PopulationId, Projection,
 };
 pub use neuron::models::*;
 pub use neuron::{

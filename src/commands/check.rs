@@ -43,6 +43,8 @@ struct Report {
     steps: u32,
     until_quiet: bool,
     states_compared: u64,
+    /// What the user should know about the runs.
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parting: Option<DivergenceReport>,
 }
@@ -65,8 +67,10 @@ impl Check {
     pub fn run(self) -> Result<ExitCode> {
         let inputs = [("--net", Some(self.net.net.as_path())), ("--input", Some(self.input.input.as_path()))];
         output::check(&inputs, &[("--json", self.json.as_deref())])?;
-        let network = self.net.read()?;
-        let samples = self.input.read(&network)?;
+        let net = self.net.read()?;
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        output::notes(&samples.notes);
         let until = samples.until;
         let simulators =
             [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| AnySimulator::new(mode, network.clone()));
@@ -74,7 +78,7 @@ impl Check {
         let threads = threads(self.threads.map(usize::from));
         let partings =
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
-                let sample = samples.input.sample(&network, index, samples.steps)?;
+                let sample = samples.input.sample(network, index, samples.steps)?;
                 let mut parting =
                     first_divergence(dense.get(), event.get(), &sample, until)?.map(|at| ("event", at));
                 if parting.is_none() {
@@ -94,8 +98,9 @@ impl Check {
             steps: samples.steps,
             until_quiet: self.input.until_quiet,
             states_compared,
+            notes: samples.notes.clone(),
             parting: first
-                .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, &network)),
+                .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, network)),
         };
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;

@@ -11,12 +11,13 @@ use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
+use snn_formats::samples;
 use snn_formats::{Description, Source};
 
 use crate::commands::{Usage, inspect};
 use crate::models::{self, Model};
 use crate::output;
-use crate::samples::read_labels;
+use crate::samples::{note_on_shape, read_labels};
 
 /// Make a spiking network of a trained net.
 ///
@@ -123,10 +124,6 @@ pub struct Convert {
     report: Option<PathBuf>,
 }
 
-/// The longest runs that networks are fitted to if nothing is said. In longer ones spikes arrive evenly enough: the
-/// scales alone are as accurate (benches/record/accuracy-2026-11-23.md).
-const LONGEST_FITTED: u32 = 64;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NormaliseName {
     /// The largest activation (Diehl et al. 2015)
@@ -192,16 +189,18 @@ impl Convert {
 
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
-        let (model, notes) = models::read(&self.model, self.layers.as_deref(), &self.choice()?)?;
+        let (model, mut notes) = models::read(&self.model, self.layers.as_deref(), &self.choice()?)?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
         };
-        let calibration = self.calib.as_deref().map(|path| calibration(path, &ann)).transpose()?;
+        let calibration =
+            self.calib.as_deref().map(|path| calibration(path, &ann, &mut notes)).transpose()?;
         let samples = match (&calibration, &self.labels) {
             (Some(values), labels) => {
                 let count = values.len() / ann.input_shape().elements();
-                Some((values, labels.as_deref().map(|path| read_labels(path, count)).transpose()?))
+                let read = |path| read_labels(path, count, ann.output_shape().elements());
+                Some((values, labels.as_deref().map(read).transpose()?))
             }
             (None, _) => None,
         };
@@ -211,11 +210,14 @@ impl Convert {
             labels: labels.as_deref(),
             expected: expected.as_deref(),
         });
-        let conversion = convert(&ann, samples.as_ref(), &self.options()?)
+        let mut conversion = convert(&ann, samples.as_ref(), &self.options()?)
             .map_err(|error| self.with_flags(error))
             .with_context(|| self.model.display().to_string())?;
-        let description = Description { provenance: self.provenance()? };
-        snn_formats::write_net(&self.out, &conversion.network, &description)?;
+        output::notes(&conversion.warnings);
+        notes.append(&mut conversion.notes);
+        conversion.report.notes = conversion.warnings.iter().chain(&notes).cloned().collect();
+        conversion.description.provenance = self.provenance()?;
+        snn_formats::write_net(&self.out, &conversion.network, &conversion.description)?;
         if let Some(path) = &self.report {
             output::write_json(path, &conversion.report)?;
         }
@@ -273,7 +275,7 @@ impl Convert {
             ))
             .into());
         }
-        let description = Description { provenance: self.provenance()? };
+        let description = Description { provenance: self.provenance()?, ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
         let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
         let report = inspect::Report::of(&self.out, Source::default())?;
@@ -284,14 +286,15 @@ impl Convert {
     fn options(&self) -> Result<Options> {
         let percentile = self.percentile.unwrap_or(99.9);
         let normalise = match (self.normalise, self.percentile) {
-            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Normalise::Percentile(percentile),
+            (None, None) => None,
+            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Some(Normalise::Percentile(percentile)),
             (Some(_), Some(_)) => {
                 return Err(Usage("--percentile goes with --normalise percentile only".into()).into());
             }
-            (Some(NormaliseName::Max), None) => Normalise::Max,
-            (Some(NormaliseName::Mse) | None, None) => Normalise::LeastError,
-            (Some(NormaliseName::Qcfs), None) => Normalise::Trained,
-            (Some(NormaliseName::None), None) => Normalise::None,
+            (Some(NormaliseName::Max), None) => Some(Normalise::Max),
+            (Some(NormaliseName::Mse), None) => Some(Normalise::LeastError),
+            (Some(NormaliseName::Qcfs), None) => Some(Normalise::Trained),
+            (Some(NormaliseName::None), None) => Some(Normalise::None),
         };
         Ok(Options {
             normalise,
@@ -307,14 +310,8 @@ impl Convert {
                 V0::Zero => Start::Zero,
                 V0::Half => Start::Half,
             }),
-            steps: self.steps.unwrap_or(Options::default().steps),
-            fit: match self.fit {
-                Some(switch) => switch == Switch::On,
-                None => {
-                    let short = self.steps.is_some_and(|steps| steps <= LONGEST_FITTED);
-                    short && self.calib.is_some() && normalise == Normalise::LeastError
-                }
-            },
+            steps: self.steps,
+            fit: self.fit.map(|fit| fit == Switch::On),
             compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
             readout: match self.readout {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
@@ -371,7 +368,7 @@ impl Convert {
 
     fn text(&self, notes: &[String], conversion: &Conversion) -> Result<String> {
         let mut text = String::new();
-        for note in notes.iter().chain(&conversion.notes) {
+        for note in notes {
             text += &format!("note: {note}\n");
         }
         if let (Some(agreement), Some(path)) = (conversion.report.agreement, &self.expect) {
@@ -457,23 +454,14 @@ fn outputs(path: &Path) -> Result<Vec<f64>> {
 }
 
 /// The calibration samples of a net.
-fn calibration(path: &Path, ann: &Ann) -> Result<Vec<f32>> {
+fn calibration(path: &Path, ann: &Ann, notes: &mut Vec<String>) -> Result<Vec<f32>> {
     let array = snn_formats::npy::read(path)?;
-    let (shape, wanted) = (array.shape.clone(), ann.input_shape().elements());
-    let samples = shape.first().copied().unwrap_or(0);
-    if shape.iter().skip(1).product::<usize>() != wanted || samples == 0 {
-        bail!(
-            "{}: calibration samples of shape {shape:?}; allowed is (N, …) with {wanted} numbers each: the net's input is {}",
-            path.display(),
-            ann.input_shape()
-        );
+    let at = || path.display().to_string();
+    let wanted = ann.input_shape().extents();
+    let batch = samples::batch("calibration samples", &array.shape, wanted).with_context(at)?;
+    if batch.samples == 0 {
+        bail!("{}: there are no calibration samples; allowed is at least one", path.display());
     }
-    if shape[1..] != *ann.input_shape().extents() {
-        eprintln!(
-            "note: calibration samples of shape {:?} are read as the net's input, {}",
-            &shape[1..],
-            ann.input_shape()
-        );
-    }
+    notes.extend(note_on_shape(&batch, wanted));
     Ok(array.into_f32()?)
 }

@@ -166,7 +166,7 @@ impl Generate {
                 "seed": self.seed,
             }),
         );
-        Description { provenance }
+        Description { provenance, ..Description::default() }
     }
 }
 

@@ -2,13 +2,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
-use crate::samples::{InputArgs, NetArgs, Samples, read_labels, threads};
+use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress};
 
 /// Run a network over samples and tell classes, rates and costs.
@@ -43,6 +43,10 @@ pub struct Run {
     /// Write the last potentials of the last population, (N, n) float32
     #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
+
+    /// Write the trained net's outputs as the run estimates them, in their own unit, (N, n) float32
+    #[arg(long, value_parser = output::file(), value_name = "OUTPUTS.NPY")]
+    outputs: Option<PathBuf>,
 
     /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr; .values where not all are 1
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
@@ -99,11 +103,11 @@ struct Report {
     seconds_per_sample: f64,
     seconds: f64,
     predictions: Vec<usize>,
+    /// What the user should know about the run.
+    notes: Vec<String>,
     /// Of runs until the network is quiet, when it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet: Option<QuietReport>,
-    /// Multiply-adds spent once per sample on constant currents.
-    drive_operations: u64,
     populations: Vec<PopulationReport>,
 }
 
@@ -133,19 +137,35 @@ struct PopulationReport {
     neurons: usize,
     spikes: u64,
     rate: f64,
+    /// Weights that spikes delivered to it.
     synaptic_operations: u64,
+    /// Multiply-adds that a dense simulator makes in all steps for what arrives as spikes.
     dense_operations: u64,
+    /// Multiply-adds spent on its currents from the input, once per sample.
+    drive_operations: u64,
+    /// Those that a dense simulator makes for them, once per sample.
+    dense_drive_operations: u64,
     updates: u64,
 }
 
 impl Run {
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
-        let network = self.net.read()?;
-        let samples = self.input.read(&network)?;
-        let labels =
-            self.labels.as_deref().map(|path| read_labels(path, samples.input.samples())).transpose()?;
-        let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, &network)).transpose()?;
+        let net = self.net.read()?;
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        let classes = network.population(network.output()).size();
+        let read = |path| read_labels(path, samples.input.samples(), classes);
+        let labels = self.labels.as_deref().map(read).transpose()?;
+        if self.outputs.is_some() && net.description.unit(network.output().index()).is_none() {
+            bail!(
+                "{}: it does not say what its outputs stand for, so --outputs cannot be written; a network that `convert` makes \
+                 of a trained net does",
+                self.net.net.display()
+            );
+        }
+        output::notes(&samples.notes);
+        let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, network)).transpose()?;
         let threads = threads(self.threads.map(usize::from));
         let simulator = AnySimulator::new(self.mode.mode(), network.clone());
         let (simulator, side_by_side) = simulator.over_threads(threads, samples.range.len());
@@ -172,8 +192,8 @@ impl Run {
         if let Some(writer) = spikes {
             writer.finish()?;
         }
-        self.write_arrays(&network, &outcomes)?;
-        let report = self.report(&network, &samples, labels.as_deref(), &outcomes, threads, seconds);
+        self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
+        let report = self.report(network, &samples, labels.as_deref(), &outcomes, threads, seconds);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -192,13 +212,15 @@ impl Run {
         let outputs = [
             ("--counts", self.counts.as_deref()),
             ("--potentials", self.potentials.as_deref()),
+            ("--outputs", self.outputs.as_deref()),
             ("--spikes", self.spikes.as_deref()),
             ("--json", self.json.as_deref()),
         ];
         output::check(&inputs, &outputs)
     }
 
-    fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {
+    fn write_arrays(&self, net: &Net, outcomes: &[Outcome], once: bool) -> Result<()> {
+        let network = &net.network;
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
             let counts = outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied());
@@ -216,6 +238,10 @@ impl Run {
                 outcomes.iter().flat_map(|outcome| outcome.potentials.iter().copied()).collect();
             write_npy(path, &shape, &potentials)?;
         }
+        if let Some(path) = &self.outputs {
+            let of = |outcome| net.description.outputs(network, outcome, once).unwrap_or_default();
+            write_npy(path, &shape, &outcomes.iter().flat_map(of).collect::<Vec<f32>>())?;
+        }
         Ok(())
     }
 
@@ -232,17 +258,24 @@ impl Run {
         for outcome in outcomes {
             sums += &outcome.statistics;
         }
+        let currents = samples.input.is_constant() || samples.input.arrives_once();
         let populations = network
             .ids()
             .map(|id| {
                 let (population, of) = (network.population(id), sums.of(id));
+                let dense = network.dense_operations(id, currents);
                 PopulationReport {
                     name: population.name().to_owned(),
                     neurons: population.size(),
                     spikes: of.spikes,
                     rate: of.spikes as f64 / (population.size().max(1) as f64 * sums.steps.max(1) as f64),
                     synaptic_operations: of.synaptic_operations,
-                    dense_operations: network.dense_operations(id) * sums.steps,
+                    dense_operations: dense.per_step * sums.steps,
+                    drive_operations: outcomes
+                        .iter()
+                        .map(|outcome| outcome.drive_operations[id.index()])
+                        .sum(),
+                    dense_drive_operations: dense.once * outcomes.len() as u64,
                     updates: of.updates,
                 }
             })
@@ -266,8 +299,8 @@ impl Run {
             seconds_per_sample: seconds / outcomes.len() as f64,
             seconds,
             predictions,
+            notes: samples.notes.clone(),
             quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
-            drive_operations: outcomes.iter().map(|outcome| outcome.drive_operations).sum(),
             populations,
         }
     }
@@ -313,32 +346,32 @@ impl Report {
             );
         }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
+        let whole = |number: u64| output::count(per_sample(number).round() as u64);
+        let driven = self.populations.iter().any(|population| population.dense_drive_operations > 0);
         let rows = self.populations.iter().map(|population| {
-            vec![
+            let mut row = vec![
                 population.name.clone(),
                 output::count(population.neurons as u64),
                 format!("{:.1}", per_sample(population.spikes)),
                 output::percent(population.rate),
-                format!("{:.0}", per_sample(population.synaptic_operations)),
-                format!("{:.0}", per_sample(population.dense_operations)),
-                format!("{:.0}", per_sample(population.updates)),
-            ]
+                whole(population.synaptic_operations),
+                whole(population.dense_operations),
+            ];
+            if driven {
+                row.extend([whole(population.drive_operations), whole(population.dense_drive_operations)]);
+            }
+            row.push(whole(population.updates));
+            row
         });
-        let head = [
-            "per sample",
-            "neurons",
-            "spikes",
-            "rate",
-            "synaptic operations",
-            "dense operations",
-            "touched potentials",
-        ];
+        let mut head =
+            vec!["per sample", "neurons", "spikes", "rate", "synaptic\noperations", "dense\noperations"];
+        if driven {
+            head.extend(["input\ncurrents", "dense\ncurrents"]);
+        }
+        head.push("touched\npotentials");
         text += &output::table(&head, rows).to_string();
-        if self.drive_operations > 0 {
-            text += &format!(
-                "\n\nconstant currents: {:.0} multiply-adds, once per sample",
-                per_sample(self.drive_operations)
-            );
+        if driven {
+            text += "\n\ncurrents are made once per sample, here and in a dense simulator";
         }
         text += &format!("\n\ntime per sample: {}\n", output::duration(self.seconds_per_sample));
         text

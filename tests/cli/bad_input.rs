@@ -63,7 +63,7 @@ fn every_bad_input_gets_its_error_and_exit_status() {
         ("convert --model %noise.onnx --out %out.bin", 1, &["noise.onnx"]),
         ("convert --model %net.txt --out %out.bin", 1, &["net.txt", ".onnx"]),
         // Numbers that do not fit.
-        (&format!("run {net} --input %narrow.npy"), 1, &["narrow.npy", "[2, 783]", "(N, 784)"]),
+        (&format!("run {net} --input %narrow.npy"), 1, &["narrow.npy", "(2, 783)", "(N, 784)"]),
         (&format!("run {net} --input %nan.npy"), 1, &["nan.npy", "sample 1, value [5]", "NaN", "finite"]),
         (
             &format!("run {net} --input %large.npy --encoding poisson"),

@@ -10,6 +10,7 @@ mod hostile;
 #[cfg(unix)]
 mod kills;
 mod library_errors;
+mod meaning;
 mod outputs;
 mod shared;
 mod state_dict;

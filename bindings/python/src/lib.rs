@@ -30,6 +30,7 @@ fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<run::Outcomes>()?;
     module.add_class::<simulator::Simulator>()?;
     module.add_class::<model::Model>()?;
+    module.add_function(wrap_pyfunction!(array::class_labels, module)?)?;
     module.add_function(wrap_pyfunction!(reading::read_npz, module)?)?;
     module.add_function(wrap_pyfunction!(reading::from_arrays, module)?)?;
     module.add_function(wrap_pyfunction!(reading::read_state_dict, module)?)?;

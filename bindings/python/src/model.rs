@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_converter::ann::{Ann, AnnError, Op};
@@ -13,10 +13,14 @@ use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
 use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
-use snn_formats::Description;
+use snn_formats::samples::{self, Misfit};
 
+use crate::array::Labels;
 use crate::network::Network;
 use crate::{array, background, error};
+
+/// A network, the report of its conversion as JSON, notes, and warnings.
+type Converted = (Network, String, Vec<String>, Vec<String>);
 
 /// A trained net, ready to be evaluated and converted.
 #[pyclass(frozen, module = "snn_event")]
@@ -116,7 +120,7 @@ impl Model {
         Ok((agreement.samples, agreement.largest))
     }
 
-    /// Makes a spiking network: the network, the report as JSON, and notes.
+    /// Makes a spiking network: the network, the report as JSON, notes, and warnings.
     #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
@@ -127,8 +131,8 @@ impl Model {
         &self,
         py: Python<'_>,
         calibration: Option<PyReadonlyArrayDyn<'_, f32>>,
-        T: u32,
-        normalise: &str,
+        T: Option<u32>,
+        normalise: Option<&str>,
         percentile: f64,
         scale_per: Option<&str>,
         zeros: bool,
@@ -137,21 +141,22 @@ impl Model {
         unroll: bool,
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
-        fit: bool,
+        fit: Option<bool>,
         compare: bool,
-        labels: Option<PyReadonlyArray1<'_, i64>>,
+        labels: Option<Labels<'_>>,
         expected: Option<PyReadonlyArrayDyn<'_, f64>>,
-    ) -> PyResult<(Network, String, Vec<String>)> {
+    ) -> PyResult<Converted> {
         let options = Options {
             normalise: match normalise {
-                "max" => Normalise::Max,
-                "percentile" => Normalise::Percentile(percentile),
-                "mse" => Normalise::LeastError,
-                "qcfs" => Normalise::Trained,
-                "none" => Normalise::None,
-                _ => {
-                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\" and \"none\"";
-                    return Err(error::argument("normalise", normalise, allowed));
+                None => None,
+                Some("max") => Some(Normalise::Max),
+                Some("percentile") => Some(Normalise::Percentile(percentile)),
+                Some("mse") => Some(Normalise::LeastError),
+                Some("qcfs") => Some(Normalise::Trained),
+                Some("none") => Some(Normalise::None),
+                Some(other) => {
+                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\", \"none\" and None";
+                    return Err(error::argument("normalise", other, allowed));
                 }
             },
             scale_per: match scale_per {
@@ -184,7 +189,10 @@ impl Model {
         let mut notes = self.notes.clone();
         let values =
             calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
-        let labels: Option<Vec<i64>> = labels.map(|labels| labels.as_array().iter().copied().collect());
+        let count =
+            values.as_ref().map_or(0, |values| values.len() / self.ann.input_shape().elements().max(1));
+        let classes = self.ann.output_shape().elements();
+        let labels = labels.map(|labels| array::classes(labels, count, classes)).transpose()?;
         let expected = expected.map(|expected| array::copied(&expected));
         let (ann, stop) = (Arc::clone(&self.ann), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
@@ -203,25 +211,20 @@ impl Model {
         )?;
         let conversion = conversion.map_err(error::convert)?;
         notes.extend(conversion.notes);
+        let (description, warnings) = (conversion.description, conversion.warnings);
         let report = serde_json::to_string(&conversion.report)
             .map_err(|e| PyValueError::new_err(format!("the report cannot be written as JSON: {e}")))?;
-        let network = Network::new(conversion.network, Description::default(), self.inputs.clone());
-        Ok((network, report, notes))
+        let network = Network::new(conversion.network, description, self.inputs.clone());
+        Ok((network, report, notes, warnings))
     }
 }
 
 impl Model {
-    /// Samples `(N, …)` or one `(…)` of the input's shape, or of as many numbers in another.
+    /// Samples `(N, …)` or one `(…)` of the input's shape, or flat ones.
     fn values(&self, what: &str, array: &PyReadonlyArrayDyn<'_, f32>) -> PyResult<Vec<f32>> {
-        let shape = array.shape();
-        let elements = self.ann.input_shape().elements();
-        let fits = |axes: &[usize]| axes.iter().product::<usize>() == elements;
-        if shape.is_empty() || !(fits(&shape[1..]) || fits(shape)) {
-            return Err(error::RaisedConvertError::new_err(format!(
-                "{what} has the shape {shape:?}; allowed are samples of the model's input, {}",
-                self.ann.input_shape()
-            )));
-        }
+        let shape = (array.shape(), self.ann.input_shape().extents());
+        let misfit = |misfit: Misfit| error::RaisedConvertError::new_err(format!("{what}: {misfit}"));
+        samples::batch("samples", shape.0, shape.1).map_err(misfit)?;
         Ok(array::copied(array))
     }
 }

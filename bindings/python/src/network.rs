@@ -7,7 +7,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use snn_engine::{Connectivity, PerNeuron, PopulationId};
-use snn_formats::{Description, NetFile, Origin, Part, Source, check_outputs};
+use snn_formats::{Basis, Description, NetFile, Origin, Part, RunLength, Source, Unit, check_outputs};
 
 use crate::error;
 use crate::run::{self, Asked, Outcomes};
@@ -124,14 +124,15 @@ impl Network {
             progress,
             until_quiet,
         };
-        run::run(py, &self.inner, &asked)
+        run::run(py, &self.inner, &self.description, &asked)
     }
 
     /// The populations in order of declaration; the last one is the one to read.
     #[getter]
     fn populations(slf: &Bound<'_, Self>) -> Vec<Population> {
-        let network = &slf.get().inner;
-        network.ids().map(|id| Population { network: Arc::clone(network), id }).collect()
+        let Self { inner, description, .. } = slf.get();
+        let unit = |id: PopulationId| description.unit(id.index()).cloned();
+        inner.ids().map(|id| Population { network: Arc::clone(inner), id, unit: unit(id) }).collect()
     }
 
     /// The projections in order of declaration.
@@ -139,6 +140,33 @@ impl Network {
     fn projections(&self) -> Vec<Projection> {
         let all = 0..self.inner.projections().len();
         all.map(|index| Projection { network: Arc::clone(&self.inner), index }).collect()
+    }
+
+    /// The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
+    /// (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length.
+    #[getter]
+    fn run_length(&self) -> Option<(u32, &'static str)> {
+        let run = self.description.run?;
+        let basis = match run.basis {
+            Basis::Fitted => "fitted",
+            Basis::Scaled => "scaled",
+            Basis::Stated => "stated",
+        };
+        Some((run.steps, basis))
+    }
+
+    /// The same network, saying that it is meant for runs of `T` steps.
+    #[allow(non_snake_case, reason = "T is what everybody calls the number of steps")]
+    fn with_run_length(&self, T: u32) -> PyResult<Self> {
+        if T == 0 {
+            return Err(error::argument("T", "0", "numbers of steps from 1 on"));
+        }
+        let run = Some(RunLength { steps: T, basis: Basis::Stated });
+        Ok(Self {
+            inner: Arc::clone(&self.inner),
+            description: Description { run, ..self.description.clone() },
+            inputs: self.inputs.clone(),
+        })
     }
 
     /// What the file says about its origin, as JSON.
@@ -153,7 +181,7 @@ impl Network {
             pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
         })?;
         let (inner, inputs) = (Arc::clone(&self.inner), self.inputs.clone());
-        Ok(Self { inner, description: Description { provenance }, inputs })
+        Ok(Self { inner, description: Description { provenance, ..self.description.clone() }, inputs })
     }
 }
 
@@ -162,6 +190,8 @@ impl Network {
 pub struct Population {
     network: Arc<snn_engine::Network>,
     id: PopulationId,
+    /// What its rates stand for, if that is known.
+    unit: Option<Unit>,
 }
 
 impl Population {
@@ -246,6 +276,18 @@ impl Population {
     #[getter]
     fn start<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
         self.parameter(py, "start")
+    }
+
+    /// What a spike of every neuron in every step stands for, in the unit of the trained net; none if it is not known.
+    #[getter]
+    fn scale<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.per_neuron(py, self.unit.as_ref().map(|unit| &unit.scale))
+    }
+
+    /// What no spikes of every neuron stand for, in the unit of the trained net; none if it is not known.
+    #[getter]
+    fn offset<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.per_neuron(py, self.unit.as_ref().map(|unit| &unit.offset))
     }
 
     /// `subtract` or `zero`; none for populations that have no such choice.

@@ -8,9 +8,10 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{
-    AnySimulator, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until, default_threads,
-    run_batch,
+    AnySimulator, DenseOperations, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until,
+    default_threads, run_batch,
 };
+use snn_formats::Description;
 
 use crate::array::{self, Samples};
 use crate::{background, error};
@@ -97,7 +98,12 @@ pub struct Outcomes {
     outcomes: Vec<Outcome>,
     names: Vec<String>,
     /// Neurons and dense operations of every population.
-    sizes: Vec<(usize, u64)>,
+    sizes: Vec<(usize, DenseOperations)>,
+    /// The trained net's outputs as each sample estimates them, if the network says what its own stand for.
+    outputs: Option<Vec<Vec<f32>>>,
+    /// What the user should know about the run.
+    #[pyo3(get)]
+    notes: Vec<String>,
     /// Neurons of the last population.
     width: usize,
     /// Whether spikes of the last population may be negative.
@@ -107,13 +113,18 @@ pub struct Outcomes {
     /// Whether the input was one sample without an axis of samples.
     #[pyo3(get)]
     single: bool,
+    /// Whether the input was made of currents, constant or arriving once.
+    #[pyo3(get)]
+    constant: bool,
+    once: bool,
     /// The number of steps.
     #[pyo3(get, name = "T")]
     steps: u32,
 }
 
-/// Name, neurons, spikes, synaptic operations, dense operations, updates.
-type PopulationRow = (String, usize, u64, u64, u64, u64);
+/// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
+/// updates.
+type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64);
 
 /// Neurons, steps and starts of the samples of all spikes of a population.
 type Spikes<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
@@ -158,6 +169,25 @@ impl Outcomes {
         self.gather(py, self.potentials, |outcome| outcome.potentials.clone())
     }
 
+    /// The trained net's outputs as the run estimates them, in their own unit, `(N, n)`.
+    fn outputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let outputs = self.outputs.as_ref().ok_or_else(|| {
+            PyValueError::new_err(
+                "the network does not say what its outputs stand for; one that convert makes of a trained net does",
+            )
+        })?;
+        Ok(Array2::from_shape_vec((self.outcomes.len(), self.width), outputs.concat())
+            .expect("every sample has a value for every neuron")
+            .into_pyarray(py))
+    }
+
+    /// What the counts of each sample are divided by to be rates, `(N,)`: the steps done, or 1 where input arrived once.
+    #[getter]
+    fn durations<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let steps = |outcome: &Outcome| if self.once { 1.0 } else { outcome.statistics.steps.max(1) as f64 };
+        self.outcomes.iter().map(steps).collect::<Vec<_>>().into_pyarray(py)
+    }
+
     /// After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given length.
     #[getter]
     fn quiet_after<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
@@ -179,23 +209,20 @@ impl Outcomes {
         self.outcomes.len()
     }
 
-    /// Multiply-adds spent once per sample on constant currents, all samples.
-    #[getter]
-    fn drive_operations(&self) -> u64 {
-        self.outcomes.iter().map(|outcome| outcome.drive_operations).sum()
-    }
-
-    /// For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples.
+    /// For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant currents,
+    /// dense ones for them, updates; all samples.
     fn populations(&self) -> Vec<PopulationRow> {
         let mut sums = Statistics::default();
         sums.populations.resize(self.names.len(), Default::default());
         for outcome in &self.outcomes {
             sums += &outcome.statistics;
         }
-        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations);
-        rows.map(|((name, (neurons, dense)), sum)| {
-            let dense = dense * sums.steps;
-            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, sum.updates)
+        let samples = self.outcomes.len() as u64;
+        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations).enumerate();
+        rows.map(|(place, ((name, (neurons, dense)), sum))| {
+            let driven = self.outcomes.iter().map(|outcome| outcome.drive_operations[place]).sum();
+            let (dense, once) = (dense.per_step * sums.steps, dense.once * samples);
+            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, driven, once, sum.updates)
         })
         .collect()
     }
@@ -240,7 +267,12 @@ pub struct Asked<'a, 'py> {
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-pub fn run(py: Python<'_>, network: &Arc<Network>, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
+pub fn run(
+    py: Python<'_>,
+    network: &Arc<Network>,
+    description: &Description,
+    asked: &Asked<'_, '_>,
+) -> PyResult<Outcomes> {
     let mode = mode(asked.mode)?;
     let threads = match asked.threads {
         Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
@@ -249,35 +281,45 @@ pub fn run(py: Python<'_>, network: &Arc<Network>, asked: &Asked<'_, '_>) -> PyR
     };
     let encoding = array::encoding(asked.encoding, asked.seed)?;
     let samples = match (&asked.x, &asked.raster) {
-        (Some(x), None) => array::values(network, x, encoding)?,
+        (Some(x), None) => array::values(network, description, x, encoding)?,
         (None, Some(raster)) => array::raster(network, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
+    let made_for = description.run.map(|run| run.steps);
     let steps = if asked.until_quiet {
         match asked.steps {
             Some(0) => return Err(error::argument("T", "0", "numbers of steps from 1 on")),
             steps => steps.unwrap_or(QUIET_STEPS),
         }
     } else {
-        steps(asked.steps, &samples)?
+        steps(asked.steps, &samples, made_for)?
     };
     let until = if asked.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+    let mut notes = samples.notes.clone();
+    notes.extend(description.note_on_run(steps, samples.input.is_constant()));
     let threads = threads.min(samples.input.samples());
     let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let single = samples.single;
+    let once = samples.input.arrives_once();
+    let constant = samples.input.is_constant() || once;
     let outcomes = run_all(py, network, samples.input, plan, asked.progress.as_ref())?;
+    let outputs = outcomes.iter().map(|outcome| description.outputs(network, outcome, once)).collect();
     let output = network.population(network.output());
     Ok(Outcomes {
         outcomes,
+        outputs,
         names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
         sizes: network
             .ids()
-            .map(|id| (network.population(id).size(), network.dense_operations(id)))
+            .map(|id| (network.population(id).size(), network.dense_operations(id, constant)))
             .collect(),
+        notes,
         width: output.size(),
         signed: network.emission(network.output()).negative,
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
         single,
+        constant,
+        once,
         steps,
     })
 }
@@ -285,7 +327,8 @@ pub fn run(py: Python<'_>, network: &Arc<Network>, asked: &Asked<'_, '_>) -> PyR
 /// The most steps of a run until the network is quiet, if nothing is said.
 const QUIET_STEPS: u32 = 10_000;
 
-fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
+/// The steps of a run: those asked for, those of the raster, or those that the network was made for.
+fn steps(asked: Option<u32>, samples: &Samples, made_for: Option<u32>) -> PyResult<u32> {
     let given = samples.input.steps();
     match (asked, given) {
         (Some(0), _) => Err(error::argument("T", "0", "numbers of steps from 1 on")),
@@ -296,6 +339,10 @@ fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
         (None, Some(given)) => u32::try_from(given).map_err(|_| {
             PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
         }),
-        (None, None) => Err(PyValueError::new_err("T, the number of steps, is missing")),
+        (None, None) => made_for.ok_or_else(|| {
+            PyValueError::new_err(
+                "T, the number of steps, is missing, and the network does not say what it was made for",
+            )
+        }),
     }
 }

@@ -212,5 +212,5 @@ def test_options_that_do_not_exist_are_refused(layers, options, text):
 
 
 def test_calibration_data_of_the_wrong_shape_are_refused(layers):
-    with pytest.raises(snn_event.ConvertError, match=r"calibration_data has the shape \[3, 19\]"):
+    with pytest.raises(snn_event.ConvertError, match=r"calibration_data: samples of shape \(3, 19\); allowed are \(N, 20\)"):
         snn_event.convert(layers, np.zeros((3, 19)))

@@ -149,7 +149,7 @@ def test_the_integrated_input_loses_no_negative_output():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"x": np.zeros((2, 5))}, r"samples of shape \(2, 5\); allowed are \(4\) and \(N, 4\)"),
+        ({"x": np.zeros((2, 5))}, r"samples of shape \(2, 5\); allowed are \(N, 4\) and \(4\)"),
         ({"x": np.full((2, 4), np.nan)}, r"sample 0, value \[0\] is NaN; allowed are finite numbers"),
         ({"x": np.full((2, 4), 2.0), "encoding": "poisson"}, r"sample 0, value \[0\] is 2; allowed are spike rates"),
         ({"x": np.zeros(4), "encoding": "bursts"}, r'encoding is "bursts"; allowed are "constant", "once", "poisson"'),

@@ -82,7 +82,7 @@ fn outputs(network: &Network, x: &[f32], steps: u32) -> Vec<f32> {
 }
 
 fn with(normalise: Normalise) -> Options {
-    Options { normalise, ..Options::default() }
+    Options { normalise: Some(normalise), ..Options::default() }
 }
 
 fn of(values: &[f32]) -> Samples<'_> {
@@ -157,7 +157,7 @@ fn scales_do_not_depend_on_the_order_of_samples_or_on_threads() {
         with(Normalise::Percentile(97.3)),
         Options { zeros: Zeros::Excluded, ..with(Normalise::Percentile(80.0)) },
         with(Normalise::LeastError),
-        Options { fit: true, steps: 12, ..Options::default() },
+        Options { steps: Some(12), ..Options::default() },
     ] {
         let weights = |x: &[f32]| {
             let network = convert(&ann, Some(&of(x)), &options).unwrap().network;
@@ -345,7 +345,7 @@ fn fitted_to_eight_steps_a_pruned_net_with_max_pooling_is_nearly_as_accurate_as_
     };
     let trained = right(logits(&ann, &x).unwrap().chunks(10).map(<[f32]>::to_vec), &labels);
     let [plain, fitted] = [false, true].map(|fit| {
-        let options = Options { fit, compare: fit, steps: 8, ..Options::default() };
+        let options = Options { fit: Some(fit), compare: fit, steps: Some(8), ..Options::default() };
         let conversion = convert(&ann, Some(&of(&calibration)), &options).unwrap();
         let losses = conversion.report.layers.iter().filter(|layer| layer.loss.is_some()).count();
         assert_eq!(losses, if fit { 4 } else { 0 });
@@ -360,7 +360,7 @@ fn a_fitted_read_out_has_no_mean_error_over_the_samples_that_it_was_fitted_on() 
     for seed in 0..3 {
         let ann = small_net(seed);
         let x = inputs(seed, 72 * 24);
-        let options = Options { fit: true, steps: 6, ..with(Normalise::LeastError) };
+        let options = Options { fit: Some(true), steps: Some(6), ..with(Normalise::LeastError) };
         let network = convert(&ann, Some(&of(&x)), &options).unwrap().network;
         let mut off = [0.0_f64; 4];
         for (x, wanted) in x.chunks(72).zip(logits(&ann, &x).unwrap().chunks(4)) {
@@ -405,7 +405,7 @@ fn options_and_samples_that_do_not_fit_are_refused() {
         (&x[..0], Options::default(), "0 calibration numbers"),
         (&x[..], with(Normalise::Percentile(0.0)), "percentile is 0"),
         (&x[..], with(Normalise::Percentile(f64::NAN)), "percentile is NaN"),
-        (&x[..], Options { steps: 0, ..Options::default() }, "steps is 0"),
+        (&x[..], Options { steps: Some(0), ..Options::default() }, "steps is 0"),
         (&x[..], Options { input_mean: vec![0.0; 3], ..Options::default() }, "1 or 2"),
         (&x[..], Options { input_std: vec![0.0], ..Options::default() }, "positive"),
         (&x[..], Options { input_mean: vec![f32::NAN], ..Options::default() }, "finite"),

@@ -45,7 +45,7 @@ fn shape(extents: &[usize]) -> Shape {
 }
 
 fn plain(unroll: bool) -> Options {
-    Options { normalise: Normalise::None, unroll, ..Options::default() }
+    Options { normalise: Some(Normalise::None), unroll, ..Options::default() }
 }
 
 fn network(ann: &Ann, unroll: bool) -> Arc<Network> {

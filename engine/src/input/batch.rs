@@ -117,6 +117,18 @@ impl Input {
         self.samples
     }
 
+    /// Whether samples are constant currents, in every step.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        matches!(self.kind, Kind::Values(_, Encoding::Constant))
+    }
+
+    /// Whether samples are currents that arrive once, and the biases with them.
+    #[must_use]
+    pub fn arrives_once(&self) -> bool {
+        matches!(self.kind, Kind::Values(_, Encoding::Once))
+    }
+
     /// The number of steps for which there is input, if it is limited.
     #[must_use]
     pub fn steps(&self) -> Option<usize> {

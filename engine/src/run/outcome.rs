@@ -24,8 +24,8 @@ pub struct Outcome {
     pub quiet_after: Option<u64>,
     /// What happened in the run.
     pub statistics: Statistics,
-    /// Multiply-adds spent once on constant currents.
-    pub drive_operations: u64,
+    /// Multiply-adds spent once on the constant currents into each population, in order of declaration.
+    pub drive_operations: Vec<u64>,
     /// All spikes of every population, if they were asked for, neurons in the user's order.
     pub spikes: Option<Vec<Raster>>,
 }
@@ -100,7 +100,7 @@ impl<'a> Recorder<'a> {
             class,
             quiet_after,
             statistics: statistics.clone(),
-            drive_operations: sample.drive.operations(),
+            drive_operations: self.network.ids().map(|id| sample.drive.operations(id)).collect(),
             spikes: self.kept,
         }
     }

@@ -24,7 +24,7 @@ from snn_event._snn_event import (
     __version__,
 )
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
-from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, Spikes, Statistics
+from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, RunWarning, Spikes, Statistics
 from snn_event.extras import MissingExtra
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ __all__ = [
     "PopulationStatistics",
     "Projection",
     "Run",
+    "RunWarning",
     "Simulator",
     "Spikes",
     "StateError",

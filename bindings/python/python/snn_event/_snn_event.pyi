@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 _Path = str | os.PathLike[str]
 _Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
+_Labels = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 
 __all__ = [
     "LONGEST_PROVENANCE",
@@ -26,6 +27,7 @@ __all__ = [
     "StateError",
     "UnsupportedError",
     "__version__",
+    "class_labels",
     "from_arrays",
     "from_state_dict",
     "kernels",
@@ -108,6 +110,14 @@ class Network:
     def provenance(self) -> str:
         """What the file says about its origin, as JSON."""
 
+    @property
+    def run_length(self) -> tuple[int, Literal["fitted", "scaled", "stated"]] | None:
+        """The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
+        (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length."""
+
+    def with_run_length(self, T: int) -> Network:
+        """The same network, saying that it is meant for runs of `T` steps."""
+
     def with_provenance(self, provenance: str) -> Network:
         """The same network, saying something else about its origin: a JSON object."""
 
@@ -142,6 +152,14 @@ class Population:
     @property
     def start(self) -> NDArray[np.float32] | None:
         """The potential of every neuron before the first step; none for populations that do not fire by threshold."""
+
+    @property
+    def scale(self) -> NDArray[np.float32] | None:
+        """What a spike of every neuron in every step stands for, in the unit of the trained net; none if it is not known."""
+
+    @property
+    def offset(self) -> NDArray[np.float32] | None:
+        """What no spikes of every neuron stand for, in the unit of the trained net; none if it is not known."""
 
     @property
     def reset(self) -> Literal["subtract", "zero"] | None:
@@ -224,11 +242,23 @@ class Outcomes:
         """The class as the command line tells it, `(N,)`."""
 
     @property
-    def drive_operations(self) -> int:
-        """Multiply-adds spent once per sample on constant currents, all samples."""
+    def notes(self) -> list[str]:
+        """What the user should know about the run."""
 
-    def populations(self) -> list[tuple[str, int, int, int, int, int]]:
-        """For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples."""
+    @property
+    def constant(self) -> bool:
+        """Whether the input was made of currents, constant or arriving once."""
+
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """What the counts of each sample are divided by to be rates, `(N,)`: the steps done, or 1 where input arrived once."""
+
+    def outputs(self) -> NDArray[np.float32]:
+        """The trained net's outputs as the run estimates them, in their own unit, `(N, n)`."""
+
+    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int]]:
+        """For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant
+        currents, dense ones for them, updates; all samples."""
 
     def spikes(self, population: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]:
         """All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept."""
@@ -312,8 +342,8 @@ class Model:
         self,
         calibration: NDArray[np.float32] | None,
         *,
-        T: int,
-        normalise: str,
+        T: int | None,
+        normalise: str | None,
         percentile: float,
         scale_per: str | None,
         zeros: bool,
@@ -322,12 +352,15 @@ class Model:
         unroll: bool,
         input_mean: Sequence[float],
         input_std: Sequence[float],
-        fit: bool,
+        fit: bool | None,
         compare: bool,
-        labels: NDArray[np.int64] | None,
+        labels: _Labels | None,
         expected: NDArray[np.float64] | None,
-    ) -> tuple[Network, str, list[str]]:
-        """Makes a spiking network: the network, the report as JSON, and notes."""
+    ) -> tuple[Network, str, list[str], list[str]]:
+        """Makes a spiking network: the network, the report as JSON, notes, and warnings."""
+
+def class_labels(labels: _Labels, samples: int, classes: int) -> NDArray[np.int64]:
+    """The classes `(N,)` of labels `(N,)`, `(N, 1)` or one-hot, for so many samples and classes."""
 
 def read_npz(path: _Path) -> tuple[Model | Network, list[str]]:
     """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes."""

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from snn_event._snn_event import ConvertError, Model, Network, __version__
 from snn_event.converted import ConvertedSNN
 from snn_event.models import read
-from snn_event.samples import as_calibration, as_floats, digest
+from snn_event.samples import as_calibration, as_floats, as_labels, digest
 from snn_event.torch_export import export, sample_shape, verify
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def convert(
     model: Any,
     calibration_data: Any = None,
     T: int | None = None,
-    percentile: float = 99.9,
+    percentile: float | None = None,
     *,
     normalise: str | None = None,
     scale_per: str | None = None,
@@ -95,7 +95,7 @@ def convert(
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
     input_shape: Sequence[int] | None = None,
-    fit: bool = False,
+    fit: bool | None = None,
     compare: bool = False,
     labels: ArrayLike | None = None,
     layers: str | os.PathLike[str] | None = None,
@@ -112,12 +112,14 @@ def convert(
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen: an array, a tensor, a list of
             samples, a torch `Dataset` or `DataLoader` (labels are left out). Without them every threshold is 1, with a
             warning; quantised activations (QCFS) need none.
-        T: steps of a run; the levels of the model's first quantised activation, or 16, if it is not given.
-        percentile: of the activations, in per cent, for `normalise="percentile"`.
-        normalise: how scales are chosen: "percentile" (Rueckauer et al. 2017), "max" (Diehl et al. 2015), "mse" (least
-            squared error in T steps, Li et al. 2021: the best choice for few steps), "qcfs" (trained thresholds, Bu et
-            al. 2022) or "none". If it is not given: trained thresholds and "mse" for a model with quantised
-            activations, else "percentile", or "none" without calibration data.
+        T: steps of a run; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
+            are, or 16, if it is not given.
+        percentile: of the activations, in per cent; if it is given, and `normalise` is not, scales are chosen by it. 99.9 for
+            `normalise="percentile"` without it.
+        normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
+            "percentile" (Rueckauer et al. 2017, sc-neurocore's), "max" (Diehl et al. 2015), "qcfs" (trained thresholds, Bu et
+            al. 2022) or "none". If it is not given: "mse", as on the command line; without calibration data "qcfs" for a
+            model with quantised activations, else "none".
         scale_per: "layer" or "channel"; channels of images and layers of vectors if it is not given.
         zeros: whether activations of zero count in percentiles.
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
@@ -128,12 +130,14 @@ def convert(
         input_std: what the input is divided by after that.
         input_shape: the shape of one sample of a torch module, if there are no calibration data.
         fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
-            more accurate in short runs of this length, less in others. Needs calibration data.
+            more accurate in short runs of this length, less in others. Needs calibration data. If it is not given: yes for
+            "mse" and a `T` of at most 64 with calibration data, as on the command line.
         compare: let the report compare spike rates with activations, on at most 256 calibration samples.
         layers: the layer list of a state dict (docs/layer-list.md): the path of a .toml file, or its text.
         expect: what the trained net itself gives for the calibration samples, `(N, …)`: a model that computes something else
             is refused. Torch modules are compared without it.
-        labels: classes of the calibration samples; the report then has the accuracies of both nets on them.
+        labels: classes of the calibration samples, whole numbers or one-hot rows; the report then has the accuracies of
+            both nets on them.
 
     Raises:
         ConvertError: if something of the model cannot be converted; all such nodes are listed. If a torch module gives other
@@ -155,15 +159,20 @@ def convert(
         return ConvertedSNN(net.with_provenance(origin), T, {"layers": [], "notes": found.notes})
     levels = next((levels for levels in net.activations if levels is not None), None)
     if T is None:
-        T = levels if levels is not None else DEFAULT_STEPS
-    if normalise is None:
-        normalise = _usual(levels is not None, calibration_data is not None)
-    unused = normalise in ("none", "qcfs") and not (fit or compare or labels is not None or expect is not None)
-    network, report, notes = net.convert(
-        None if unused else samples,
+        T = DEFAULT_STEPS
+        if levels is not None:
+            T = levels
+            # The length was trained for, not asked for: nothing is fitted unless the user says so.
+            fit = False if fit is None else fit
+    if normalise is None and percentile is not None:
+        normalise = "percentile"
+    if normalise is None and samples is None:
+        normalise = _without_samples(levels is not None)
+    network, report, notes, doubts = net.convert(
+        samples,
         T=T,
         normalise=normalise,
-        percentile=percentile,
+        percentile=99.9 if percentile is None else percentile,
         scale_per=scale_per,
         zeros=zeros,
         start=v0,
@@ -173,24 +182,28 @@ def convert(
         input_std=_numbers(input_std),
         fit=fit,
         compare=compare,
-        labels=None if labels is None else np.asarray(labels, np.int64),
+        labels=None if labels is None else as_labels(labels),
         expected=None if expect is None else np.asarray(as_floats(expect), np.float64),
     )
+    for doubt in doubts:
+        warnings.warn(doubt, ConversionWarning, stacklevel=2)
+    told = json.loads(report)
+    normalise = normalise or "mse"
     options: dict[str, Any] = {
         "T": T,
         "normalise": normalise,
         "readout": readout,
-        "fit": fit,
+        "fit": told["fitted"],
         "scale_per": scale_per,
         "zeros": zeros,
         "v0": v0,
         "unroll": unroll,
-        "percentile": percentile if normalise == "percentile" else None,
+        "percentile": (99.9 if percentile is None else percentile) if normalise == "percentile" else None,
         "input_mean": _numbers(input_mean) or None,
         "input_std": _numbers(input_std) or None,
     }
-    origin = _provenance(found.origin, None if unused else samples, options)
-    return ConvertedSNN(network.with_provenance(origin), T, {**json.loads(report), "notes": notes})
+    origin = _provenance(found.origin, samples, options)
+    return ConvertedSNN(network.with_provenance(origin), T, {**told, "notes": [*doubts, *notes]})
 
 
 def _provenance(
@@ -204,10 +217,8 @@ def _provenance(
     return json.dumps(said)
 
 
-def _usual(quantised: bool, calibrated: bool) -> str:
-    """How scales are chosen if the user does not say it."""
-    if calibrated:
-        return "mse" if quantised else "percentile"
+def _without_samples(quantised: bool) -> str:
+    """How scales are chosen if there are no samples and the user does not say it."""
     lost = "outputs above 1 saturate the counts of the last layer" if quantised else "activations above 1 are cut off"
     warnings.warn(
         f"no calibration_data: every threshold that was not trained is 1, so {lost}; give samples of the training set",
