@@ -7,10 +7,11 @@ mod models;
 mod output;
 mod progress;
 mod samples;
+mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Converts trained, pruned neural networks into spiking networks and runs them, event-driven.
 ///
@@ -37,6 +38,8 @@ enum Command {
     Generate(commands::generate::Generate),
     Bench(commands::bench::Bench),
     Prune(commands::prune::Prune),
+    Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,8 @@ fn main() -> ExitCode {
         Command::Generate(generate) => generate.run(),
         Command::Bench(bench) => bench.run(),
         Command::Prune(prune) => prune.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
     };
     match done {
         Ok(code) => code,

@@ -67,7 +67,7 @@ pub struct InputArgs {
     pub input: PathBuf,
 
     /// Number of steps [default: 256, or the steps of the raster]
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     pub steps: Option<u32>,
 
     /// How the samples drive the network
@@ -75,7 +75,7 @@ pub struct InputArgs {
     pub encoding: EncodingName,
 
     /// Seed of the random spikes of `--encoding poisson`
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
 
     /// Only the samples from a up to, but not with, b; either may be left out
@@ -105,7 +105,7 @@ pub struct Samples {
 
 impl InputArgs {
     pub fn read(&self, network: &Network) -> Result<Samples> {
-        let array = snn_formats::npy::read(&self.input)?;
+        let array = read_samples(&self.input)?;
         let input = self.input_of(network, array).with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
         let steps = self.steps_of(&input)?;
@@ -175,6 +175,19 @@ impl InputArgs {
 
 fn join(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The array of samples in a file; at least one.
+pub fn read_samples(path: &Path) -> Result<Array> {
+    let array = snn_formats::npy::read(path)?;
+    if array.shape.contains(&0) {
+        let shape = join(&array.shape);
+        anyhow::bail!(
+            "{}: it has no samples; at least one is needed (its shape is ({shape}))",
+            path.display()
+        );
+    }
+    Ok(array)
 }
 
 /// The labels of all samples of a file.

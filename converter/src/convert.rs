@@ -10,6 +10,7 @@ use crate::import::Refusal;
 use crate::lower::{Kind, Plan, Scaling, lower, needed};
 use crate::normalise::{Normalise, ScalePer, Start, floored, upper_bound};
 use crate::report::{Report, Units, layers};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use snn_engine::{Network, NetworkError};
 use std::fmt;
 
@@ -113,10 +114,31 @@ pub enum ConvertError {
     Unfit(String),
     /// The net cannot be evaluated on the samples.
     #[error("calibration: {0}")]
-    Forward(#[from] ForwardError),
+    Forward(ForwardError),
+    /// It is not wanted any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The numbers do not make a network.
     #[error("{0}")]
     Network(#[from] NetworkError),
+}
+
+impl From<ForwardError> for ConvertError {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Stopped(stopped) => Self::Stopped(stopped),
+            other => Self::Forward(other),
+        }
+    }
+}
+
+impl From<RunEnd> for ConvertError {
+    fn from(end: RunEnd) -> Self {
+        match end {
+            RunEnd::Unfit(error) => Self::Network(error),
+            RunEnd::Stopped(stopped) => Self::Stopped(stopped),
+        }
+    }
 }
 
 fn list(refusals: &[Refusal]) -> impl fmt::Display {
@@ -134,6 +156,20 @@ fn list(refusals: &[Refusal]) -> impl fmt::Display {
 /// If nodes cannot be converted (all are listed), samples are missing or do not fit, an option does not fit the net, or a
 /// value is not finite.
 pub fn convert(
+    ann: &Ann,
+    samples: Option<&Samples<'_>>,
+    options: &Options,
+) -> Result<Conversion, ConvertError> {
+    convert_while(Wanted::always(), ann, samples, options)
+}
+
+/// [`convert`] as long as it is wanted: a caller that is told to give up (Ctrl-C, a closed window) has its thread back
+/// within a few hundredths of a second.
+///
+/// # Errors
+/// As [`convert`], and [`ConvertError::Stopped`].
+pub fn convert_while(
+    wanted: Wanted<'_>,
     ann: &Ann,
     samples: Option<&Samples<'_>>,
     options: &Options,
@@ -156,7 +192,7 @@ pub fn convert(
     }
     let mut notes = Vec::new();
     let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
-    let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
+    let measured = choose_scales(wanted, ann, prepared.as_deref(), options, &activations, &mut notes)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
@@ -165,7 +201,7 @@ pub fn convert(
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
         let groups_of = |node| groups(ann, node, options).groups;
-        fit(ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
+        fit(wanted, ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
         notes.push(format!(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
             options.steps
@@ -191,7 +227,7 @@ pub fn convert(
         && let Some((samples, prepared)) = given
     {
         let values = [samples.values, prepared];
-        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps)?;
+        let found = compare(wanted, ann, &lowered, &network, values, samples.labels, options.steps)?;
         report.compared = Some(found.samples);
         report.accuracy = found.accuracy;
         for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
@@ -301,6 +337,7 @@ struct Measured {
 }
 
 fn choose_scales(
+    wanted: Wanted<'_>,
     ann: &Ann,
     samples: Option<&[f32]>,
     options: &Options,
@@ -317,7 +354,7 @@ fn choose_scales(
             |&node: &NodeId| Measured { node, scaling: fixed_scaling(ann, node, options), units: None };
         return Ok(activations.iter().map(fixed).collect());
     };
-    let calibration = Calibration { ann, samples };
+    let calibration = Calibration { ann, samples, wanted };
     let channels: Vec<Watched> =
         activations.iter().map(|&node| Watched { node, groups: ann.node(node).shape.channels() }).collect();
     let extents = calibration.extents(&channels)?;

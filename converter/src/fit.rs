@@ -14,8 +14,9 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId, Op};
 use crate::convert::ConvertError;
-use crate::forward::forward;
+use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered, Plan, lower};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use rayon::prelude::*;
 use snn_engine::{
     Drive, EventSimulator, Layout, Network, NetworkError, PopulationId, Simulator, Stimulus, default_threads,
@@ -50,6 +51,7 @@ impl Traces {
 /// Fits the scalings of a plan, and the bias of its read-out, to runs of `steps` steps with constant input; `groups_of` an
 /// activation share their numbers.
 pub(crate) fn fit(
+    wanted: Wanted<'_>,
     ann: &Ann,
     plan: &mut Plan,
     raw: &[f32],
@@ -71,22 +73,23 @@ pub(crate) fn fit(
             Kind::Source | Kind::Maximum => continue,
             Kind::Fires { .. } => {
                 let groups = groups_of(node).max(plan.scalings[&node].lambda.values().len());
-                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
+                let traces = traces(wanted, ann, &lowered, place, groups, [&raw, &prepared], steps)?;
                 let bound = match ann.node(node).op {
                     Op::Clip { max } => f64::from(max),
                     _ => f64::INFINITY,
                 };
                 let old = &plan.scalings[&node];
                 let length = old.lambda.elements() / groups;
-                let fitted: Vec<Fitted> = traces
+                let fitted = traces
                     .par_iter()
                     .enumerate()
                     .map(|(group, traces)| {
                         let start =
                             Fitted { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
-                        improve(start, traces, steps, bound)
+                        wanted.check()?;
+                        Ok(improve(start, traces, steps, bound))
                     })
-                    .collect();
+                    .collect::<Result<Vec<Fitted>, Stopped>>()?;
                 let elements = ann.node(node).shape.elements();
                 let runs = |f: &dyn Fn(&Fitted) -> f64| Runs::new(elements, fitted.iter().map(f).collect());
                 let (lambda, starts, ramp) =
@@ -98,7 +101,7 @@ pub(crate) fn fit(
             }
             Kind::Integrates { .. } => {
                 let groups = ann.node(node).shape.elements();
-                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
+                let traces = traces(wanted, ann, &lowered, place, groups, [&raw, &prepared], steps)?;
                 let errors = traces.iter().map(|traces| {
                     let off = traces
                         .targets
@@ -133,6 +136,7 @@ fn hash(values: &[f32]) -> u64 {
 
 /// Traces of some neurons of every group of a population.
 fn traces(
+    wanted: Wanted<'_>,
     ann: &Ann,
     lowered: &Lowered,
     place: usize,
@@ -157,7 +161,7 @@ fn traces(
         })
     };
     let mut targets = vec![0.0_f32; samples * groups * each];
-    forward(ann, prepared, &[node], |activation| {
+    forward_while(wanted, ann, prepared, &[node], |activation| {
         for (at, values) in activation.values.chunks_exact(elements).enumerate() {
             let sample = activation.first_sample + at;
             let targets = &mut targets[sample * groups * each..];
@@ -175,11 +179,12 @@ fn traces(
         simulator.start(&drive(&network, raw, sample)?);
         let mut currents = Vec::with_capacity(neurons.len() * steps as usize);
         for _ in 0..steps {
+            wanted.check()?;
             simulator.step(&Stimulus::none());
             let potentials = simulator.potentials(population);
             currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
         }
-        Ok::<_, NetworkError>(currents)
+        Ok::<_, RunEnd>(currents)
     })?;
     let count = samples * each;
     let collect = |group: usize| {

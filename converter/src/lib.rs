@@ -16,7 +16,9 @@ pub mod numpy_net;
 pub mod prune;
 pub mod report;
 pub mod simplify;
+pub mod wanted;
 
-pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert, convert_while};
 pub use normalise::{Normalise, ScalePer, Start};
 pub use report::{Accuracy, LayerReport, Loss, Report};
+pub use wanted::{Stopped, Wanted};

@@ -9,8 +9,8 @@ use snn_engine::{Delivery, Encoding, Input, Network, instruction_sets};
 use snn_rivals::{LayerStudy, Study, Times, Unsupported, study};
 
 use crate::commands::{Usage, generate};
-use crate::output;
 use crate::samples::{DEFAULT_STEPS, EncodingName, InputArgs, NetArgs};
+use crate::{output, table};
 
 /// Time a network on this machine beside its rivals: dense products over all steps, and the plain scatter loop.
 ///
@@ -30,7 +30,7 @@ pub struct Bench {
     input: Option<PathBuf>,
 
     /// Random input spikes instead: their probability per neuron and step
-    #[arg(long, value_parser = generate::rate)]
+    #[arg(long, value_parser = generate::rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
     /// How the samples of --input drive the network
@@ -38,19 +38,19 @@ pub struct Bench {
     encoding: EncodingName,
 
     /// Number of steps [default: 256, or the steps of the raster]
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     steps: Option<u32>,
 
     /// How many samples are run: the first ones of --input, or so many of --rate
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
     samples: u16,
 
     /// Seed of random spikes
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
 
     /// About how long to measure, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     time: u32,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -70,11 +70,11 @@ struct Report {
     synaptic_operations: f64,
     /// Spikes emitted, per sample, those of the input included.
     spikes: f64,
-    /// The best runs, the spikes given.
-    seconds_per_sample: f64,
-    median_seconds_per_sample: f64,
+    /// Processor time of one thread: the best runs, the spikes given. `run` tells the time by the clock on the wall.
+    processor_seconds_per_sample: f64,
+    median_processor_seconds_per_sample: f64,
     /// The best runs of encoder, simulation and read-out together.
-    whole_seconds_per_sample: f64,
+    whole_processor_seconds_per_sample: f64,
     operations_per_second: f64,
     populations: Vec<PopulationReport>,
     dense: RivalReport,
@@ -102,15 +102,15 @@ struct PopulationReport {
     /// Weights delivered to it in the first sample.
     synaptic_operations: u64,
     kernel: &'static str,
-    /// By itself, in the first sample.
-    seconds: f64,
+    /// By itself, in the first sample, on one thread.
+    processor_seconds: f64,
     share: f64,
 }
 
 #[derive(Serialize)]
 struct RivalReport {
-    seconds_per_sample: Option<f64>,
-    median_seconds_per_sample: Option<f64>,
+    processor_seconds_per_sample: Option<f64>,
+    median_processor_seconds_per_sample: Option<f64>,
     /// Why it was not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<String>,
@@ -176,9 +176,9 @@ impl Bench {
             steps: study.steps,
             synaptic_operations: operations,
             spikes: per_sample(total.spikes),
-            seconds_per_sample: seconds,
-            median_seconds_per_sample: study.layers.median(),
-            whole_seconds_per_sample: study.whole.best(),
+            processor_seconds_per_sample: seconds,
+            median_processor_seconds_per_sample: study.layers.median(),
+            whole_processor_seconds_per_sample: study.whole.best(),
             operations_per_second: operations / seconds,
             populations: study
                 .each
@@ -222,7 +222,7 @@ impl PopulationReport {
             neurons: population.size(),
             synaptic_operations: layer.synaptic_operations,
             kernel,
-            seconds,
+            processor_seconds: seconds,
             share: seconds / of_layers,
         }
     }
@@ -240,8 +240,8 @@ fn name(delivery: Delivery) -> &'static str {
 impl RivalReport {
     fn new(times: &Result<Times, Unsupported>) -> Self {
         Self {
-            seconds_per_sample: times.as_ref().ok().map(Times::best),
-            median_seconds_per_sample: times.as_ref().ok().map(Times::median),
+            processor_seconds_per_sample: times.as_ref().ok().map(Times::best),
+            median_processor_seconds_per_sample: times.as_ref().ok().map(Times::median),
             left_out: times.as_ref().err().map(ToString::to_string),
         }
     }
@@ -249,10 +249,15 @@ impl RivalReport {
     fn row(&self, name: &str, ratio: Option<f64>) -> Vec<String> {
         let time = |seconds: Option<f64>| seconds.map_or("–".to_owned(), output::duration);
         let ratio = match (&self.left_out, ratio) {
-            (Some(why), _) => format!("not run: {why}"),
+            (Some(_), _) => "not run".to_owned(),
             (None, ratio) => ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
         };
-        vec![name.to_owned(), time(self.seconds_per_sample), time(self.median_seconds_per_sample), ratio]
+        vec![
+            name.to_owned(),
+            time(self.processor_seconds_per_sample),
+            time(self.median_processor_seconds_per_sample),
+            ratio,
+        ]
     }
 }
 
@@ -266,45 +271,54 @@ impl Report {
         let machine = &self.machine;
         let sets = machine.instruction_sets.join(", ");
         let mut text = format!(
-            "{} ({sets}), {} threads, of which one is used\n{}, {}\n{} samples, T = {}, {:.0} spikes and {:.0} synaptic \
-             operations each\n\n",
+            "{}, {}, of which one is used\n({sets})\n{}, {}\n{}, T = {}, {} spikes and {} synaptic operations each\n\n",
             machine.processor,
-            machine.threads,
+            output::counted(machine.threads, "thread"),
             self.net,
             self.input,
-            self.samples,
-            self.steps,
-            self.spikes,
-            self.synaptic_operations
+            output::counted(self.samples, "sample"),
+            output::count(self.steps.into()),
+            output::decimal(self.spikes, 0),
+            output::decimal(self.synaptic_operations, 0)
         );
-        let head = ["per sample", "best", "median", "times as long"];
+        text += "processor time of one thread, per sample:\n";
+        let head = ["", "best", "median", "times as long"];
         let own = |name: &str, best: f64, median: String| {
             vec![
                 name.to_owned(),
                 output::duration(best),
                 median,
-                format!("{:.2}", best / self.seconds_per_sample),
+                format!("{:.2}", best / self.processor_seconds_per_sample),
             ]
         };
         let rows = [
-            own("simulation", self.seconds_per_sample, output::duration(self.median_seconds_per_sample)),
-            own("with encoder and read-out", self.whole_seconds_per_sample, "–".to_owned()),
+            own(
+                "simulation",
+                self.processor_seconds_per_sample,
+                output::duration(self.median_processor_seconds_per_sample),
+            ),
+            own("with encoder and read-out", self.whole_processor_seconds_per_sample, "–".to_owned()),
             self.scatter.row("rival: scatter loop", self.ratio_scatter),
             self.dense.row("rival: dense product over all steps", self.ratio_dense),
         ];
-        text += &format!("{}\n\n", output::table(&head, rows));
+        text += &format!("{}\n\n", table::table(&head, rows));
+        for (name, rival) in [("scatter loop", &self.scatter), ("dense product", &self.dense)] {
+            if let Some(why) = &rival.left_out {
+                text += &format!("note: the {name} was not run: {why}\n\n");
+            }
+        }
         let rows = self.populations.iter().map(|population| {
             vec![
                 population.name.clone(),
                 output::count(population.neurons as u64),
                 output::count(population.synaptic_operations),
                 population.kernel.to_owned(),
-                output::duration(population.seconds),
+                output::duration(population.processor_seconds),
                 output::percent(population.share),
             ]
         });
-        let head = ["first sample", "neurons", "synaptic operations", "kernel", "by itself", "share"];
-        text += &format!("{}\n\n", output::table(&head, rows));
+        let head = ["first sample", "neurons", "synaptic\noperations", "kernel", "by itself", "share"];
+        text += &format!("{}\n\n", table::table(&head, rows));
         text += &format!(
             "{}: {:.2} of the scatter limit of this machine, {}\n",
             giga(self.operations_per_second),

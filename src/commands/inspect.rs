@@ -7,8 +7,8 @@ use serde::Serialize;
 use snn_engine::{Connectivity, Neuron, PerNeuron, Reset, Rows};
 use snn_formats::{NetFile, Source};
 
-use crate::output;
 use crate::samples::NetArgs;
+use crate::{output, table};
 
 /// Tell what is in a net.bin: populations, projections, sizes and where it came from.
 #[derive(Args)]
@@ -192,8 +192,7 @@ impl Report {
                 population.reset.unwrap_or("–").to_owned(),
             ]
         });
-        text += &output::table(&["population", "kind", "shape", "threshold", "bias", "start", "reset"], rows)
-            .to_string();
+        text += &table::table(&["population", "kind", "shape", "threshold", "bias", "start", "reset"], rows);
         text += "\n\n";
         let rows = self.projections.iter().map(|projection| {
             vec![
@@ -206,7 +205,7 @@ impl Report {
             ]
         });
         let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         text.push('\n');
         for (key, value) in &self.provenance {
             text += &format!("\n{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));

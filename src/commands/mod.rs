@@ -2,9 +2,11 @@
 
 pub mod bench;
 pub mod check;
+pub mod completions;
 pub mod convert;
 pub mod generate;
 pub mod inspect;
+pub mod man;
 pub mod prune;
 pub mod run;
 

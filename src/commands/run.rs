@@ -9,7 +9,7 @@ use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics,
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
 use crate::samples::{InputArgs, NetArgs, Samples, read_labels, threads};
-use crate::{output, progress};
+use crate::{output, progress, table};
 
 /// Run a network over samples and tell classes, rates and costs.
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub struct Run {
     mode: ModeName,
 
     /// Threads for the samples, or for each sample if there are fewer [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// True classes, .npy of N whole numbers: the accuracy is told
@@ -96,8 +96,9 @@ struct Report {
     threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
-    seconds_per_sample: f64,
-    seconds: f64,
+    /// By the clock on the wall, all threads together; `bench` has the processor time of one thread.
+    wall_seconds: f64,
+    wall_seconds_per_sample: f64,
     predictions: Vec<usize>,
     /// Multiply-adds spent once per sample on constant currents.
     drive_operations: u64,
@@ -234,8 +235,8 @@ impl Run {
             seed: (self.input.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
             threads,
             accuracy,
-            seconds_per_sample: seconds / outcomes.len() as f64,
-            seconds,
+            wall_seconds: seconds,
+            wall_seconds_per_sample: seconds / outcomes.len() as f64,
             predictions,
             drive_operations: outcomes.iter().map(|outcome| outcome.drive_operations).sum(),
             populations,
@@ -260,32 +261,42 @@ const LISTED: usize = 100;
 impl Report {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} samples, T = {}, {} input, {} mode, {} threads\n\n",
-            self.samples, self.steps, self.encoding, self.mode, self.threads
+            "{}, T = {}, {} input, {} mode, {}\n\n",
+            output::counted(self.samples, "sample"),
+            output::count(self.steps.into()),
+            self.encoding,
+            self.mode,
+            output::counted(self.threads, "thread")
         );
+        if let Some(accuracy) = self.accuracy {
+            let right = (accuracy * self.samples as f64).round();
+            let all = output::count(self.samples as u64);
+            text += &format!(
+                "accuracy: {} ({} of {all})\n\n",
+                output::percent(accuracy),
+                output::decimal(right, 0)
+            );
+        }
         text += "predicted classes:";
         for (place, class) in self.predictions.iter().take(LISTED).enumerate() {
             text += if place % 25 == 0 { "\n  " } else { " " };
             text += &class.to_string();
         }
         if self.predictions.len() > LISTED {
-            text += &format!("\n  … and {} more (all in --json)", self.predictions.len() - LISTED);
+            let more = output::count((self.predictions.len() - LISTED) as u64);
+            text += &format!("\n  … and {more} more (all in --json)");
         }
         text += "\n\n";
-        if let Some(accuracy) = self.accuracy {
-            let right = (accuracy * self.samples as f64).round();
-            text += &format!("accuracy: {} ({right} of {})\n\n", output::percent(accuracy), self.samples);
-        }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
         let rows = self.populations.iter().map(|population| {
             vec![
                 population.name.clone(),
                 output::count(population.neurons as u64),
-                format!("{:.1}", per_sample(population.spikes)),
+                output::decimal(per_sample(population.spikes), 1),
                 output::percent(population.rate),
-                format!("{:.0}", per_sample(population.synaptic_operations)),
-                format!("{:.0}", per_sample(population.dense_operations)),
-                format!("{:.0}", per_sample(population.updates)),
+                output::decimal(per_sample(population.synaptic_operations), 0),
+                output::decimal(per_sample(population.dense_operations), 0),
+                output::decimal(per_sample(population.updates), 0),
             ]
         });
         let head = [
@@ -293,18 +304,22 @@ impl Report {
             "neurons",
             "spikes",
             "rate",
-            "synaptic operations",
-            "dense operations",
-            "touched potentials",
+            "synaptic\noperations",
+            "dense\noperations",
+            "touched\npotentials",
         ];
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         if self.drive_operations > 0 {
             text += &format!(
-                "\n\nconstant currents: {:.0} multiply-adds, once per sample",
-                per_sample(self.drive_operations)
+                "\n\nconstant currents: {} multiply-adds, once per sample",
+                output::decimal(per_sample(self.drive_operations), 0)
             );
         }
-        text += &format!("\n\ntime per sample: {}\n", output::duration(self.seconds_per_sample));
+        text += &format!(
+            "\n\nwall time per sample: {}, all of {} together\n",
+            output::duration(self.wall_seconds_per_sample),
+            output::counted(self.threads, "thread")
+        );
         text
     }
 }

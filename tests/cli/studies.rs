@@ -59,10 +59,13 @@ fn bench_times_a_net_beside_its_rivals_and_its_numbers_fit_each_other() {
             assert!(number.is_finite() && number > 0.0, "{name} is {number}\n{report}");
             number
         };
-        let seconds = number("seconds_per_sample");
-        assert!(number("median_seconds_per_sample") >= seconds && number("whole_seconds_per_sample") > 0.0);
+        let seconds = number("processor_seconds_per_sample");
+        assert!(
+            number("median_processor_seconds_per_sample") >= seconds
+                && number("whole_processor_seconds_per_sample") > 0.0
+        );
         for rival in ["dense", "scatter"] {
-            let theirs = report[rival]["seconds_per_sample"].as_f64().unwrap();
+            let theirs = report[rival]["processor_seconds_per_sample"].as_f64().unwrap();
             let ratio = number(&format!("ratio_{rival}"));
             assert!((theirs / seconds / ratio - 1.0).abs() < 1e-9, "{report}");
         }

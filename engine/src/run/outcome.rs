@@ -100,11 +100,32 @@ pub fn run_sample(
     steps: u32,
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
+    run_in_pieces(simulator, input, index, steps, keep_spikes, steps, || Ok(()))
+}
+
+/// The same in pieces of so many steps, at least 1: between two of them `look` may end it by an error.
+pub(super) fn run_in_pieces<E: From<NetworkError>>(
+    simulator: &mut dyn Simulator,
+    input: &Input,
+    index: usize,
+    steps: u32,
+    keep_spikes: bool,
+    piece: u32,
+    look: impl Fn() -> Result<(), E>,
+) -> Result<Outcome, E> {
     let network = Arc::clone(simulator.network());
     let sample = input.sample(&network, index, steps)?;
     let mut recorder = Recorder::new(&network, keep_spikes);
     simulator.start(&sample.drive);
-    simulator.run(&sample, u64::from(steps), &mut recorder)?;
+    let mut left = steps;
+    while left > 0 {
+        let now = piece.clamp(1, left);
+        simulator.run(&sample, u64::from(now), &mut recorder)?;
+        left -= now;
+        if left > 0 {
+            look()?;
+        }
+    }
     let v = simulator.potentials(network.output());
     Ok(recorder.outcome(&v, simulator.statistics(), &sample))
 }
