@@ -1,4 +1,4 @@
-//! The input of `run`, `check` and `bench`: flags, files, and what they mean for a network.
+//! The input of `run` and `check`: flags, files, and what they mean for a network.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

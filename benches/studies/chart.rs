@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::tables::Cell;
+use crate::cells::Cell;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 460.0;

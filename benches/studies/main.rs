@@ -4,10 +4,14 @@
 //! studies, all are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
+mod batches;
 #[path = "../speed/cases.rs"]
 mod cases;
+mod cells;
 mod chart;
-mod tables;
+mod layers;
+mod nets;
+mod numbers;
 
 use std::time::Duration;
 
@@ -18,7 +22,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --benches` runs this without `--bench`: everything once, small.
     if !arguments.iter().any(|argument| argument == "--bench") {
-        tables::check();
+        check();
         return;
     }
     let chart = arguments.iter().position(|argument| argument == "--chart");
@@ -31,28 +35,50 @@ fn main() {
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let time = Duration::from_secs(SECONDS);
     if wanted("cases") {
-        println!("{}", tables::nine(time));
+        println!("{}", layers::nine(time));
     }
     if wanted("cells") {
-        let cells = tables::cells(time / 3);
-        println!("{}", tables::cells_text(&cells));
+        let every = cells::cells(time / 3);
+        println!("{}", cells::text(&every));
         if let Some(path) = chart_path {
-            std::fs::write(path, chart::draw(&cells)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            std::fs::write(path, chart::draw(&every)).unwrap_or_else(|error| panic!("{path}: {error}"));
         }
     }
     if wanted("scale") {
-        println!("{}", tables::scale(&[1_000, 3_162, 10_000, 31_623], time));
+        println!("{}", layers::scale(&[1_000, 3_162, 10_000, 31_623], time));
     }
     if wanted("batch") {
-        println!("{}", tables::batch(64, 40));
+        println!("{}", batches::batch(64, 40));
     }
     if wanted("short") {
-        println!("{}", tables::short_runs(256, 30));
+        println!("{}", batches::short_runs(256, 30));
     }
     if wanted("single") {
-        println!("{}", tables::single(&tables::SINGLE, time));
+        println!("{}", batches::single(&batches::SINGLE, time));
     }
     if wanted("job") {
-        println!("{}", tables::job(time));
+        println!("{}", layers::job(time));
     }
+}
+
+/// Every table and the chart once, as small as they get; what they say must be whole.
+fn check() {
+    let short = Duration::from_millis(1);
+    let some: Vec<cells::Cell> = cells::DENSITIES[..2]
+        .iter()
+        .flat_map(|&density| cells::RATES.map(|_| cells::cell(density, 0.05, short)))
+        .take(6)
+        .collect();
+    let text = cells::text(&some);
+    assert!(text.contains("| 1 | ") && !text.contains("NaN"), "{text}");
+    let chart = chart::draw(&some);
+    assert!(chart.starts_with("<svg") && chart.ends_with("</svg>\n") && !chart.contains("NaN"), "{chart}");
+    let text = layers::scale(&[300], short);
+    assert!(text.contains("| 300² | "), "{text}");
+    let text = batches::batch(4, 1);
+    assert!(text.contains("4 samples"), "{text}");
+    let text = batches::short_runs(4, 1);
+    assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
+    let text = batches::single(&[(300, 0.1, 0.05)], short);
+    assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
 }

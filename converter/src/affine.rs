@@ -3,11 +3,13 @@
 mod compose;
 mod map;
 mod operator;
+mod placed;
 mod runs;
 
 pub(crate) use compose::{MOST_NUMBERS, TooLarge};
-pub(crate) use map::{LinearMap, Matrix, Placed, Shared};
+pub(crate) use map::{LinearMap, Matrix, Shared};
 pub(crate) use operator::planes_of;
+pub(crate) use placed::Placed;
 pub(crate) use runs::Runs;
 
 use crate::ann::{Op, Shape};
@@ -77,10 +79,7 @@ fn push(terms: &mut Vec<Term>, term: Term) {
     if let LinearMap::Placed(new) = &term.map {
         for old in terms.iter_mut().filter(|old| old.population == term.population) {
             if let LinearMap::Placed(placed) = &mut old.map
-                && placed.source == new.source
-                && placed.pool == new.pool
-                && placed.at == new.at
-                && placed.tensor == new.tensor
+                && placed.lies_as(new)
             {
                 placed.scale = placed.scale.zip(&new.scale, |a, b| a + b);
                 return;

@@ -1,10 +1,12 @@
 //! The trained net as it is converted: a graph of a few exhaustively listed operators.
 
 mod op;
+mod resample;
 mod shape;
 mod window;
 
 pub use op::{Affine, AveragePool, Conv, Linear, MaxPool, Op, coefficient};
+pub use resample::{Progression, Resample, Taps};
 pub use shape::{MAX_ELEMENTS, Shape};
 pub use window::Window;
 

@@ -2,7 +2,7 @@
 
 use crate::ann::{Ann, NodeId};
 use crate::convert::ConvertError;
-use crate::fit::{choose, drive};
+use crate::fit::{SAMPLES, choose, drive};
 use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered};
 use crate::wanted::{RunEnd, Wanted};
@@ -66,7 +66,7 @@ pub(crate) fn compare(
     steps: u32,
 ) -> Result<Comparison, ConvertError> {
     let n = ann.input_shape().elements();
-    let chosen = choose(raw, n);
+    let chosen = choose(raw, n, SAMPLES);
     let network = Arc::new(network.clone());
     let simulator = EventSimulator::new(Arc::clone(&network));
     let firing: Vec<usize> =

@@ -25,7 +25,7 @@ use snn_engine::{
 use std::sync::Arc;
 
 /// The most samples that are run.
-const SAMPLES: usize = 256;
+pub(crate) const SAMPLES: usize = 256;
 
 /// The most neurons of a group that are looked at, over all samples.
 const TRACES: usize = 1024;
@@ -60,7 +60,7 @@ pub(crate) fn fit(
     groups_of: impl Fn(NodeId) -> usize,
 ) -> Result<(), ConvertError> {
     let n = ann.input_shape().elements();
-    let chosen = choose(raw, n);
+    let chosen = choose(raw, n, SAMPLES);
     let gather = |values: &[f32]| -> Vec<f32> {
         chosen.iter().flat_map(|&sample| &values[sample * n..(sample + 1) * n]).copied().collect()
     };
@@ -118,12 +118,12 @@ pub(crate) fn fit(
     Ok(())
 }
 
-/// Some samples, whatever the order in which all are given: those whose bits have the smallest hashes.
-pub(crate) fn choose(values: &[f32], n: usize) -> Vec<usize> {
+/// `most` of the samples, whatever the order in which all are given: those whose bits have the smallest hashes.
+pub(crate) fn choose(values: &[f32], n: usize, most: usize) -> Vec<usize> {
     let mut hashes: Vec<(u64, usize)> =
         values.chunks_exact(n).enumerate().map(|(place, sample)| (hash(sample), place)).collect();
     hashes.sort_unstable();
-    hashes.truncate(SAMPLES);
+    hashes.truncate(most);
     hashes.into_iter().map(|(_, place)| place).collect()
 }
 

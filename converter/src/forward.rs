@@ -3,6 +3,7 @@
 mod apply;
 mod product;
 
+pub(crate) use apply::apply;
 pub use apply::transposed;
 
 use crate::ann::{Ann, NodeId};
@@ -126,15 +127,22 @@ pub fn logits(ann: &Ann, samples: &[f32]) -> Result<Vec<f32>, ForwardError> {
     forward(ann, samples, &[], |_| ())
 }
 
-/// The values of one node for one sample, from given values of its inputs, which need not be what the net yields.
+/// The values of one node, `[samples][elements]`, from given values of its inputs, which need not be what the net yields.
 ///
 /// # Panics
-/// If `node` is the input, or the inputs' lengths are not those of their shapes.
+/// If `node` is the input, or the inputs are not whole samples of their shapes, equally many of each.
 pub fn evaluate_node(ann: &Ann, node: NodeId, inputs: &[&[f32]]) -> Vec<f32> {
     let node = ann.node(node);
     let shapes: Vec<_> = node.inputs.iter().map(|&id| &ann.node(id).shape).collect();
     assert_eq!(inputs.len(), shapes.len(), "inputs of node `{}`", node.name);
-    apply::apply(&node.op, &shapes, inputs, 1, &node.shape)
+    let samples = inputs[0].len() / shapes[0].elements();
+    apply::apply(&node.op, &shapes, inputs, samples, &node.shape)
+}
+
+/// Samples that are evaluated together, so that the tensors of a block stay small.
+pub(crate) fn block(ann: &Ann) -> usize {
+    let largest = ann.nodes().iter().map(|node| node.shape.elements()).max().unwrap_or(1);
+    (BLOCK_NUMBERS / largest).clamp(1, BLOCK)
 }
 
 /// What to compute, and how long to keep it.
@@ -173,9 +181,7 @@ impl<'a> Plan<'a> {
                 used[input.index()] = true;
             }
         }
-        let largest = ann.nodes().iter().map(|node| node.shape.elements()).max().unwrap_or(1);
-        let block = (BLOCK_NUMBERS / largest).clamp(1, BLOCK);
-        Plan { ann, block, wanted, needed, spent }
+        Plan { ann, block: block(ann), wanted, needed, spent }
     }
 
     /// The values of the nodes to keep, for one block of samples.

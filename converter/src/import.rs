@@ -5,6 +5,7 @@ mod fold;
 mod layer_list;
 pub mod onnx;
 mod operator;
+mod span;
 mod staircase;
 pub mod state_dict;
 mod tensor;

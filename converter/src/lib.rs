@@ -14,6 +14,7 @@ mod lower;
 pub mod normalise;
 pub mod numpy_net;
 pub mod prune;
+pub mod quantise;
 pub mod report;
 pub mod simplify;
 pub mod wanted;

@@ -19,7 +19,7 @@ use crate::{output, table};
 #[command(group = clap::ArgGroup::new("plan").required(true).args(["sizes", "conv"]), after_help = "Examples:
   snn-event generate --sizes 784,1200,1200,10 --density 0.1 --rate 0.04 --seed 1 --out net.bin
   snn-event generate --conv 128,16,16,128,3 --density 0.1 --rate 0.05 --out conv.bin
-  snn-event bench --net net.bin --T 256 --rate 0.04")]
+  cargo run --release -p snn-rivals -- --net net.bin --T 256 --rate 0.04")]
 pub struct Generate {
     /// Neurons of each population, each fully connected to the next but for what the density leaves out
     #[arg(long, value_name = "N,N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]

@@ -1,6 +1,5 @@
 //! One file for each command: parse, call, print; no logic.
 
-pub mod bench;
 pub mod check;
 pub mod completions;
 pub mod convert;

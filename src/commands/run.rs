@@ -96,7 +96,7 @@ struct Report {
     threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
-    /// By the clock on the wall, all threads together; `bench` has the processor time of one thread.
+    /// By the clock on the wall, all threads together; the rivals are timed in processor time of one thread.
     wall_seconds: f64,
     wall_seconds_per_sample: f64,
     predictions: Vec<usize>,

@@ -1,4 +1,4 @@
-//! Random networks and benches from the command line.
+//! Random networks from the command line.
 
 use crate::{json, printed, snn_event};
 
@@ -19,12 +19,6 @@ fn a_generated_net_is_the_same_again_and_fires_at_about_the_rate_when_it_is_run(
         assert!((density / 0.2 - 1.0).abs() < 0.1, "{report}");
     }
     assert!(report["populations"][3]["rate"].is_null(), "a read-out fires: {report}");
-
-    // Spikes that it was not fitted to.
-    let bench =
-        json(folder.path(), "bench --net %one.bin --rate 0.05 --seed 9 --samples 2 --time 1 --json -");
-    let spikes = bench["spikes"].as_f64().unwrap();
-    assert!((spikes / (0.05 * 256.0 * 600.0) - 1.0).abs() < 0.2, "{bench}");
 }
 
 #[test]
@@ -43,68 +37,8 @@ fn a_generated_net_tells_its_populations_and_where_it_is_from() {
 }
 
 #[test]
-fn bench_times_a_net_beside_its_rivals_and_its_numbers_fit_each_other() {
+fn flags_of_generate_that_make_no_sense_are_refused_with_status_2() {
     let folder = tempfile::tempdir().unwrap();
-    printed(folder.path(), "generate --conv 4,8,8,6,3 --density 0.5 --rate 0.1 --out %conv.bin");
-    let net = "--net @examples/mnist/net.bin";
-    for line in [
-        format!("bench {net} --T 32 --input @examples/mnist/x.npy"),
-        format!("bench {net} --T 300 --input @examples/mnist/x.npy --encoding poisson --seed 5"),
-        format!("bench {net} --T 32 --rate 0.05"),
-        "bench --net %conv.bin --T 32 --rate 0.1".to_owned(),
-    ] {
-        let report = json(folder.path(), &format!("{line} --samples 2 --time 1 --json -"));
-        let number = |name: &str| {
-            let number = report[name].as_f64().unwrap_or_else(|| panic!("no {name} in {report}"));
-            assert!(number.is_finite() && number > 0.0, "{name} is {number}\n{report}");
-            number
-        };
-        let seconds = number("processor_seconds_per_sample");
-        assert!(
-            number("median_processor_seconds_per_sample") >= seconds
-                && number("whole_processor_seconds_per_sample") > 0.0
-        );
-        for rival in ["dense", "scatter"] {
-            let theirs = report[rival]["processor_seconds_per_sample"].as_f64().unwrap();
-            let ratio = number(&format!("ratio_{rival}"));
-            assert!((theirs / seconds / ratio - 1.0).abs() < 1e-9, "{report}");
-        }
-        let speed = number("synaptic_operations") / seconds;
-        let fraction = speed / number("limit_operations_per_second");
-        assert!((number("fraction_of_limit") / fraction - 1.0).abs() < 1e-9, "{report}");
-        let populations = report["populations"].as_array().unwrap();
-        let shares: f64 = populations.iter().map(|one| one["share"].as_f64().unwrap()).sum();
-        assert!((shares - 1.0).abs() < 1e-9, "{report}");
-        assert!(populations.iter().all(|one| one["kernel"].as_str().is_some_and(|name| !name.is_empty())));
-        assert!(report["machine"]["instruction_sets"][0] == "portable", "{report}");
-    }
-}
-
-#[test]
-fn bench_prints_machine_times_kernels_and_limit() {
-    let folder = tempfile::tempdir().unwrap();
-    let line =
-        "bench --net @examples/mnist/net.bin --T 16 --input @examples/mnist/x.npy --samples 1 --time 1";
-    let text = printed(folder.path(), line);
-    for part in [
-        "portable",
-        "of which one is used",
-        "with encoder and read-out",
-        "rival: scatter loop",
-        "rival: dense product",
-        "kernel",
-        "share",
-        "/net/net.1/Relu",
-        "of the scatter limit",
-    ] {
-        assert!(text.contains(part), "no {part:?} in\n{text}");
-    }
-}
-
-#[test]
-fn flags_of_generate_and_bench_that_make_no_sense_are_refused_with_status_2() {
-    let folder = tempfile::tempdir().unwrap();
-    let net = "--net @examples/mnist/net.bin";
     let generate = "generate --out %net.bin";
     let table: &[(String, i32, &[&str])] = &[
         (format!("{generate} --sizes 10,10 --density 0 --rate 0.1"), 2, &["--density", "above 0"]),
@@ -123,14 +57,6 @@ fn flags_of_generate_and_bench_that_make_no_sense_are_refused_with_status_2() {
             1,
             &["none", "net.bin"],
         ),
-        (format!("bench {net}"), 2, &["--input", "--rate"]),
-        (format!("bench {net} --rate 0.1 --input @examples/mnist/x.npy"), 2, &["cannot be used"]),
-        (format!("bench {net} --rate 2"), 2, &["--rate", "between 0 and 1"]),
-        (format!("bench {net} --rate 0.1 --samples 0"), 2, &["--samples"]),
-        (format!("bench {net} --rate 0.1 --T 0"), 2, &["--T"]),
-        (format!("bench {net} --rate 0.1 --time 0"), 2, &["--time"]),
-        (format!("bench {net} --input %none.npy"), 1, &["none.npy"]),
-        ("bench --net %none.bin --rate 0.1".to_owned(), 1, &["none.bin"]),
     ];
     for (line, status, parts) in table {
         let output = snn_event(folder.path(), line).output().unwrap();

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use matrixmultiply::sgemm;
 use snn_engine::{Buffer, Connectivity, Conv2d, Network, Neuron, PopulationId, Rows, Sample};
 
-use crate::{Counts, Neurons, Rival, Unsupported, check};
+use crate::membrane::Neurons;
+use crate::rival::{Counts, Rival, Unsupported, check};
 
 /// The most bytes of weights and spikes that the dense rival may need: 3 GiB.
 const MOST_BYTES: u64 = 3 << 30;

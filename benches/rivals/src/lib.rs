@@ -15,6 +15,7 @@ mod dense;
 mod limit;
 mod membrane;
 mod race;
+mod rival;
 mod scatter;
 mod study;
 
@@ -23,53 +24,6 @@ pub use dense::Dense;
 pub use limit::scatter_limit;
 pub use membrane::Neurons;
 pub use race::{Contender, Times, race};
+pub use rival::{Counts, Rival, Unsupported};
 pub use scatter::Scatter;
 pub use study::{Difference, LayerStudy, Study, StudyError, alone, counts, study};
-
-use snn_engine::{Connectivity, Network, Neuron, PopulationId};
-
-/// Why a rival cannot run a network.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unsupported(pub String);
-
-/// The spikes of every neuron of one population over a run, `[size]`.
-pub type Counts = Vec<u32>;
-
-/// A simulator of another kind, that runs one sample at a time.
-pub trait Rival {
-    /// Takes a sample in the form it likes best: not part of the time it needs.
-    fn load(&mut self, sample: &snn_engine::Sample, steps: u32);
-
-    /// Runs the sample that was loaded, from step 0.
-    fn run(&mut self);
-
-    /// The spikes of the last run.
-    fn counts(&self, population: PopulationId) -> Counts;
-}
-
-/// Refuses what neither rival runs.
-fn check(network: &Network) -> Result<(), Unsupported> {
-    for id in network.ids() {
-        let population = network.population(id);
-        if let Neuron::MaxPool(_) = population.neuron() {
-            return Err(Unsupported(format!(
-                "population `{}` counts spikes (max pooling)",
-                population.name()
-            )));
-        }
-    }
-    for projection in network.projections() {
-        if projection.delay() > 0 {
-            let name = network.population(projection.target()).name();
-            return Err(Unsupported(format!("spikes reach `{name}` with a delay of {}", projection.delay())));
-        }
-        if let Connectivity::Conv2d(conv) = projection.connectivity()
-            && conv.geometry().pool != [1, 1]
-        {
-            let name = network.population(projection.target()).name();
-            return Err(Unsupported(format!("the convolution into `{name}` pools its input")));
-        }
-    }
-    Ok(())
-}

@@ -2,7 +2,7 @@ use std::hint::black_box;
 
 use snn_engine::kernel;
 
-use crate::thread_seconds;
+use crate::clock::thread_seconds;
 
 /// How many weights a second this machine can add to distinct places, one store each, when everything stays in
 /// the first-level cache: the fastest of the machine's scatter kernels, best of many.

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::thread_seconds;
+use crate::clock::thread_seconds;
 
 /// Something to be timed over several samples.
 pub trait Contender {

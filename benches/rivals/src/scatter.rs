@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use snn_engine::{Connectivity, Network, Neuron, PopulationId, Raster, Rows, Sample};
 
-use crate::{Counts, Neurons, Rival, Unsupported, check};
+use crate::membrane::Neurons;
+use crate::rival::{Counts, Rival, Unsupported, check};
 
 /// The plain scatter loop: for every spike, its row of 32-bit targets and weights is added to the currents, one
 /// weight after the other; then all membranes of the population are scanned. Population by population over

@@ -8,7 +8,11 @@ use snn_engine::{
     run_sample,
 };
 
-use crate::{Contender, Counts, Dense, Rival, Scatter, Times, Unsupported, race, scatter_limit};
+use crate::dense::Dense;
+use crate::limit::scatter_limit;
+use crate::race::{Contender, Times, race};
+use crate::rival::{Counts, Rival, Unsupported};
+use crate::scatter::Scatter;
 
 /// What one network costs on this machine, beside its rivals.
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
 //! What an affine operator makes of a linear term.
 
-use super::map::{Coefficients, LinearMap, Matrix, Placed, Shared, Sparse};
+use super::map::{Coefficients, LinearMap, Matrix, Shared, Sparse};
 use super::operator::{Operator, planes_of};
+use super::placed::Placed;
 use super::runs::Runs;
-use crate::ann::{Op, Shape, Window};
+use crate::ann::{Op, Resample, Shape, Window};
 
 /// The most numbers of a map that is written out, 12 bytes each.
 pub(crate) const MOST_NUMBERS: usize = 1 << 26;
@@ -35,7 +36,7 @@ pub(crate) fn compose(
             LinearMap::Placed(placed) => Some(LinearMap::Matrix(Matrix {
                 input: placed.clone(),
                 weights: linear.weights.clone(),
-                outputs: linear.outputs,
+                picked: None,
                 at: 0,
                 elements: linear.outputs,
                 scale: Runs::same(linear.outputs, 1.0),
@@ -69,6 +70,7 @@ pub(crate) fn compose(
             put(map, shape, output, &at)
         }
         Op::Pad { before, .. } => put(map, shape, output, before),
+        Op::Resample(resample) => resampled(map, resample, shape),
         Op::Input(_) | Op::Relu | Op::Clip { .. } | Op::Qcfs { .. } | Op::MaxPool(_) | Op::GlobalMax => {
             panic!("{} is not an affine operator", op.kind())
         }
@@ -107,15 +109,15 @@ fn scaled(map: &LinearMap, planes: [usize; 3], factors: &Runs) -> Option<LinearM
         }
         LinearMap::Shared(shared) => {
             let channels = factors.per(shared.tensor[0])?;
-            let own = &channels[shared.at..shared.at + shared.out_channels];
+            let own = &channels[shared.at..shared.at + shared.outputs()];
             Some(LinearMap::Shared(Shared {
                 scale: shared.scale.iter().zip(own).map(|(a, b)| a * b).collect(),
                 ..shared.clone()
             }))
         }
         LinearMap::Matrix(matrix) => {
-            let own = (matrix.at..matrix.at + matrix.outputs).map(|e| factors.get(e)).collect();
-            let own = Runs::new(matrix.outputs, own);
+            let own = (matrix.at..matrix.at + matrix.outputs()).map(|e| factors.get(e)).collect();
+            let own = Runs::new(matrix.outputs(), own);
             Some(LinearMap::Matrix(Matrix { scale: matrix.scale.zip(&own, |a, b| a * b), ..matrix.clone() }))
         }
         LinearMap::Sparse(sparse) => {
@@ -161,11 +163,12 @@ impl Window3<'_> {
             input,
             weights: self.weights.clone(),
             groups: self.groups,
-            out_channels: self.output[0],
+            trained: self.output[0],
+            picked: None,
             kernel: self.window.kernel,
             stride: self.window.stride,
             dilation: self.window.dilation,
-            padding: self.window.before,
+            padding: self.window.before.map(usize::cast_signed),
             at: 0,
             tensor: self.output,
             scale: vec![self.factor; self.output[0]],
@@ -204,13 +207,13 @@ impl Window3<'_> {
         }
         let channels = inner.input.tensor[0];
         let taps = kernel[0] * kernel[1];
-        let numbers = channels.checked_mul(taps)?.checked_mul(outer.out_channels)?;
+        let numbers = channels.checked_mul(taps)?.checked_mul(outer.trained)?;
         if numbers > MOST_NUMBERS / 4 {
             return None;
         }
         let mut weights = vec![0.0_f64; numbers];
-        for o in 0..outer.out_channels {
-            for m in 0..inner.out_channels {
+        for o in 0..outer.trained {
+            for m in 0..inner.outputs() {
                 for (t, u) in pairs(outer.kernel) {
                     let above = outer.weight(o, inner.at + m, t, u) * inner.scale[m];
                     if above == 0.0 {
@@ -231,7 +234,8 @@ impl Window3<'_> {
             input: inner.input.clone(),
             weights: Coefficients::Composed(weights.into()),
             groups: 1,
-            out_channels: outer.out_channels,
+            trained: outer.trained,
+            picked: None,
             kernel,
             stride: [0, 1].map(|axis| self.window.stride[axis] * inner.stride[axis]),
             dilation,
@@ -259,10 +263,13 @@ fn average(
     output: [usize; 3],
     map: &LinearMap,
 ) -> Option<LinearMap> {
-    let blocks = window.kernel == window.stride
-        && window.dilation == [1, 1]
+    // A window that has one place only may have any stride.
+    let blocks = window.dilation == [1, 1]
         && !window.is_padded()
-        && output[1..] == [input[1] / window.kernel[0], input[2] / window.kernel[1]];
+        && (0..2).all(|axis| {
+            let fits = output[axis + 1] * window.kernel[axis] <= input[axis + 1];
+            fits && (output[axis + 1] == 1 || window.kernel[axis] == window.stride[axis])
+        });
     if blocks {
         let pooled = match map {
             LinearMap::Placed(placed) => placed
@@ -274,6 +281,7 @@ fn average(
                 if shared.kernel == [1, 1]
                     && shared.stride == [1, 1]
                     && shared.padding == [0, 0]
+                    && shared.picked.is_none()
                     && shared.tensor == input
                     && shared.input.tensor[1..] == input[1..] =>
             {
@@ -293,15 +301,44 @@ fn average(
 }
 
 fn blockwise(placed: Placed, kernel: [usize; 2], divisor: f64, output: [usize; 3]) -> Option<Placed> {
-    let covers = placed.at[1..] == [0, 0] && placed.region()[1..] == placed.tensor[1..];
-    if !covers {
+    if !placed.covers() || placed.step != [1, 1] {
         return None;
     }
     let channels = placed.channel_scale()?;
     let pool = [0, 1].map(|axis| placed.pool[axis] * kernel[axis]);
-    let elements = placed.source[0] * (placed.source[1] / pool[0]) * (placed.source[2] / pool[1]);
-    let scale = Runs::new(elements, channels.into_iter().map(|factor| factor / divisor).collect());
-    Some(Placed { pool, tensor: output, scale, ..placed })
+    let size = [output[1], output[2]];
+    let scale = channels.into_iter().map(|factor| factor / divisor).collect();
+    let scale = Runs::new(placed.region()[0] * size[0] * size[1], scale);
+    Some(Placed { pool, size, tensor: output, scale, ..placed })
+}
+
+/// The map resampled along the axes of its tensor.
+fn resampled(map: &LinearMap, resample: &Resample, shape: &Shape) -> Option<LinearMap> {
+    let mut planes = shape.planes()?;
+    let places: &[usize] = match shape.rank() {
+        1 => &[0],
+        2 => &[0, 2],
+        _ => &[0, 1, 2],
+    };
+    let mut map = match map {
+        LinearMap::Placed(placed) => LinearMap::Placed(placed.viewed(planes)?),
+        other => other.clone(),
+    };
+    for (taps, &axis) in resample.axes.iter().zip(places) {
+        let Some(taps) = taps else { continue };
+        map = match map {
+            LinearMap::Placed(placed) => LinearMap::Placed(placed.resampled(axis, taps)?),
+            LinearMap::Shared(shared) if shared.tensor == planes => {
+                LinearMap::Shared(shared.resampled(axis, taps)?)
+            }
+            LinearMap::Matrix(matrix) if planes == [matrix.elements, 1, 1] => {
+                LinearMap::Matrix(matrix.resampled(taps)?)
+            }
+            _ => return None,
+        };
+        planes[axis] = taps.outputs();
+    }
+    Some(map)
 }
 
 /// The map put into a larger tensor, its first element at `at`.

@@ -1,6 +1,9 @@
 //! One linear term of a tensor: how the elements of one population go into it.
 
+use super::placed::Placed;
 use super::runs::Runs;
+use crate::ann::Taps;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A linear map from the elements of a population to those of a tensor, both in row-major order, channels first.
@@ -13,84 +16,6 @@ pub(crate) enum LinearMap {
     Shared(Shared),
     Matrix(Matrix),
     Sparse(Sparse),
-}
-
-/// The population itself, scaled, averaged over blocks if asked for, and put somewhere into an image of zeros.
-///
-/// Covers identities, batch normalisation, views, pooling over blocks, padding and concatenation.
-#[derive(Clone, Debug)]
-pub(crate) struct Placed {
-    /// `[channels, height, width]` as which the population is read.
-    pub source: [usize; 3],
-    /// Block of positions that is averaged to one; what does not fill a block is not read.
-    pub pool: [usize; 2],
-    /// Where the first element lies in the tensor.
-    pub at: [usize; 3],
-    /// `[channels, height, width]` of the tensor.
-    pub tensor: [usize; 3],
-    /// Factors of the elements of the region ([`Placed::region`]); the mean's divisor is in them.
-    pub scale: Runs,
-}
-
-impl Placed {
-    /// The population itself as a tensor.
-    pub fn whole(planes: [usize; 3], scale: Runs) -> Self {
-        Self { source: planes, pool: [1, 1], at: [0; 3], tensor: planes, scale }
-    }
-
-    /// `[channels, height, width]` of the part of the tensor that the population fills.
-    pub fn region(&self) -> [usize; 3] {
-        let [c, h, w] = self.source;
-        [c, h / self.pool[0], w / self.pool[1]]
-    }
-
-    /// Whether element `e` of the tensor is, but for a factor, element `e` of the population.
-    pub fn is_whole(&self) -> bool {
-        self.pool == [1, 1] && self.source == self.tensor
-    }
-
-    /// The same map with the tensor read as an image of other planes, if that is a form of this kind.
-    pub fn viewed(&self, planes: [usize; 3]) -> Option<Self> {
-        if self.tensor == planes {
-            return Some(self.clone());
-        }
-        self.is_whole().then(|| Self::whole(planes, self.scale.clone()))
-    }
-
-    /// One factor per channel of the population, if it does not depend on the position.
-    pub fn channel_scale(&self) -> Option<Vec<f64>> {
-        self.scale.per(self.source[0])
-    }
-
-    /// The element of the tensor at which an element of the region lies.
-    pub fn tensor_element(&self, [c, y, x]: [usize; 3]) -> usize {
-        let [_, h, w] = self.tensor;
-        ((c + self.at[0]) * h + y + self.at[1]) * w + x + self.at[2]
-    }
-
-    fn row(&self, target: usize, each: &mut dyn FnMut(usize, f64)) {
-        let [_, h, w] = self.tensor;
-        let position = [target / (h * w), target / w % h, target % w];
-        let region = self.region();
-        let mut inside = [0; 3];
-        for axis in 0..3 {
-            match position[axis].checked_sub(self.at[axis]) {
-                Some(place) if place < region[axis] => inside[axis] = place,
-                _ => return,
-            }
-        }
-        let [c, y, x] = inside;
-        let factor = self.scale.get((c * region[1] + y) * region[2] + x);
-        if factor == 0.0 {
-            return;
-        }
-        let [_, h, w] = self.source;
-        for py in 0..self.pool[0] {
-            for px in 0..self.pool[1] {
-                each((c * h + y * self.pool[0] + py) * w + x * self.pool[1] + px, factor);
-            }
-        }
-    }
 }
 
 /// Weights as they came, or as products of such.
@@ -120,25 +45,38 @@ pub(crate) struct Shared {
     /// `[out_channels][in_channels / groups][kernel height][kernel width]`.
     pub weights: Coefficients,
     pub groups: usize,
-    pub out_channels: usize,
+    /// Outputs of the convolution as it was trained.
+    pub trained: usize,
+    /// Which of them there are, in this order; all, if nothing is said.
+    pub picked: Option<Arc<[u32]>>,
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub dilation: [usize; 2],
-    /// Zeros above and to the left of the input.
-    pub padding: [usize; 2],
+    /// Zeros above and to the left of the input; negative where rows or columns are left out.
+    pub padding: [isize; 2],
     /// The channel of the tensor that is the first output.
     pub at: usize,
     /// `[channels, height, width]` of the tensor.
     pub tensor: [usize; 3],
-    /// Factors of the outputs, `[out_channels]`.
+    /// Factors of the outputs.
     pub scale: Vec<f64>,
 }
 
 impl Shared {
-    /// The weight from channel `c` of what the convolution sees to its output `o`, factors not included.
+    /// How many channels of the tensor are outputs.
+    pub fn outputs(&self) -> usize {
+        self.scale.len()
+    }
+
+    fn trained_output(&self, o: usize) -> usize {
+        self.picked.as_ref().map_or(o, |list| list[o] as usize)
+    }
+
+    /// The weight from channel `c` of what the convolution sees to output `o`, factors not included.
     pub fn weight(&self, o: usize, c: usize, ky: usize, kx: usize) -> f64 {
+        let o = self.trained_output(o);
         let per_group = self.input.tensor[0] / self.groups;
-        if c / per_group != o / (self.out_channels / self.groups) {
+        if c / per_group != o / (self.trained / self.groups) {
             return 0.0;
         }
         let [kh, kw] = self.kernel;
@@ -146,22 +84,57 @@ impl Shared {
     }
 
     /// The channels of what the convolution sees that output `o` is connected with.
-    fn channels_of(&self, o: usize) -> std::ops::Range<usize> {
+    pub fn channels_of(&self, o: usize) -> Range<usize> {
         let per_group = self.input.tensor[0] / self.groups;
-        let first = o / (self.out_channels / self.groups) * per_group;
+        let first = self.trained_output(o) / (self.trained / self.groups) * per_group;
         first..first + per_group
+    }
+
+    /// Outputs that may be connected with channel `c` of what the convolution sees, ascending.
+    pub fn outputs_of(&self, c: usize) -> Range<usize> {
+        if self.picked.is_some() {
+            return 0..self.outputs();
+        }
+        let outputs = self.trained / self.groups;
+        let group = c / (self.input.tensor[0] / self.groups);
+        group * outputs..(group + 1) * outputs
+    }
+
+    /// The tensor resampled along one of its axes, if that is a form of this kind: channels that are picked, positions at
+    /// equal distances.
+    pub fn resampled(&self, axis: usize, taps: &Taps) -> Option<Self> {
+        debug_assert_eq!(taps.inputs(), self.tensor[axis]);
+        let mut shared = self.clone();
+        shared.tensor[axis] = taps.outputs();
+        if axis == 0 {
+            let (before, chosen) = taken(taps, self.at, self.outputs())?;
+            shared.at = before;
+            shared.scale = chosen.iter().map(|&o| self.scale[o]).collect();
+            shared.picked = Some(chosen.iter().map(|&o| self.trained_output(o) as u32).collect());
+            return Some(shared);
+        }
+        let found = taps.progression().filter(|found| found.count == taps.outputs())?;
+        let place = axis - 1;
+        // Shapes hold at most 2^26 positions, windows at most 2^24 along an axis.
+        let stride = self.stride[place] as isize;
+        shared.padding[place] =
+            self.padding[place].checked_sub((found.first as isize).checked_mul(stride)?)?;
+        shared.stride[place] = self.stride[place].checked_mul(found.step)?;
+        Some(shared)
     }
 
     fn row(&self, target: usize, each: &mut dyn FnMut(usize, f64)) {
         let [_, oh, ow] = self.tensor;
-        let Some(o) = (target / (oh * ow)).checked_sub(self.at).filter(|&o| o < self.out_channels) else {
+        let Some(o) = (target / (oh * ow)).checked_sub(self.at).filter(|&o| o < self.outputs()) else {
             return;
         };
         let at = [target / ow % oh, target % ow];
         let [_, h, w] = self.input.tensor;
         let position = |axis: usize, tap: usize, extent: usize| {
-            (at[axis] * self.stride[axis] + tap * self.dilation[axis])
+            // All of them are below 2^50.
+            ((at[axis] * self.stride[axis] + tap * self.dilation[axis]) as isize)
                 .checked_sub(self.padding[axis])
+                .and_then(|position| usize::try_from(position).ok())
                 .filter(|&position| position < extent)
         };
         for c in self.channels_of(o) {
@@ -186,9 +159,10 @@ impl Shared {
 pub(crate) struct Matrix {
     /// What the map sees.
     pub input: Placed,
-    /// `[outputs][elements of the input's tensor]`.
+    /// `[outputs as trained][elements of the input's tensor]`.
     pub weights: Arc<[f32]>,
-    pub outputs: usize,
+    /// Which rows are outputs, in this order; all, if nothing is said.
+    pub picked: Option<Arc<[u32]>>,
     /// The element of the tensor that is the first output.
     pub at: usize,
     /// Elements of the tensor.
@@ -198,18 +172,56 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
+    /// How many elements of the tensor are outputs.
+    pub fn outputs(&self) -> usize {
+        self.scale.elements()
+    }
+
+    fn trained_output(&self, o: usize) -> usize {
+        self.picked.as_ref().map_or(o, |list| list[o] as usize)
+    }
+
+    /// The weights of an output, one per element of the input's tensor, factors not included.
+    pub fn weights_of(&self, o: usize) -> &[f32] {
+        let inputs = self.input.tensor.iter().product::<usize>();
+        let o = self.trained_output(o);
+        &self.weights[o * inputs..(o + 1) * inputs]
+    }
+
+    /// Some elements of the tensor, in another order, if that is a form of this kind.
+    pub fn resampled(&self, taps: &Taps) -> Option<Self> {
+        debug_assert_eq!(taps.inputs(), self.elements);
+        let (at, chosen) = taken(taps, self.at, self.outputs())?;
+        let scale = Runs::new(chosen.len(), chosen.iter().map(|&o| self.scale.get(o)).collect());
+        let picked = chosen.iter().map(|&o| self.trained_output(o) as u32).collect();
+        Some(Self { picked: Some(picked), at, elements: taps.outputs(), scale, ..self.clone() })
+    }
+
     fn row(&self, target: usize, each: &mut dyn FnMut(usize, f64)) {
-        let Some(output) = target.checked_sub(self.at).filter(|&o| o < self.outputs) else {
+        let Some(output) = target.checked_sub(self.at).filter(|&o| o < self.outputs()) else {
             return;
         };
-        let inputs = self.weights.len() / self.outputs;
         let scale = self.scale.get(output);
-        let row = &self.weights[output * inputs..(output + 1) * inputs];
-        for (element, &weight) in row.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+        let row = self.weights_of(output).iter().enumerate();
+        for (element, &weight) in row.filter(|(_, weight)| **weight != 0.0) {
             let weight = f64::from(weight) * scale;
             self.input.row(element, &mut |source, factor| each(source, weight * factor));
         }
     }
+}
+
+/// Of outputs that begin at place `at` of an axis: which of them a pick along the axis takes, in its order, and at which
+/// place the first of them lies then. Nothing, if it takes none, or zeros between them.
+fn taken(taps: &Taps, at: usize, outputs: usize) -> Option<(usize, Vec<usize>)> {
+    let picks: Vec<Option<usize>> = taps
+        .picks()?
+        .into_iter()
+        .map(|pick| pick?.checked_sub(at).filter(|&place| place < outputs))
+        .collect();
+    let before = picks.iter().take_while(|pick| pick.is_none()).count();
+    let chosen: Vec<usize> = picks[before..].iter().map_while(|&pick| pick).collect();
+    let ends = picks[before + chosen.len()..].iter().all(Option::is_none);
+    (ends && !chosen.is_empty()).then_some((before, chosen))
 }
 
 /// The map written out: for each element of the tensor the elements of the population, ascending.

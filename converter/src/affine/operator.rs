@@ -121,6 +121,7 @@ impl<'a> Operator<'a> {
                 }
                 each(source, 1.0);
             }
+            Op::Resample(resample) => resample.row(shape, self.output, target, each),
             Op::View(_) => each(target, 1.0),
             Op::Transpose { .. } => {
                 let Prepared::Order(order) = &self.prepared else {

@@ -1,6 +1,6 @@
 //! What a node of an [`Ann`](super::Ann) computes.
 
-use super::{Shape, Window};
+use super::{Resample, Shape, Window};
 use std::sync::Arc;
 
 /// What a node computes from its inputs: the complete list, so that a `match` shows what is not covered.
@@ -53,6 +53,8 @@ pub enum Op {
         /// Zeros after the last element, per axis.
         after: Vec<usize>,
     },
+    /// Sums of picked positions along single axes (Slice, Split, Gather, borders, repetition, interpolation).
+    Resample(Resample),
     /// The same elements in the same row-major order under another shape (Flatten, Reshape, Squeeze, Unsqueeze).
     View(Shape),
     /// Output axis `i` is input axis `perm[i]`.
@@ -182,6 +184,7 @@ impl Op {
             Op::Add => "Add",
             Op::Concat { .. } => "Concat",
             Op::Pad { .. } => "Pad",
+            Op::Resample(_) => "Resample",
             Op::View(_) => "View",
             Op::Transpose { .. } => "Transpose",
         }
@@ -274,6 +277,7 @@ impl Op {
                 }
                 Shape::new(extents)
             }
+            Op::Resample(resample) => resample.output_shape(inputs[0]),
             Op::View(shape) if shape.elements() == inputs[0].elements() => Ok(shape.clone()),
             Op::View(shape) => Err(format!("cannot view shape {} as {shape}", inputs[0])),
             Op::Transpose { perm } => {

@@ -9,7 +9,7 @@ const STRIP: usize = 1 << 18;
 /// The output `[samples][elements of output]` of an operator for inputs `[samples][elements of the input's shape]`.
 ///
 /// What a sample yields does not depend on the other samples.
-pub(super) fn apply(
+pub(crate) fn apply(
     op: &Op,
     shapes: &[&Shape],
     inputs: &[&[f32]],
@@ -65,6 +65,7 @@ pub(super) fn apply(
             joined
         }
         Op::Pad { before, .. } => each(&mut |x, y| pad(before, shapes[0], output, x, y)),
+        Op::Resample(resample) => each(&mut |x, y| y.copy_from_slice(&resample.apply(shapes[0], x))),
         Op::View(_) => inputs[0].to_vec(),
         Op::Transpose { perm } => {
             let order = transposed(perm, shapes[0]);

@@ -1,6 +1,7 @@
 //! Operators on constants, evaluated while the graph is read: shape arithmetic and prepared weights.
 
 use super::operator::Attributes;
+use super::span::spans;
 use super::tensor::{BATCH, Numbers, Tensor, count};
 use crate::ann::Shape;
 use crate::forward::transposed;
@@ -255,39 +256,10 @@ fn slice(
     attributes: Attributes<'_>,
     opset: i64,
 ) -> Result<Tensor, String> {
-    let list = |place: usize, name: &str| -> Result<Option<Vec<i64>>, String> {
-        if opset < 10 {
-            Ok(attributes.ints(name)?.map(<[i64]>::to_vec))
-        } else {
-            axes(attributes, inputs, "", place)
-        }
-    };
-    let starts = list(1, "starts")?.ok_or("its starts are missing")?;
-    let ends = list(2, "ends")?.ok_or("its ends are missing")?;
-    let along = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = if opset < 10 { None } else { list(4, "steps")? }.unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), along.len(), steps.len()] != [starts.len(); 3] {
-        return Err("its starts, ends, axes and steps differ in number".into());
-    }
-    let mut places: Vec<Vec<usize>> = x.extents.iter().map(|&e| (0..e).collect()).collect();
-    for i in 0..starts.len() {
-        let axis = axis(along[i], x.extents.len())?;
-        let extent = x.extents[axis] as i64;
-        let from_end = |place: i64| {
-            if place < 0 { place.saturating_add(extent) } else { place }
-        };
-        let (start, end) = (from_end(starts[i]), from_end(ends[i]));
-        places[axis] = if steps[i] == 0 {
-            return Err("a step of 0".into());
-        } else if steps[i] > 0 {
-            let step = usize::try_from(steps[i]).map_err(|_| "a step too large")?;
-            (start.clamp(0, extent) as usize..end.clamp(0, extent) as usize).step_by(step).collect()
-        } else {
-            let step = usize::try_from(steps[i].unsigned_abs()).map_err(|_| "a step too large")?;
-            let (first, last) = (start.clamp(-1, extent - 1), end.clamp(-1, extent - 1));
-            (last + 1..=first).rev().step_by(step).map(|p| p as usize).collect()
-        };
-    }
+    let places: Vec<Vec<usize>> = spans(&x.extents, inputs, attributes, opset)?
+        .into_iter()
+        .map(|span| span.places().collect())
+        .collect();
     pick(x, &places)
 }
 

@@ -112,6 +112,7 @@ impl Call<'_> {
             "ReduceMean" | "ReduceMax" => self.reduction(),
             "Concat" => self.concat(),
             "Pad" => self.pad(),
+            "Slice" => self.slice(),
             "Flatten" => self.flatten(),
             "Reshape" => self.reshape(),
             "Squeeze" => self.squeeze(),

@@ -1,6 +1,7 @@
 //! The synapses that a linear term becomes.
 
 use crate::affine::{LinearMap, Matrix, Placed, Runs, Shared};
+use crate::ann::Window;
 use snn_engine::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, Layout, NetworkError, OneToOne, PerNeuron, Rows,
     SparseRows,
@@ -79,18 +80,12 @@ fn place(
     let (Some(factors), Some(divisors)) = (placed.channel_scale(), target.scale.per(placed.tensor[0])) else {
         return Ok(None);
     };
-    let (first, channels) = (placed.at[0], placed.source[0]);
-    let geometry = Geometry {
-        source: placed.source,
-        target: placed.tensor,
-        pool: placed.pool,
-        padding: [placed.at[1], placed.at[2]],
-        ..Geometry::default()
-    };
-    geometry.build(source, target.layout, |row, cell| {
-        let column = first + row;
-        cell(column, factors[row] / divisors[column]);
-        debug_assert!(row < channels);
+    let uses = placed.uses();
+    Geometry::of(placed, placed.tensor).build(source, target.layout, |_, channel, cell| {
+        for &of_region in &uses[channel] {
+            let column = placed.at[0] + of_region;
+            cell(column, factors[of_region] / divisors[column]);
+        }
     })
 }
 
@@ -103,30 +98,28 @@ fn convolve(
     let (Some(factors), Some(divisors)) = (input.channel_scale(), target.scale.per(shared.tensor[0])) else {
         return Ok(None);
     };
-    let channels = input.source[0];
-    let per_group = input.tensor[0] / shared.groups;
-    let whole_groups = input.at[0] == 0 && channels == input.tensor[0];
+    let uses = input.uses();
+    let whole_groups = input.channels.is_none()
+        && shared.picked.is_none()
+        && input.source[0] == input.tensor[0]
+        && shared.trained == shared.tensor[0];
     let geometry = Geometry {
-        source: input.source,
-        target: shared.tensor,
-        pool: input.pool,
         kernel: shared.kernel,
         stride: shared.stride,
         dilation: shared.dilation,
-        padding: [0, 1].map(|axis| shared.padding[axis] + input.at[axis + 1]),
-        groups: if whole_groups && shared.out_channels == shared.tensor[0] { shared.groups } else { 1 },
+        padding: shared.padding,
+        groups: if whole_groups { shared.groups } else { 1 },
+        ..Geometry::of(input, shared.tensor)
     };
-    let outputs_per_group = shared.out_channels / shared.groups;
-    geometry.build(source, target.layout, |row, cell| {
-        let (tap, c) = (row / channels, row % channels);
-        let (ky, kx) = (tap / shared.kernel[1], tap % shared.kernel[1]);
-        let seen = input.at[0] + c;
-        let group = seen / per_group;
-        for o in group * outputs_per_group..(group + 1) * outputs_per_group {
-            let weight = shared.weight(o, seen, ky, kx);
-            if weight != 0.0 {
-                let column = shared.at + o;
-                cell(column, weight * factors[c] * shared.scale[o] / divisors[column]);
+    geometry.build(source, target.layout, |[ky, kx], channel, cell| {
+        for &of_region in &uses[channel] {
+            let seen = input.at[0] + of_region;
+            for o in shared.outputs_of(seen) {
+                let weight = shared.weight(o, seen, ky, kx);
+                if weight != 0.0 {
+                    let column = shared.at + o;
+                    cell(column, weight * factors[of_region] * shared.scale[o] / divisors[column]);
+                }
             }
         }
     })
@@ -142,30 +135,28 @@ fn multiply(
     if input.pool == [1, 1] {
         return Ok(None);
     }
-    let [channels, height, width] = input.region();
+    let [_, height, width] = input.region();
+    let uses = input.uses();
     let geometry = Geometry {
-        source: input.source,
-        target: [matrix.elements, 1, 1],
-        pool: input.pool,
         kernel: [height, width],
-        ..Geometry::default()
+        padding: [0, 1].map(|axis| -input.at[axis + 1].cast_signed()),
+        ..Geometry::of(input, [matrix.elements, 1, 1])
     };
-    let inputs = matrix.weights.len() / matrix.outputs;
     // The target is one position, so its neurons may stand in any order.
     let alone = Layout::Flat(geometry_size(matrix.elements)?);
-    geometry.build(source, alone, |row, cell| {
-        let (tap, c) = (row / channels, row % channels);
-        let (y, x) = (tap / width, tap % width);
-        let element = input.tensor_element([c, y, x]);
-        let factor = input.scale.get((c * height + y) * width + x);
-        for neuron in 0..matrix.elements {
-            let output = target.layout.user_index(neuron);
-            let Some(o) = output.checked_sub(matrix.at).filter(|&o| o < matrix.outputs) else {
-                continue;
-            };
-            let weight = f64::from(matrix.weights[o * inputs + element]);
-            if weight != 0.0 {
-                cell(neuron, weight * factor * matrix.scale.get(o) / target.scale.get(output));
+    geometry.build(source, alone, |[y, x], channel, cell| {
+        for &c in &uses[channel] {
+            let element = input.tensor_element([c, y, x]);
+            let factor = input.scale.get((c * height + y) * width + x);
+            for neuron in 0..matrix.elements {
+                let output = target.layout.user_index(neuron);
+                let Some(o) = output.checked_sub(matrix.at).filter(|&o| o < matrix.outputs()) else {
+                    continue;
+                };
+                let weight = f64::from(matrix.weights_of(o)[element]);
+                if weight != 0.0 {
+                    cell(neuron, weight * factor * matrix.scale.get(o) / target.scale.get(output));
+                }
             }
         }
     })
@@ -176,83 +167,124 @@ pub(super) fn pool_maxima(
     source: Layout,
     target: Layout,
     placed: &Placed,
-    [kernel, stride, dilation, padding]: [[usize; 2]; 4],
+    window: &Window,
     output: [usize; 3],
 ) -> Result<Option<Connectivity>, NetworkError> {
     let channels = placed.source[0];
+    let uses = placed.uses();
     let geometry = Geometry {
-        source: placed.source,
-        target: output,
-        kernel,
-        stride,
-        dilation,
-        padding: [0, 1].map(|axis| padding[axis] + placed.at[axis + 1]),
-        groups: if channels == output[0] { channels } else { 1 },
-        ..Geometry::default()
+        kernel: window.kernel,
+        stride: window.stride,
+        dilation: window.dilation,
+        padding: window.before.map(usize::cast_signed),
+        groups: if channels == output[0] && placed.channels.is_none() { channels } else { 1 },
+        ..Geometry::of(placed, output)
     };
-    geometry.build(source, target, |row, cell| {
-        cell(placed.at[0] + row % channels, 1.0);
+    geometry.build(source, target, |_, channel, cell| {
+        uses[channel].iter().for_each(|of_region| cell(placed.at[0] + of_region, 1.0));
     })
 }
 
-/// A convolution to be: images as channels, height, width.
-struct Geometry {
-    source: [usize; 3],
+/// A convolution to be, over the tensor that a population is placed in.
+struct Geometry<'a> {
+    input: &'a Placed,
+    /// Channels, height, width.
     target: [usize; 3],
-    pool: [usize; 2],
     kernel: [usize; 2],
     stride: [usize; 2],
     dilation: [usize; 2],
-    padding: [usize; 2],
+    /// Zeros before the tensor; negative where some of it is left out.
+    padding: [isize; 2],
     groups: usize,
 }
 
-impl Default for Geometry {
-    fn default() -> Self {
-        Self {
-            source: [1; 3],
-            target: [1; 3],
-            pool: [1; 2],
-            kernel: [1; 2],
-            stride: [1; 2],
-            dilation: [1; 2],
-            padding: [0; 2],
-            groups: 1,
-        }
-    }
+/// The most taps without weights that stand for rows or columns that are left out.
+const MOST_EMPTY_TAPS: usize = 16;
+
+/// What a convolution does along one axis of the population.
+struct Along {
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    padding: usize,
+    /// Taps without weights before the others.
+    empty: usize,
 }
 
-impl Geometry {
-    /// The convolution with the rows that `row(tap and channel, cell(output channel, weight))` tells, output channels
-    /// ascending; nothing if the populations do not stand as the images do.
+impl<'a> Geometry<'a> {
+    /// A window of one tap.
+    fn of(input: &'a Placed, target: [usize; 3]) -> Self {
+        Self { input, target, kernel: [1; 2], stride: [1; 2], dilation: [1; 2], padding: [0; 2], groups: 1 }
+    }
+
+    /// The window as the population sees it; nothing if it would see what the tensor leaves out.
+    fn along(&self, axis: usize) -> Option<Along> {
+        let (placed, pool) = (self.input, self.input.pool[axis]);
+        let (first, extent) = (placed.first[axis], placed.source[axis + 1]);
+        if !first.is_multiple_of(pool) {
+            return None;
+        }
+        let (first, step, extent) = (first / pool, placed.step[axis], extent / pool);
+        // Target t sees at tap k the place t·stride + k·dilation − before of what is read, and that is position
+        // first + place·step of the population. Populations and windows are so small that nothing overflows.
+        let before = self.padding[axis].checked_add_unsigned(placed.at[axis + 1])?;
+        let reach =
+            (self.target[axis + 1] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis];
+        let beyond = reach.cast_signed() - before >= placed.size[axis].cast_signed();
+        if before > 0 && first >= step || beyond && first + placed.size[axis] * step < extent {
+            return None;
+        }
+        let (stride, mut dilation) = (self.stride[axis] * step, self.dilation[axis] * step);
+        let padding = before * step.cast_signed() - first.cast_signed();
+        let left_out = padding.min(0).unsigned_abs();
+        if self.kernel[axis] == 1 && left_out > 0 {
+            dilation = left_out;
+        }
+        let empty = left_out / dilation;
+        let fits = left_out.is_multiple_of(dilation) && empty <= MOST_EMPTY_TAPS;
+        let kernel = self.kernel[axis] + empty;
+        fits.then_some(Along { kernel, stride, dilation, padding: padding.max(0).unsigned_abs(), empty })
+    }
+
+    /// The convolution with the rows that `row(tap, channel of the population, cell(output channel, weight))` tells, output
+    /// channels ascending; nothing if the populations do not stand as the images do.
     fn build(
         &self,
         source: Layout,
         target: Layout,
-        row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
+        row: impl Fn([usize; 2], usize, &mut dyn FnMut(usize, f64)),
     ) -> Result<Option<Connectivity>, NetworkError> {
-        if !stands_as(source, self.source) || !stands_as(target, self.target) {
+        if !stands_as(source, self.input.source) || !stands_as(target, self.target) {
             return Ok(None);
         }
+        let (Some(rows), Some(columns)) = (self.along(0), self.along(1)) else { return Ok(None) };
         let size = geometry_size;
         let image = |[c, h, w]: [usize; 3]| Ok([size(h)?, size(w)?, size(c)?]);
-        let pair = |[y, x]: [usize; 2]| Ok([size(y)?, size(x)?]);
+        let pair = |y: usize, x: usize| Ok([size(y)?, size(x)?]);
         let geometry = Conv2dGeometry {
-            source: image(self.source)?,
+            source: image(self.input.source)?,
             target: image(self.target)?,
-            pool: pair(self.pool)?,
-            kernel: pair(self.kernel)?,
-            stride: pair(self.stride)?,
-            dilation: pair(self.dilation)?,
-            padding: pair(self.padding)?,
+            pool: pair(self.input.pool[0], self.input.pool[1])?,
+            kernel: pair(rows.kernel, columns.kernel)?,
+            stride: pair(rows.stride, columns.stride)?,
+            dilation: pair(rows.dilation, columns.dilation)?,
+            padding: pair(rows.padding, columns.padding)?,
             groups: size(self.groups)?,
         };
-        let mut rows = Collected::new(self.target[0]);
-        for r in 0..geometry.rows() {
-            row(r, &mut |column, weight| rows.push(column, weight));
-            rows.end_row();
+        let mut collected = Collected::new(self.target[0]);
+        for tap_y in 0..rows.kernel {
+            for tap_x in 0..columns.kernel {
+                for channel in 0..self.input.source[0] {
+                    if let (Some(y), Some(x)) =
+                        (tap_y.checked_sub(rows.empty), tap_x.checked_sub(columns.empty))
+                    {
+                        row([y, x], channel, &mut |column, weight| collected.push(column, weight));
+                    }
+                    collected.end_row();
+                }
+            }
         }
-        Ok(Some(Connectivity::Conv2d(Conv2d::new(geometry, rows.finish()?)?)))
+        Ok(Some(Connectivity::Conv2d(Conv2d::new(geometry, collected.finish()?)?)))
     }
 }
 

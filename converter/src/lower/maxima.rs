@@ -68,7 +68,7 @@ impl Maxima {
             };
             let placed = placed.viewed(planes).filter(|placed| placed.pool == [1, 1]).ok_or_else(mixed)?;
             let own = placed.channel_scale().ok_or_else(mixed)?;
-            let covers = placed.at[1..] == [0, 0] && placed.source[1..] == [height, width];
+            let covers = placed.covers();
             for (channel, factor) in (placed.at[0]..).zip(own) {
                 if factors[channel].is_some() {
                     return Err(mixed());
@@ -111,13 +111,7 @@ impl Maxima {
         placed: &Placed,
     ) -> Result<Connectivity, NetworkError> {
         let window = &self.window;
-        let shared = pool_maxima(
-            source,
-            target,
-            placed,
-            [window.kernel, window.stride, window.dilation, window.before],
-            self.output,
-        )?;
+        let shared = pool_maxima(source, target, placed, window, self.output)?;
         if let Some(shared) = shared {
             return Ok(shared);
         }

@@ -20,7 +20,7 @@ fn shape(extents: &[usize]) -> Shape {
 }
 
 /// A convolution, a max pooling, a residual sum and a linear map, with weights from a seed.
-fn small_net(seed: u32) -> Ann {
+pub(crate) fn small_net(seed: u32) -> Ann {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     let mut draw = |n: usize, scale: f32| -> Vec<f32> {
         let mut one = || {
@@ -55,7 +55,7 @@ fn small_net(seed: u32) -> Ann {
     ann
 }
 
-fn inputs(seed: u32, n: usize) -> Vec<f32> {
+pub(crate) fn inputs(seed: u32, n: usize) -> Vec<f32> {
     (0..n as u32)
         .map(|at| (at.wrapping_mul(2_246_822_519).wrapping_add(seed * 77) >> 16) as f32 / 65_536.0)
         .collect()
@@ -314,20 +314,20 @@ fn spikes_as_read_out_make_the_last_population_fire_with_one_scale() {
 }
 
 /// Numbers of a `.npy` file beside the real nets, the first `count` of them.
-fn numbers(name: &str, count: usize) -> Option<Vec<f32>> {
+pub(crate) fn numbers(name: &str, count: usize) -> Option<Vec<f32>> {
     let folder = shared::folder("")?;
     let mut values = snn_formats::npy::read(folder.join(name)).unwrap().into_f32().unwrap();
     values.truncate(count);
     Some(values)
 }
 
-fn real_net(name: &str) -> Option<Ann> {
+pub(crate) fn real_net(name: &str) -> Option<Ann> {
     let bytes = std::fs::read(shared::folder("nets")?.join(name)).unwrap();
     Some(simplify(&onnx::import(bytes, None).unwrap().ann).unwrap())
 }
 
 /// The share of samples of which the largest output is that of the class.
-fn right(outputs: impl Iterator<Item = Vec<f32>>, labels: &[f32]) -> f64 {
+pub(crate) fn right(outputs: impl Iterator<Item = Vec<f32>>, labels: &[f32]) -> f64 {
     let found = outputs.zip(labels).filter(|(outputs, label)| {
         let best = (1..outputs.len()).fold(0, |best, at| if outputs[at] > outputs[best] { at } else { best });
         best as f32 == **label

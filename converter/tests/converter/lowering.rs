@@ -4,7 +4,9 @@
 //! read-out holds one column of the affine map behind that population, plus the bias. Weights are small integers, so that
 //! sums are exact wherever no mean over a number of elements that is not a power of two occurs.
 
-use snn_converter::ann::{Affine, Ann, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Shape, Window};
+use snn_converter::ann::{
+    Affine, Ann, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Resample, Shape, Taps, Window,
+};
 use snn_converter::forward::logits;
 use snn_converter::{Normalise, Options, convert};
 use snn_engine::{
@@ -54,7 +56,7 @@ fn network(ann: &Ann, unroll: bool) -> Arc<Network> {
 /// A random affine operator that takes the given tensors' last one, or several.
 fn push_random(ann: &mut Ann, draw: &mut Draw, from: NodeId, earlier: &[NodeId], name: String) -> NodeId {
     let input = ann.node(from).shape.clone();
-    let choice = draw.below(13);
+    let choice = draw.below(16);
     let op = match choice {
         0 | 1 if input.rank() >= 2 => {
             let groups = if input.channels().is_multiple_of(2) { 1 + draw.below(2) } else { 1 };
@@ -135,9 +137,40 @@ fn push_random(ann: &mut Ann, draw: &mut Draw, from: NodeId, earlier: &[NodeId],
                 outputs,
             })
         }
+        13..=15 if input.rank() >= 1 => {
+            let axis = draw.below(input.rank());
+            let extent = input.extents()[axis];
+            Op::Resample(Resample::along(input.rank(), axis, random_taps(draw, extent)))
+        }
         _ => return from,
     };
     ann.push(name, op, &[from]).unwrap_or(from)
+}
+
+/// A slice with any step, positions in any order with zeros between them, or sums of positions.
+fn random_taps(draw: &mut Draw, extent: usize) -> Taps {
+    let first = draw.below(extent);
+    match draw.below(5) {
+        0 | 1 => {
+            let (step, count) = (1 + draw.below(2), 1 + draw.below(extent));
+            let places = (first..extent).step_by(step).take(count).map(Some);
+            let zeros = std::iter::repeat_n(None, draw.below(2));
+            Taps::picked(extent, zeros.clone().chain(places).chain(zeros))
+        }
+        2 => Taps::picked(extent, (0..=first).rev().map(Some)),
+        3 => {
+            let places: Vec<_> = (0..1 + draw.below(4))
+                .map(|_| Some(draw.below(extent + 1)).filter(|&p| p < extent))
+                .collect();
+            Taps::picked(extent, places)
+        }
+        _ => {
+            let row = |draw: &mut Draw| vec![(draw.below(extent), draw.weight()), (first, 2.0)];
+            let rows: Vec<_> = (0..1 + draw.below(4)).map(|_| row(draw)).collect();
+            Taps::new(extent, rows)
+        }
+    }
+    .unwrap()
 }
 
 fn random_window(draw: &mut Draw, input: &Shape, dilated: bool) -> Window {

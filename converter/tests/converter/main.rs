@@ -6,6 +6,7 @@ mod large;
 mod lowering;
 mod operators;
 mod oracle;
+mod quantised;
 mod rewriting;
 mod shared;
 mod state_dict;

@@ -2,7 +2,9 @@
 
 use crate::shared::difference;
 use proptest::prelude::*;
-use snn_converter::ann::{Affine, Ann, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Shape, Window};
+use snn_converter::ann::{
+    Affine, Ann, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Resample, Shape, Taps, Window,
+};
 use snn_converter::forward::logits;
 use snn_converter::simplify::{Pass, simplify};
 use std::sync::Arc;
@@ -37,7 +39,7 @@ impl Choices {
     fn op(&mut self, shape: &Shape) -> Op {
         let channels = shape.channels();
         let elements = shape.elements();
-        match self.below(14) {
+        match self.below(16) {
             0 | 1 => {
                 let groups = if channels.is_multiple_of(2) { 1 + self.below(2) } else { 1 };
                 let out_channels = groups * (1 + self.below(3));
@@ -74,6 +76,14 @@ impl Choices {
                 let (a, b) = (self.below(perm.len()), self.below(perm.len()));
                 perm.swap(a, b);
                 Op::Transpose { perm }
+            }
+            14 | 15 => {
+                let axis = self.below(shape.rank());
+                let extent = shape.extents()[axis];
+                let count = 1 + self.below(extent + 1);
+                let places = (0..count).map(|_| Some(self.below(extent + 1)).filter(|&p| p < extent));
+                let taps = Taps::picked(extent, places.collect::<Vec<_>>()).unwrap();
+                Op::Resample(Resample::along(shape.rank(), axis, taps))
             }
             _ => {
                 let mut extents = shape.extents().to_vec();

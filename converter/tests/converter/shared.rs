@@ -42,6 +42,8 @@ pub fn nets(folder: &Path) -> Vec<(String, Vec<u8>)> {
 pub fn images(net: &str, count: usize) -> Vec<f32> {
     let (file, scale) = match net {
         _ if net.starts_with("cifar") => ("cifar10_x_test.npy", 1.0),
+        _ if net.starts_with("resnet20") => ("cifar10n_x_test.npy", 1.0),
+        _ if net.starts_with("efficientnet") => ("imagenet_x_test.npy", 1.0),
         _ if net.starts_with("nmnist") => ("nmnist_rate_test.npy", 10.0),
         _ => ("mnist_x_test.npy", 1.0),
     };
@@ -51,6 +53,9 @@ pub fn images(net: &str, count: usize) -> Vec<f32> {
     let mut values = array.into_f32().unwrap();
     values.truncate(count * elements);
     values.iter_mut().for_each(|x| *x *= scale);
+    if net.starts_with("efficientnet") {
+        values.iter_mut().for_each(|x| *x = (*x - 127.0) / 128.0);
+    }
     values
 }
 

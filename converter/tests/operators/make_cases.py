@@ -399,6 +399,46 @@ def decisions():
         net.convert(f"last_{op.lower()}_dropped", until=logits)
 
 
+def moves():
+    """Operators that move elements along axes; what they make is seen behind a convolution or an activation."""
+    for name, starts, ends, axes, steps in [
+        ("steps", [0, 1], [2**60, -1], [2, 3], [2, 3]),
+        ("channels", [1], [3], [1], [1]),
+        ("backwards", [-1, 3], [-(2**60), 0], [1, 3], [-1, -2]),
+        ("offset", [2, 1], [6, 5], [2, 3], [1, 1]),
+    ]:
+        net = Net(4, 7, 6)
+        net.then("Relu")
+        net.then("Slice", np.array(starts), np.array(ends), np.array(axes), np.array(steps))
+        channels = 2 if name == "channels" else 4
+        net.then("Conv", numbers(3, channels, 2, 2))
+        net.convert(f"slice_{name}")
+    net = Net(4, 7, 6, opset=9)
+    net.then("Conv", numbers(3, 4, 3, 3), pads=[1, 1, 1, 1])
+    net.then("Slice", starts=[0, 1, 2], ends=[2**60, 3, 6], axes=[0, 1, 2])
+    net.convert("slice_by_attribute")
+    net = Net(6)
+    net.then("Gemm", numbers(6, 8), numbers(8))
+    net.then("Slice", np.array([1]), np.array([-1]), np.array([1]), np.array([2]))
+    net.then("Relu")
+    net.convert("slice_of_a_linear_map")
+    for mode in ["reflect", "edge", "wrap"]:
+        net = Net(3, 4, 5, opset=19)
+        net.then("Relu")
+        net.then("Pad", np.array([0, 0, 2, 1, 0, 1, 3, 0]), mode=mode)
+        net.then("Conv", numbers(2, 4, 3, 3))
+        net.convert(f"pad_{mode}")
+    net = Net(3, 4, 5)
+    net.then("Pad", np.array([0, 1, 1, 0, 0, 0, 1, 2]), np.float32(-1.5))
+    net.then("Conv", numbers(2, 4, 3, 3))
+    net.convert("pad_with_a_number")
+    net = Net(3, 6, 5)
+    net.then("Relu")
+    net.then("Pad", np.array([0, 0, -1, -2, 0, 1, 0, 1]))
+    net.then("Conv", numbers(2, 4, 2, 2))
+    net.convert("pad_that_cuts_off")
+
+
 def refusals():
     net = Net(2, 4, 4)
     net.then("Conv", numbers(3, 2, 3, 3), name="first")
@@ -432,10 +472,14 @@ def refusals():
     net.refuse("transposed_batch", ["turned"])
     net = Net(3, 4)
     net.then("Pad", np.array([0, 0, 1, 0, 0, 1]), mode="reflect", name="reflect")
-    net.add("Pad", "x", np.array([0, 0, 1, 0, 0, 1]), np.float32(1), name="ones")
-    net.add("Pad", "x", np.array([1, 0, 0, 0, 0, 0]), name="batch")
-    net.add("Pad", "x", np.array([0, 0, -1, 0, 0, 0]), name="cut")
-    net.refuse("pads_of_other_kinds", ["reflect", "ones", "batch", "cut"])
+    net.add("Pad", net.last, np.array([1, 0, 0, 0, 0, 0]), name="batch")
+    net.add("Pad", "x", np.array([0, 0, 0, 0, -3, 0]), name="nothing")
+    net.add("Pad", "x", np.array([0, 0, 1, 0, 0, 0]), np.float32(-np.inf), name="infinite")
+    net.refuse("pads_of_the_batch_and_without_numbers", ["batch", "nothing", "infinite"])
+    net = Net(4, 5)
+    net.then("Slice", np.array([0]), np.array([1]), np.array([0]), name="sample")
+    net.add("Slice", "x", np.array([3]), np.array([1]), np.array([1]), name="empty")
+    net.refuse("slices_of_the_batch_and_of_nothing", ["sample", "empty"])
     net = Net(3, 4, 5)
     net.then("Conv", numbers(3, 4, 3, 3), name="channels")
     net.refuse("wrong_channels", ["channels"])
@@ -473,7 +517,7 @@ def refusals():
     net.refuse("nameless_node", ["LSTM_0"])
 
 
-for make in [convolutions, linear, normalisations, pools, branches, constants, activations, staircases, shapes]:
+for make in [convolutions, linear, normalisations, pools, branches, constants, activations, staircases, shapes, moves]:
     make()
 decisions()
 refusals()

@@ -1,10 +1,12 @@
 //! Operators that move elements: views, transpositions, concatenations, zeros around.
 
 use super::{Call, Objection, Translated, Value};
-use crate::ann::{Op, Shape};
+use crate::ann::{Affine, Op, Resample, Shape, Taps};
 use crate::import::draft::Part;
 use crate::import::fold::{axes, axis, unsqueezed};
+use crate::import::span::{Span, border, spans};
 use crate::import::tensor::BATCH;
+use std::sync::Arc;
 
 impl Call<'_> {
     pub(super) fn concat(&mut self) -> Translated {
@@ -24,13 +26,15 @@ impl Call<'_> {
     pub(super) fn pad(&mut self) -> Translated {
         let input = self.step(0)?;
         let mode = self.attributes.text("mode").unwrap_or("constant");
-        if mode != "constant" {
-            return Err(Objection::new(format!("it pads in the mode `{mode}`"), "only zeros can be padded"));
+        if !["constant", "reflect", "edge", "wrap"].contains(&mode) {
+            let modes = "the modes constant, reflect, edge and wrap are supported";
+            return Err(Objection::new(format!("it pads in the mode `{mode}`"), modes));
         }
-        let rank = self.shape(0)?.rank() + 1;
+        let extents = self.shape(0)?.extents().to_vec();
+        let rank = extents.len() + 1;
         let (pads, value) = if self.opset < 11 {
-            let pads = self.attributes.ints("pads")?.ok_or("its pads are missing")?.to_vec();
-            (pads, self.attributes.float("value")?.map(f64::from))
+            let pads = self.attributes.ints("pads")?.or(self.attributes.ints("paddings")?);
+            (pads.ok_or("its pads are missing")?.to_vec(), self.attributes.float("value")?.map(f64::from))
         } else {
             let value = match self.constant(2)? {
                 Some(tensor) => Some(tensor.scalar().ok_or("its value must be a single number")?),
@@ -38,9 +42,13 @@ impl Call<'_> {
             };
             (self.needed(1)?.as_integers()?.to_vec(), value)
         };
-        if value.is_some_and(|v| v != 0.0) {
-            let reason = format!("it pads with {}", value.unwrap_or_default());
-            return Err(Objection::new(reason, "only zeros can be padded"));
+        let value = value.filter(|_| mode == "constant").unwrap_or(0.0) as f32;
+        if !value.is_finite() {
+            let reason = format!("it pads with {value}");
+            return Err(Objection::new(
+                reason,
+                "let a max pooling pad by itself; other padding must be finite",
+            ));
         }
         let along: Vec<usize> = match self.constant(3)? {
             Some(tensor) => tensor.as_integers()?.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
@@ -49,23 +57,71 @@ impl Call<'_> {
         if pads.len() != 2 * along.len() {
             return Err(format!("{} pads for {} axes", pads.len(), along.len()).into());
         }
-        let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+        let mut amounts = vec![(0, 0); rank];
         for (i, &axis) in along.iter().enumerate() {
-            let amount = |pad: i64| {
-                usize::try_from(pad).map_err(|_| {
-                    Objection::new(
-                        format!("it cuts off ({pad} along axis {axis})"),
-                        "negative pads are not supported",
-                    )
-                })
-            };
-            (before[axis], after[axis]) = (amount(pads[i])?, amount(pads[along.len() + i])?);
+            amounts[axis] = (pads[i], pads[along.len() + i]);
         }
-        if before[0] != 0 || after[0] != 0 {
+        if amounts[0] != (0, 0) {
             return Err("it pads the batch".into());
         }
-        let op = Op::Pad { before: before.split_off(1), after: after.split_off(1) };
-        Ok(Value::Step(self.push("", Part::Op(op), &[input])?))
+        let amounts = &amounts[1..];
+        let sizes = |pick: fn(&(i64, i64)) -> i64| -> Option<Vec<usize>> {
+            amounts.iter().map(|pair| usize::try_from(pick(pair)).ok()).collect()
+        };
+        if let (Some(before), Some(after)) = (sizes(|pair| pair.0), sizes(|pair| pair.1))
+            && mode == "constant"
+            && value == 0.0
+        {
+            return Ok(Value::Step(self.push("", Part::Op(Op::Pad { before, after }), &[input])?));
+        }
+        let mut axes = Vec::with_capacity(extents.len());
+        let mut inside = vec![true];
+        for (&extent, &(before, after)) in extents.iter().zip(amounts) {
+            let places = border(mode, extent, before, after)?;
+            inside = inside.iter().flat_map(|&own| places.iter().map(move |p| own && p.is_some())).collect();
+            let changes = (before, after) != (0, 0);
+            axes.push(if changes { Some(Arc::new(Taps::picked(extent, places)?)) } else { None });
+        }
+        let name = if value == 0.0 { "" } else { "pad" };
+        let padded = self.push(name, Part::Op(Op::Resample(Resample { axes })), &[input])?;
+        if value == 0.0 {
+            return Ok(Value::Step(padded));
+        }
+        let shift = inside.into_iter().map(|inside| if inside { 0.0 } else { value }).collect();
+        let border = Op::Affine(Affine { scale: [1.0].into(), shift });
+        Ok(Value::Step(self.push("", Part::Op(border), &[padded])?))
+    }
+
+    pub(super) fn slice(&mut self) -> Translated {
+        // No batch is that large; what takes all of it takes any.
+        const BATCH_EXTENT: usize = 1 << 40;
+        let mut extents = vec![BATCH_EXTENT];
+        extents.extend(self.shape(0)?.extents());
+        for place in 1..self.inputs.len() {
+            self.constant(place)?;
+        }
+        let spans = spans(&extents, &self.constants(), self.attributes, self.opset)?;
+        if spans[0] != Span::all(BATCH_EXTENT) {
+            return Err(Objection::new("it takes some of the samples of a batch", "slice other axes only"));
+        }
+        let mut axes = vec![];
+        for (span, &extent) in spans.iter().zip(&extents).skip(1) {
+            if span.count == 0 {
+                return Err(format!("it takes nothing of an axis of {extent}").into());
+            }
+            let changes = *span != Span::all(extent);
+            let taps = changes.then(|| Taps::picked(extent, span.places().map(Some))).transpose()?;
+            axes.push(taps.map(Arc::new));
+        }
+        self.resample(axes)
+    }
+
+    /// A map along the axes of the first input; nothing, if no axis changes.
+    pub(super) fn resample(&mut self, axes: Vec<Option<Arc<Taps>>>) -> Translated {
+        if axes.iter().all(Option::is_none) {
+            return self.pass();
+        }
+        self.one(Part::Op(Op::Resample(Resample { axes })))
     }
 
     pub(super) fn view(&mut self, extents: Vec<usize>) -> Translated {

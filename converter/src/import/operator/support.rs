@@ -33,6 +33,7 @@ const KNOWN: &[&str] = &[
     "Relu",
     "Reshape",
     "Shape",
+    "Slice",
     "Softmax",
     "Squeeze",
     "Sub",
@@ -66,10 +67,8 @@ pub(in crate::import) fn unknown(op: &str) -> Option<Objection> {
         | "MeanVarianceNormalization" => {
             "its statistics are those of each input; train with batch normalisation"
         }
-        "ConvTranspose" | "Resize" | "Upsample" | "DepthToSpace" | "SpaceToDepth" | "Slice" | "Split"
-        | "Gather" | "Tile" | "Expand" => {
-            "it is linear, but not among the operators that are lowered to spikes yet"
-        }
+        "ConvTranspose" | "Resize" | "Upsample" | "DepthToSpace" | "SpaceToDepth" | "Split" | "Gather"
+        | "Tile" | "Expand" => "it is linear, but not among the operators that are lowered to spikes yet",
         "QuantizeLinear"
         | "DequantizeLinear"
         | "QLinearConv"

@@ -1,65 +1,15 @@
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
+//! What a study found, as a table and for programs.
 
-use anyhow::Result;
-use clap::Args;
+use std::path::Path;
+
 use serde::Serialize;
-use snn_engine::{Delivery, Encoding, Input, Network, instruction_sets};
-use snn_rivals::{LayerStudy, Study, Times, Unsupported, study};
+use snn_engine::{Delivery, Network, instruction_sets};
+use snn_rivals::{LayerStudy, Study, Times, Unsupported};
 
-use crate::commands::{Usage, generate};
-use crate::samples::{DEFAULT_STEPS, EncodingName, InputArgs, NetArgs};
-use crate::{output, table};
-
-/// Time a network on this machine beside its rivals: dense products over all steps, and the plain scatter loop.
-///
-/// All run the same samples on one thread, in turns; the best run of each sample counts, in processor time. Before, their spikes are
-/// compared: those of the scatter loop must be equal, those of the dense products, which round differently, within 1 %.
-/// A ratio says how many times faster the network runs here than with the rival.
-#[derive(Args)]
-#[command(group = clap::ArgGroup::new("spikes").required(true).args(["input", "rate"]), after_help = "Examples:
-  snn-event bench --net net.bin --T 256 --input x.npy
-  snn-event bench --net net.bin --T 256 --rate 0.05 --json - | jq .ratio_dense")]
-pub struct Bench {
-    #[command(flatten)]
-    net: NetArgs,
-
-    /// The samples: .npy of shape (N, …), each as large as the network's input
-    #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
-    input: Option<PathBuf>,
-
-    /// Random input spikes instead: their probability per neuron and step
-    #[arg(long, value_parser = generate::rate, allow_negative_numbers = true)]
-    rate: Option<f64>,
-
-    /// How the samples of --input drive the network
-    #[arg(long, value_enum, default_value = "constant", conflicts_with = "rate")]
-    encoding: EncodingName,
-
-    /// Number of steps [default: 256, or the steps of the raster]
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
-    steps: Option<u32>,
-
-    /// How many samples are run: the first ones of --input, or so many of --rate
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
-    samples: u16,
-
-    /// Seed of random spikes
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
-
-    /// About how long to measure, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
-    time: u32,
-
-    /// Write a report as JSON; `-` writes it to standard output, and nothing else
-    #[arg(long, value_name = "REPORT.JSON")]
-    json: Option<PathBuf>,
-}
+use super::print;
 
 #[derive(Serialize)]
-struct Report {
+pub struct Report {
     net: String,
     machine: Machine,
     input: String,
@@ -70,7 +20,7 @@ struct Report {
     synaptic_operations: f64,
     /// Spikes emitted, per sample, those of the input included.
     spikes: f64,
-    /// Processor time of one thread: the best runs, the spikes given. `run` tells the time by the clock on the wall.
+    /// Processor time of one thread: the best runs, the spikes given.
     processor_seconds_per_sample: f64,
     median_processor_seconds_per_sample: f64,
     /// The best runs of encoder, simulation and read-out together.
@@ -102,7 +52,7 @@ struct PopulationReport {
     /// Weights delivered to it in the first sample.
     synaptic_operations: u64,
     kernel: &'static str,
-    /// By itself, in the first sample, on one thread.
+    /// By itself, in the first sample.
     processor_seconds: f64,
     share: f64,
 }
@@ -116,60 +66,16 @@ struct RivalReport {
     left_out: Option<String>,
 }
 
-impl Bench {
-    pub fn run(self) -> Result<ExitCode> {
-        let inputs = [("--net", Some(self.net.net.as_path())), ("--input", self.input.as_deref())];
-        output::check(&inputs, &[("--json", self.json.as_deref())])?;
-        let network = self.net.read()?;
-        let (input, steps) = self.input(&network)?;
-        let samples = usize::from(self.samples).min(input.samples());
-        let time = Duration::from_secs(u64::from(self.time));
-        let study = study(&network, &input, samples, steps, time)?;
-        let report = self.report(&network, &study);
-        if let Some(path) = &self.json {
-            output::write_json(path, &report)?;
-        }
-        if !output::wants_only_json(self.json.as_deref()) {
-            output::print(&report.text())?;
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn input(&self, network: &Network) -> Result<(Input, u32)> {
-        if let Some(path) = &self.input {
-            let args = InputArgs {
-                input: path.clone(),
-                steps: self.steps,
-                encoding: self.encoding,
-                seed: self.seed,
-                batch_range: None,
-            };
-            let samples = args.read(network)?;
-            return Ok((samples.input, samples.steps));
-        }
-        let Some(rate) = self.rate else {
-            return Err(Usage("--input or --rate: one of them is needed".to_owned()).into());
-        };
-        let width: usize = network.sources().map(|source| network.population(source).size()).sum();
-        let x = vec![rate as f32; width * usize::from(self.samples)];
-        let input = Input::values(network, x, Encoding::Poisson { seed: self.seed })?;
-        Ok((input, self.steps.unwrap_or(DEFAULT_STEPS)))
-    }
-
-    fn report(&self, network: &Network, study: &Study) -> Report {
+impl Report {
+    pub fn new(net: &Path, input: String, network: &Network, study: &Study) -> Self {
         let total = study.statistics.total();
         let per_sample = |number: u64| number as f64 / study.samples as f64;
         let operations = per_sample(total.synaptic_operations);
         let seconds = study.layers.best();
         let ratio = |rival: &Result<Times, Unsupported>| rival.as_ref().ok().map(|one| one.best() / seconds);
         let of_layers: f64 = study.each.iter().map(|layer| layer.times.best()).sum();
-        let input = match (&self.input, self.rate) {
-            (Some(path), _) => format!("{} ({} encoding)", path.display(), self.encoding.name()),
-            (None, Some(rate)) => format!("random spikes, {}, seed {}", output::percent(rate), self.seed),
-            (None, None) => String::new(),
-        };
-        Report {
-            net: self.net.net.display().to_string(),
+        Self {
+            net: net.display().to_string(),
             machine: Machine::this(),
             input,
             samples: study.samples,
@@ -247,9 +153,9 @@ impl RivalReport {
     }
 
     fn row(&self, name: &str, ratio: Option<f64>) -> Vec<String> {
-        let time = |seconds: Option<f64>| seconds.map_or("–".to_owned(), output::duration);
+        let time = |seconds: Option<f64>| seconds.map_or("–".to_owned(), print::duration);
         let ratio = match (&self.left_out, ratio) {
-            (Some(_), _) => "not run".to_owned(),
+            (Some(why), _) => format!("not run: {why}"),
             (None, ratio) => ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
         };
         vec![
@@ -267,26 +173,26 @@ fn giga(operations: f64) -> String {
 }
 
 impl Report {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let machine = &self.machine;
         let sets = machine.instruction_sets.join(", ");
         let mut text = format!(
-            "{}, {}, of which one is used\n({sets})\n{}, {}\n{}, T = {}, {} spikes and {} synaptic operations each\n\n",
+            "{} ({sets}), one of {} threads is used\n{}, {}\n{} samples, T = {}, {:.0} spikes and {:.0} synaptic \
+             operations each\n\n",
             machine.processor,
-            output::counted(machine.threads, "thread"),
+            machine.threads,
             self.net,
             self.input,
-            output::counted(self.samples, "sample"),
-            output::count(self.steps.into()),
-            output::decimal(self.spikes, 0),
-            output::decimal(self.synaptic_operations, 0)
+            self.samples,
+            self.steps,
+            self.spikes,
+            self.synaptic_operations
         );
-        text += "processor time of one thread, per sample:\n";
-        let head = ["", "best", "median", "times as long"];
+        let head = ["processor time a sample", "best", "median", "times as long"];
         let own = |name: &str, best: f64, median: String| {
             vec![
                 name.to_owned(),
-                output::duration(best),
+                print::duration(best),
                 median,
                 format!("{:.2}", best / self.processor_seconds_per_sample),
             ]
@@ -295,30 +201,25 @@ impl Report {
             own(
                 "simulation",
                 self.processor_seconds_per_sample,
-                output::duration(self.median_processor_seconds_per_sample),
+                print::duration(self.median_processor_seconds_per_sample),
             ),
             own("with encoder and read-out", self.whole_processor_seconds_per_sample, "–".to_owned()),
             self.scatter.row("rival: scatter loop", self.ratio_scatter),
             self.dense.row("rival: dense product over all steps", self.ratio_dense),
         ];
-        text += &format!("{}\n\n", table::table(&head, rows));
-        for (name, rival) in [("scatter loop", &self.scatter), ("dense product", &self.dense)] {
-            if let Some(why) = &rival.left_out {
-                text += &format!("note: the {name} was not run: {why}\n\n");
-            }
-        }
+        text += &format!("{}\n\n", print::table(&head, rows));
         let rows = self.populations.iter().map(|population| {
             vec![
                 population.name.clone(),
-                output::count(population.neurons as u64),
-                output::count(population.synaptic_operations),
+                print::count(population.neurons as u64),
+                print::count(population.synaptic_operations),
                 population.kernel.to_owned(),
-                output::duration(population.processor_seconds),
-                output::percent(population.share),
+                print::duration(population.processor_seconds),
+                print::percent(population.share),
             ]
         });
-        let head = ["first sample", "neurons", "synaptic\noperations", "kernel", "by itself", "share"];
-        text += &format!("{}\n\n", table::table(&head, rows));
+        let head = ["first sample", "neurons", "synaptic operations", "kernel", "by itself", "share"];
+        text += &format!("{}\n\n", print::table(&head, rows));
         text += &format!(
             "{}: {:.2} of the scatter limit of this machine, {}\n",
             giga(self.operations_per_second),
