@@ -19,7 +19,7 @@ fn tables_fit_80_columns_however_long_the_names_of_populations_and_however_large
     let name = |end: &str| format!("/backbone/stage{}/block/{end}", "4/very_long_names_of_modules".repeat(4));
     let all = |value: f32| PerNeuron::same(value).unwrap();
     let mut builder = NetworkBuilder::new();
-    let input = builder.population(&name("input"), Layout::Flat(3000), Neuron::Source);
+    let input = builder.population(name("input"), Layout::Flat(3000), Neuron::Source);
     let hidden = Neuron::IntegrateFire(IntegrateFire {
         threshold: all(1.25),
         bias: all(0.0),
@@ -27,9 +27,9 @@ fn tables_fit_80_columns_however_long_the_names_of_populations_and_however_large
             .unwrap(),
         reset: Reset::Subtract,
     });
-    let hidden = builder.population(&name("Relu"), Layout::Flat(1000), hidden);
+    let hidden = builder.population(name("Relu"), Layout::Flat(1000), hidden);
     let output = builder.population(
-        &name("Gemm"),
+        name("Gemm"),
         Layout::Flat(10),
         Neuron::Accumulator(Accumulator { bias: all(0.0) }),
     );
