@@ -27,10 +27,10 @@ pub fn perceptron() -> Arc<Network> {
     for layer in 0..3 {
         let last = layer == 2;
         let neuron = if last {
-            Neuron::Accumulator(Accumulator { bias: same(0.0) })
+            Neuron::of(Accumulator { bias: same(0.0) })
         } else {
             let (threshold, bias) = (same(1.0), same(0.005));
-            Neuron::IntegrateFire(IntegrateFire { threshold, bias, start: same(0.0), reset: Reset::Subtract })
+            Neuron::of(IntegrateFire { threshold, bias, start: same(0.0), reset: Reset::Subtract })
         };
         let target = builder.population(format!("layer{layer}"), Layout::Flat(sizes[layer + 1]), neuron);
         let weights = rows(sizes[layer] as usize, sizes[layer + 1] as usize, 0.1, 0.25, 0.02, layer as u64);

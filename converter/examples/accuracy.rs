@@ -64,7 +64,7 @@ fn main() {
         labels.truncate(limit);
         let n = ann.input_shape().elements();
         x.truncate(labels.len() * n);
-        let samples = Samples { values: &calibration, labels: None };
+        let samples = Samples { values: &calibration, labels: None, expected: None };
         let trained = accuracy(&logits(&ann, &x).unwrap(), &labels);
         let started = Instant::now();
         let mut line = format!("{name:22} {trained:6.2} ");

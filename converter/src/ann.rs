@@ -1,10 +1,12 @@
 //! The trained net as it is converted: a graph of a few exhaustively listed operators.
 
+mod decision;
 mod op;
 mod resample;
 mod shape;
 mod window;
 
+pub use decision::Decision;
 pub use op::{Affine, AveragePool, Conv, Linear, MaxPool, Op, coefficient};
 pub use resample::{Progression, Resample, Taps};
 pub use shape::{MAX_ELEMENTS, Shape};
@@ -72,6 +74,7 @@ pub struct Ann {
     nodes: Vec<Node>,
     names: HashSet<String>,
     output: NodeId,
+    decisions: Vec<Decision>,
 }
 
 impl Ann {
@@ -80,7 +83,7 @@ impl Ann {
     /// # Errors
     /// If the name is empty.
     pub fn new(input: impl Into<String>, shape: Shape) -> Result<Self, AnnError> {
-        let mut ann = Ann { nodes: Vec::new(), names: HashSet::new(), output: NodeId(0) };
+        let mut ann = Ann { nodes: Vec::new(), names: HashSet::new(), output: NodeId(0), decisions: vec![] };
         ann.push(input, Op::Input(shape), &[])?;
         Ok(ann)
     }
@@ -135,6 +138,16 @@ impl Ann {
     pub fn set_output(&mut self, id: NodeId) {
         assert!(id.0 < self.nodes.len(), "node {} of {} as output", id.0, self.nodes.len());
         self.output = id;
+    }
+
+    /// Notes what the file does with the output, in this order, that is left out of the net.
+    pub fn set_decisions(&mut self, decisions: Vec<Decision>) {
+        self.decisions = decisions;
+    }
+
+    /// What the file does with the output, in this order, and the net does not.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
     }
 
     /// The input, node 0.

@@ -4,6 +4,7 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched, Zeros};
 use crate::compare::compare;
+use crate::expect::{ExpectError, expect_while};
 use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
@@ -81,6 +82,9 @@ pub struct Samples<'a> {
     pub values: &'a [f32],
     /// The class of each sample, if it is known.
     pub labels: Option<&'a [i64]>,
+    /// What the trained net itself gave for each sample, `[n][outputs]`, if the net that was read is to be compared with it
+    /// ([`expect`](crate::expect())).
+    pub expected: Option<&'a [f64]>,
 }
 
 /// What a conversion yields.
@@ -118,6 +122,9 @@ pub enum ConvertError {
     /// It is not wanted any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// The net that was read is not the one that was trained, or the outputs expected of it do not fit.
+    #[error("{0}")]
+    Expect(ExpectError),
     /// The numbers do not make a network.
     #[error("{0}")]
     Network(#[from] NetworkError),
@@ -128,6 +135,15 @@ impl From<ForwardError> for ConvertError {
         match error {
             ForwardError::Stopped(stopped) => Self::Stopped(stopped),
             other => Self::Forward(other),
+        }
+    }
+}
+
+impl From<ExpectError> for ConvertError {
+    fn from(error: ExpectError) -> Self {
+        match error {
+            ExpectError::Forward(ForwardError::Stopped(stopped)) => Self::Stopped(stopped),
+            other => Self::Expect(other),
         }
     }
 }
@@ -192,6 +208,9 @@ pub fn convert_while(
     }
     let mut notes = Vec::new();
     let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
+    let expected = samples.and_then(|samples| samples.expected).zip(prepared.as_deref());
+    let agreement =
+        expected.map(|(outputs, prepared)| expect_while(wanted, ann, prepared, outputs)).transpose()?;
     let measured = choose_scales(wanted, ann, prepared.as_deref(), options, &activations, &mut notes)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
@@ -220,6 +239,7 @@ pub fn convert_while(
     let mut report = Report {
         steps: options.steps,
         fitted: options.fit,
+        agreement,
         layers: layers(&lowered, &network, &units),
         ..Report::default()
     };

@@ -7,6 +7,7 @@ pub mod ann;
 pub mod calibrate;
 mod compare;
 pub mod convert;
+pub mod expect;
 mod fit;
 pub mod forward;
 pub mod import;
@@ -20,6 +21,7 @@ pub mod simplify;
 pub mod wanted;
 
 pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert, convert_while};
+pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
 pub use report::{Accuracy, LayerReport, Loss, Report};
 pub use wanted::{Stopped, Wanted};

@@ -100,8 +100,8 @@ impl Lowered {
             let neuron = match &part.kind {
                 Kind::Source => Neuron::Source,
                 Kind::Maximum => Neuron::MaxPool(MaxPool),
-                Kind::Integrates { bias } => Neuron::Accumulator(Accumulator { bias: numbers(bias)? }),
-                Kind::Fires { bias, start } => Neuron::IntegrateFire(IntegrateFire {
+                Kind::Integrates { bias } => Neuron::of(Accumulator { bias: numbers(bias)? }),
+                Kind::Fires { bias, start } => Neuron::of(IntegrateFire {
                     threshold: PerNeuron::same(1.0)?,
                     bias: numbers(bias)?,
                     start: numbers(start)?,

@@ -335,7 +335,7 @@ fn spiking(
             reset,
         };
         let layout = flat(layer.outputs)?;
-        let population = builder.population(format!("layer{place}"), layout, Neuron::IntegrateFire(neuron));
+        let population = builder.population(format!("layer{place}"), layout, Neuron::of(neuron));
         let unscaled = Runs::same(layer.outputs, 1.0);
         let receiver = Receiver { layout, scale: &unscaled };
         let connectivity = scatter(flat(layer.inputs)?, &receiver, |output, each| {

@@ -1,6 +1,7 @@
 //! What a conversion did, in numbers.
 
 pub use crate::compare::{Accuracy, Loss};
+use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
@@ -16,6 +17,8 @@ pub struct Report {
     pub compared: Option<usize>,
     /// How often either net is right on them, if their classes are known.
     pub accuracy: Option<Accuracy>,
+    /// How well the net that was read agrees with the outputs expected of it, if there were any.
+    pub agreement: Option<Agreement>,
     /// One entry per population, in order of declaration.
     pub layers: Vec<LayerReport>,
 }

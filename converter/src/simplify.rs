@@ -59,7 +59,9 @@ impl Pass {
             Pass::AffineBehind => affine::fold_backwards(&mut graph),
             Pass::AffineBefore => affine::fold_forwards(&mut graph),
         }
-        graph.finish()
+        let mut simplified = graph.finish()?;
+        simplified.set_decisions(ann.decisions().to_vec());
+        Ok(simplified)
     }
 }
 

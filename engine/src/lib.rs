@@ -16,7 +16,7 @@
 //! let layer = builder.population(
 //!     "layer",
 //!     Layout::Flat(1),
-//!     Neuron::IntegrateFire(IntegrateFire {
+//!     Neuron::of(IntegrateFire {
 //!         threshold: PerNeuron::same(1.0)?,
 //!         bias: PerNeuron::same(0.0)?,
 //!         start: PerNeuron::same(0.0)?,
@@ -43,33 +43,45 @@
 //! 1. **Time** is a whole number of steps `t = 0 …`. A projection has a delay `d ≥ 0` in whole steps: a spike
 //!    emitted at `t` arrives at `t + d`. Projections with `d = 0` form no cycle; populations are updated in a
 //!    topological order of them, so a spike crosses a zero-delay projection within its own step.
-//! 2. **Current.** In a step the input current of a neuron starts at +0.0 in its own accumulator. The weights
-//!    of the arriving spikes are added one by one: projections in declaration order, sources in ascending id.
-//!    Nothing is reassociated, fused or reordered. Then one add: `u ← u + current`. A neuron at which nothing
-//!    arrived is not written.
-//! 3. **Bias is a ramp, not an event.** The membrane potential is `v = u + b·k`, with `k` the number of steps
-//!    since the last re-base, this one included; one multiply, one add. At the start of every step that is a
-//!    multiple of [`REBASE`] (but 0), `u ← u + b·REBASE`, and `k` restarts at 1. So a neuron that nothing reaches
-//!    costs nothing, and the first step at which its bias alone carries it over the threshold is known exactly.
-//! 4. **Spike.** A neuron fires iff `v ≥ θ`, at most once in a step. Reset by subtraction: `u ← u − θ`; to zero:
-//!    `u ← 0 − b·k`. A residual `v ≥ θ` after a reset stays and fires in the next step without any input; so does
-//!    an initial potential `≥ θ`. The spikes of a step are listed in ascending id. An accumulator only
-//!    integrates: it never fires and never resets. A max-pool unit fires iff the largest spike count among its
-//!    inputs grew ([`MaxPool`]).
-//! 5. **State** is all that the next step depends on and nothing else ([`State`]). Two simulators of one network
-//!    given one stimulus have equal states, by bits, after every step; and a state saved from one can be
-//!    restored into any other, which then goes on with equal bits.
+//! 2. **Current.** A spike has a *value* `s`, a whole number that is not 0 and at most `m` in magnitude, a property of
+//!    the emitting population ([`Emission`]); where nothing else is said it is 1. The *contribution* of a spike over a
+//!    weight `w` is the product `w·s`, rounded once (for |s| = 1 it is exact). In a step the current of a neuron
+//!    starts at +0.0 in its own accumulator, or with what it is given from outside. The contributions of the arriving
+//!    spikes are added one by one: projections in declaration order, sources in ascending id. Nothing is
+//!    reassociated, fused or reordered. Then one add: `u ← u + current`. A neuron at which nothing arrived is not
+//!    written, unless its model moves in every step.
+//! 3. **Bias is a ramp, not an event**, for models on a ramp ([`Autonomy::Ramp`]). The membrane potential is
+//!    `v = u + b·k`, with `k` the number of steps since the last re-base, this one included; one multiply, one add. At
+//!    the start of every step that is a multiple of [`REBASE`] (but 0), `u ← u + b·REBASE`, and `k` restarts at 1. So a
+//!    neuron that nothing reaches costs nothing, and the first step at which it acts by itself is known exactly. Models
+//!    that move in every step ([`Autonomy::EveryStep`]) have neither: their step adds the bias. Where the bias arrives
+//!    once ([`Drive::once`], [`BiasArrives::Once`]) there is no ramp either: in step 0 the neuron is given bias plus
+//!    constant current as a current, if that sum is not 0.
+//! 4. **Spike.** What a neuron emits is what [`Model::step`] of its model says, at most one spike in a step.
+//!    [`IntegrateFire`]: it fires iff `v ≥ θ`, with the value 1; reset by subtraction: `u ← u − θ`; to zero:
+//!    `u ← 0 − b·k`. A residual `v ≥ θ` after a reset stays and fires in the next step without any input; so does an
+//!    initial potential `≥ θ`. [`Bipolar`]: `q = ⌊v/θ⌋` (one division, one floor), `s = q` brought into −m … m and then so
+//!    that the sum A of its values stays within its bounds; if `s ≠ 0`: `u ← u − s·θ` (the product rounded once, then
+//!    one subtraction), `A ← A + s`. An [`Accumulator`] only integrates: it never fires and never resets. A max-pool
+//!    unit emits by how much the largest count among its inputs changed ([`MaxPool`]). The spikes of a step are listed
+//!    in ascending id.
+//! 5. **State** is all that the next step depends on and nothing else ([`State`]): the step, the variables of every
+//!    neuron as its model describes them, the counts of max pooling, and the spikes under way with their values. Two
+//!    simulators of one network given one stimulus have equal states, by bits, after every step; and a state saved
+//!    from one can be restored into any other, which then goes on with equal bits.
 //! 6. **Independence.** Results do not depend on the number of threads, the batch a sample was in, the kernel
 //!    chosen, the width of the registers, or the platform.
 //! 7. **Input.** Encoders are pure functions of (seed, sample, neuron, step). Constant-current input is an
 //!    addition to the biases behind the source, per sample; the product with the weights is made once, in the
 //!    order of sentence 2 ([`Drive::constant`]).
-//! 8. Weights, biases, thresholds and initial potentials are finite and at most [`LARGEST`] in magnitude, so that
-//!    no potential can overflow; thresholds are above 0. A zero weight is no synapse; −0.0 becomes +0.0.
+//! 8. Weights, biases, thresholds and initial potentials are finite and at most [`LARGEST`] in magnitude, values of
+//!    spikes at most [`LARGEST_VALUE`], so that no potential can overflow; thresholds are above 0. A zero weight is no
+//!    synapse; −0.0 becomes +0.0.
 //!
 //! Two sentences say more than the founding text of the contract did: the re-base stands at the *start* of a
 //! step (so a run of [`REBASE`] steps has none), and sentence 8 has a bound, without which two simulators could
-//! part at a NaN.
+//! part at a NaN. Values are whole because counts, rates and bounds must be exact; their product with a weight is rounded
+//! before it is added because that is what every machine does alike.
 
 #![deny(unsafe_code)]
 
@@ -85,6 +97,8 @@ mod kernel;
 #[allow(unsafe_code, reason = "functions compiled for an instruction set are called after it was detected")]
 #[cfg(feature = "internals")]
 pub mod kernel;
+#[allow(unsafe_code, reason = "values of a register type are proof of its instructions")]
+mod lanes;
 mod network;
 mod neuron;
 mod per_neuron;
@@ -92,19 +106,26 @@ pub mod random;
 mod record;
 mod run;
 mod simulator;
+mod spikes;
 mod state;
 
 pub use buffer::Buffer;
 pub use error::NetworkError;
 pub use input::{Drive, Encoding, Input, Sample, Stimulus};
 pub use kernel::instruction_sets;
+pub use lanes::{Counts, Lanes};
 pub use network::connectivity::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, OneToOne, Rows, SparseRows, Targets,
 };
-pub use network::{LONGEST_DELAY, Layout, Network, NetworkBuilder, Population, PopulationId, Projection};
-#[cfg(feature = "internals")]
-pub use neuron::first_crossing;
-pub use neuron::{Accumulator, IntegrateFire, MaxPool, Neuron, REBASE, Reset};
+pub use network::{
+    AnyModel, BuiltIn, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population, PopulationId,
+    Projection,
+};
+pub use neuron::models::*;
+pub use neuron::{
+    Allowed, Autonomy, BIAS, BiasArrives, Choice, Columns, Description, Emission, Emitted, Initial, MaxPool,
+    Model, Parameter, REBASE, Reset, START, Sign, THRESHOLD, Variable,
+};
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use record::{PopulationStatistics, Raster, Spikes, Statistics};
 pub use run::{
@@ -114,4 +135,5 @@ pub use run::{
 #[cfg(feature = "internals")]
 pub use simulator::WakeQueue;
 pub use simulator::{Delivery, DenseSimulator, EventSimulator, Observer, Simulator, WindowSimulator};
+pub use spikes::{LARGEST_VALUE, SpikeList, SpikeSlice};
 pub use state::{Difference, PopulationState, State};

@@ -5,7 +5,8 @@ use crate::error::NetworkError;
 ///
 /// An f32 sum of numbers of at most this size stops growing before it reaches 2⁶⁴ · 2²⁵, because the
 /// numbers are then below half of the sum's last place. So the current of a step stays below 2⁸⁹, a
-/// potential below 2¹¹⁵, and no potential can ever overflow to infinity or become NaN.
+/// potential below 2¹¹⁵, and with spikes of values up to [`LARGEST_VALUE`](crate::LARGEST_VALUE) below 2¹²⁷: no potential
+/// can ever overflow to infinity or become NaN.
 pub const LARGEST: f32 = 18_446_744_073_709_551_616.0;
 
 /// Refuses what may not stand in a network, and turns −0.0 into +0.0.

@@ -19,7 +19,7 @@ fn named<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = String> + '
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.flat_map(move |line| line.split(prefix).skip(1)).map(|rest| {
-        rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '{').collect::<String>()
+        rest.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '{' | ':')).collect::<String>()
     })
 }
 
@@ -27,16 +27,19 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The modules of `lib.rs`, the lowest first.
-const LAYERS: [&str; 14] = [
+/// The modules of the crate, the lowest first. What is not listed with its folder belongs to the folder's layer.
+const LAYERS: [&str; 17] = [
     "bits",
     "buffer",
     "error",
     "per_neuron",
+    "spikes",
+    "lanes",
+    "network::connectivity",
     "neuron",
+    "kernel",
     "network",
     "record",
-    "kernel",
     "encode",
     "input",
     "state",
@@ -45,38 +48,36 @@ const LAYERS: [&str; 14] = [
     "random",
 ];
 
+/// The layer of a path of modules.
+fn layer(path: &str) -> Option<usize> {
+    let of = |path: &str| LAYERS.iter().position(|layer| *layer == path);
+    let two: Vec<&str> = path.splitn(3, "::").take(2).collect();
+    of(&two.join("::")).or_else(|| of(two[0]))
+}
+
 #[test]
 fn a_file_imports_only_from_its_own_layer_and_lower_ones() {
-    let height = |name: &str| LAYERS.iter().position(|layer| *layer == name);
     let mut files = vec![];
     sources(&root(), &mut files);
     assert!(files.len() > 50, "{} files", files.len());
-    let own = |file: &PathBuf| {
-        let path = file.strip_prefix(root()).unwrap();
-        path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
-    };
-    let there: BTreeSet<String> = files.iter().map(own).filter(|own| own != "lib").collect();
-    assert_eq!(there, LAYERS.map(str::to_owned).into(), "every module has its layer");
-    let mut wrong = vec![];
+    let (mut wrong, mut seen) = (vec![], BTreeSet::new());
     for file in files {
-        let path = file.strip_prefix(root()).unwrap().to_owned();
-        let own = own(&file);
+        let path = file.strip_prefix(root()).unwrap().with_extension("");
+        let modules: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
         // The crate's front page gathers what is public.
-        let Some(own_height) = height(&own) else { continue };
-        if path.ends_with("tests.rs") {
+        if modules == ["lib"] || modules.ends_with(&["tests"]) {
             continue;
         }
-        let text = std::fs::read_to_string(&file).unwrap();
-        for name in named(&text, "crate::") {
-            // Weights are what neurons are connected by: a pool counts what arrives through them.
-            let connectivity = text.contains("use crate::network::connectivity::") && name == "network";
-            match height(&name) {
-                Some(other) if other <= own_height => {}
-                Some(_) if own == "neuron" && connectivity => {}
-                _ => wrong.push(format!("{}: crate::{name}", path.display())),
+        let modules = modules.join("::");
+        let Some(own) = layer(&modules) else { panic!("{modules} has no layer") };
+        seen.insert(own);
+        for name in named(&std::fs::read_to_string(&file).unwrap(), "crate::") {
+            if layer(&name).is_none_or(|other| other > own) {
+                wrong.push(format!("{modules}: crate::{name}"));
             }
         }
     }
+    assert_eq!(seen.len(), LAYERS.len(), "layers without files");
     assert!(wrong.is_empty(), "imports that run upward, or past the layers: {wrong:#?}");
 }
 

@@ -1,10 +1,10 @@
 //! The generic part of `net.bin`: a JSON head and named sections of numbers, each with a checksum.
 //!
-//! Layout, version 1, everything little-endian (docs/net-format.md has it byte by byte):
+//! Layout, versions 1 and 2, everything little-endian (docs/net-format.md has it byte by byte):
 //!
 //! ```text
 //!  0  magic           89 53 4E 4E 0D 0A 1A 0A
-//!  8  u32 version     1
+//!  8  u32 version     1 or 2
 //! 12  u32 CRC-32 of the head
 //! 16  u64 length of the head in bytes
 //! 24  u64 length of the file in bytes
@@ -38,8 +38,10 @@ pub use write::ContainerWriter;
 
 /// The first eight bytes: not text, "SNN", and line ends that a transfer as text would spoil.
 pub const MAGIC: [u8; 8] = *b"\x89SNN\r\n\x1a\n";
-/// The version of the layout that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+/// The first version of the layout, which is written where it suffices.
+pub const FIRST_VERSION: u32 = 1;
+/// The latest version that is read.
+pub const VERSION: u32 = 2;
 /// Sections begin at multiples of this many bytes.
 pub const ALIGNMENT: usize = 64;
 /// Bytes before the head.
@@ -65,6 +67,7 @@ pub struct Container {
     places: HashMap<String, usize>,
     /// Where the payload begins in the file.
     payload: usize,
+    version: u32,
     origin: Origin,
 }
 
@@ -90,6 +93,11 @@ impl Container {
         Self::check(FileBytes::open(path.as_ref(), source, &origin)?, kind, origin)
     }
 
+    /// The version of the layout that the file states.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
     /// The container in a copy of these bytes; `origin` is what errors name.
     ///
     /// # Errors
@@ -100,7 +108,7 @@ impl Container {
 
     fn check(file: FileBytes, kind: &str, origin: Origin) -> Result<Self, FormatError> {
         let bytes = file.as_ref();
-        let (head_bytes, payload) = head(bytes, &origin)?;
+        let (version, head_bytes, payload) = head(bytes, &origin)?;
         let at_head = origin.part("head");
         let head: Head = serde_json::from_slice(head_bytes)
             .map_err(|reason| at_head.error(format!("its JSON is not as it should be: {reason}")))?;
@@ -122,7 +130,7 @@ impl Container {
                 format!("{} bytes follow the last section; the file must end there", bytes.len() - end),
             ));
         }
-        Ok(Self { bytes: Arc::new(file), head, places, payload, origin })
+        Ok(Self { bytes: Arc::new(file), head, places, payload, version, origin })
     }
 
     /// Where the container is from.
@@ -183,8 +191,8 @@ impl Container {
     }
 }
 
-/// Checks everything before the payload; returns the head's bytes and where the payload begins.
-fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), FormatError> {
+/// Checks everything before the payload; returns the version, the head's bytes and where the payload begins.
+fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(u32, &'a [u8], usize), FormatError> {
     if !bytes.starts_with(&MAGIC) {
         return Err(
             origin.error_at(0, "this is no net.bin: it does not begin with the mark 89 53 4E 4E 0D 0A 1A 0A")
@@ -197,10 +205,10 @@ fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), Forma
         |at: usize| u32::from_le_bytes([prelude[at], prelude[at + 1], prelude[at + 2], prelude[at + 3]]);
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
     let version = u32_at(8);
-    if version != VERSION {
+    if !(FIRST_VERSION..=VERSION).contains(&version) {
         return Err(origin.error_at(
             8,
-            format!("format version {version} is not known, only {VERSION}; convert the model again, or use a newer snn-event"),
+            format!("format version {version} is not known, only {FIRST_VERSION} to {VERSION}; convert the model again, or use a newer snn-event"),
         ));
     }
     if crc32fast::hash(&prelude[..60]) != u32_at(60) || prelude[32..60].iter().any(|&byte| byte != 0) {
@@ -235,7 +243,7 @@ fn head<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(&'a [u8], usize), Forma
     }
     let payload = head_end.next_multiple_of(ALIGNMENT);
     zeros(bytes, head_end, payload, origin)?;
-    Ok((head, payload))
+    Ok((version, head, payload))
 }
 
 /// Checks one section, whose predecessor ends at `previous`; returns where it ends.

@@ -32,6 +32,9 @@ pub const MOST_NEURONS: u64 = 1 << 24;
 /// of the file: a run keeps the spikes of every population for so long.
 pub const MOST_DELAYS: u64 = 1 << 22;
 
+/// The first version of the container in which neurons may be given by a model's name.
+const MODEL_VERSION: u32 = 2;
+
 /// The most bytes of JSON in [`Description::provenance`].
 pub const LONGEST_PROVENANCE: usize = 1 << 16;
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use snn_engine::{
-    Accumulator, Connectivity, Conv2d, Conv2dGeometry, DenseRows, EventSimulator, IntegrateFire, Layout,
-    MaxPool, Network, NetworkBuilder, Neuron, OneToOne, PerNeuron, Reset, Rows, Simulator, SparseRows,
-    Stimulus,
+    Accumulator, BiasArrives, Bipolar, Connectivity, Conv2d, Conv2dGeometry, DenseRows, EventSimulator,
+    IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, Neuron, OneToOne, PerNeuron, Reset, Rows, Sign,
+    Simulator, SparseRows, Stimulus,
 };
 use snn_formats::container::{ContainerWriter, Dtype};
 use snn_formats::{Container, Description, FormatError, NetFile, Origin, Source, read_net, write_net};
@@ -20,7 +20,7 @@ fn each(values: Vec<f32>) -> PerNeuron {
 
 fn integrate_fire(threshold: PerNeuron, reset: Reset) -> Neuron {
     let (bias, start) = (each(vec![0.125]), each(vec![0.5]));
-    Neuron::IntegrateFire(IntegrateFire { threshold, bias, start, reset })
+    Neuron::of(IntegrateFire { threshold, bias, start, reset })
 }
 
 /// The network of docs/net-format.md: two inputs, two neurons, one read-out.
@@ -30,18 +30,15 @@ fn tiny() -> Network {
     let layer = builder.population(
         "layer0",
         Layout::Flat(2),
-        Neuron::IntegrateFire(IntegrateFire {
+        Neuron::of(IntegrateFire {
             threshold: each(vec![1.0]),
             bias: each(vec![0.0, 0.25]),
             start: each(vec![0.0]),
             reset: Reset::Subtract,
         }),
     );
-    let output = builder.population(
-        "layer1",
-        Layout::Flat(1),
-        Neuron::Accumulator(Accumulator { bias: each(vec![0.5]) }),
-    );
+    let output =
+        builder.population("layer1", Layout::Flat(1), Neuron::of(Accumulator { bias: each(vec![0.5]) }));
     let sparse = SparseRows::from_dense(2, &[0.5, 0.0, 1.0, -0.25]).unwrap();
     builder.projection(input, layer, 0, Connectivity::Rows(Rows::Sparse(sparse)));
     let dense = DenseRows::new(1, vec![1.0, -1.0].into()).unwrap();
@@ -62,7 +59,7 @@ fn varied() -> Network {
     let output = builder.population(
         "output",
         Layout::Flat(3),
-        Neuron::Accumulator(Accumulator { bias: each(vec![0.1, -0.2, 0.3]) }),
+        Neuron::of(Accumulator { bias: each(vec![0.1, -0.2, 0.3]) }),
     );
     let geometry = Conv2dGeometry {
         source: [4, 4, 2],
@@ -189,13 +186,94 @@ fn the_first_version_of_the_format_still_reads() {
     assert_eq!(bytes_of(&tiny(), &description()), fs::read(&path).unwrap());
 }
 
-/// Makes tests/data/net-v1-tiny.bin: cargo test -p snn-formats --test net -- --ignored writes
+/// Settling neurons behind two inputs, and a read-out.
+fn bipolar() -> Network {
+    let mut builder = NetworkBuilder::new();
+    let input = builder.population("input", Layout::Flat(2), Neuron::Source);
+    let settling = Bipolar {
+        threshold: each(vec![0.5, 0.25]),
+        bias: each(vec![0.125]),
+        start: each(vec![0.25, 0.125]),
+        most: each(vec![4.0]),
+        low: each(vec![0.0]),
+        high: each(vec![4.0, 8.0]),
+        sign: Sign::Signed,
+        arrives: BiasArrives::Once,
+    };
+    let layer = builder.population("layer0", Layout::Flat(2), Neuron::of(settling));
+    let read_out = Neuron::of(Accumulator { bias: each(vec![0.5]) });
+    let output = builder.population("layer1", Layout::Flat(1), read_out);
+    let sparse = SparseRows::from_dense(2, &[0.5, 0.0, 1.0, -0.75]).unwrap();
+    builder.projection(input, layer, 0, Connectivity::Rows(Rows::Sparse(sparse)));
+    let dense = DenseRows::new(1, vec![1.0, -1.0].into()).unwrap();
+    builder.projection(layer, output, 0, Connectivity::Rows(Rows::Dense(dense)));
+    builder.build().unwrap()
+}
+
+#[test]
+fn the_second_version_of_the_format_still_reads_and_keeps_every_parameter_and_choice() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/net-v2-bipolar.bin");
+    let file = NetFile::open(&path, Source::Mapped).unwrap();
+    let (read, made) = (file.network, bipolar());
+    let neuron = |network: &Network| {
+        let model = network.populations()[1].neuron().model().unwrap().clone();
+        let values: Vec<Vec<f32>> =
+            model.parameters().iter().map(|values| values.values().to_vec()).collect();
+        (model.description().name, values, model.choices())
+    };
+    assert_eq!(neuron(&read), neuron(&made));
+    assert_eq!(run(read), run(made));
+    assert_eq!(bytes_of(&bipolar(), &description()), fs::read(&path).unwrap());
+    assert_eq!(bytes_of(&bipolar(), &description())[8], 2);
+    assert_eq!(bytes_of(&varied(), &description())[8], 1, "what version 1 can hold is written as such");
+}
+
+#[test]
+fn neurons_of_a_model_that_files_do_not_know_or_describe_wrongly_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.bin");
+    for (place, member, value, part) in [
+        ("", "name", json!("biploar"), "no model `biploar`"),
+        ("/parameters", "threshhold", json!("layer0.threshold"), "no parameter `threshhold`"),
+        ("/parameters", "most", json!("layer0.threshold"), "whole numbers from 1 to 4096"),
+        ("/choices", "sign", json!("maybe"), "allowed are [\"signed\", \"unsigned\"]"),
+        ("/choices", "reset", json!("zero"), "no choice `reset`"),
+    ] {
+        let change = |content: &mut Value| {
+            content.pointer_mut(&format!("/populations/1/neuron/model{place}")).unwrap()[member] =
+                value.clone();
+        };
+        write_changed(&path, &bipolar(), change, ("", vec![]));
+        let error = read_net(&path, Source::Mapped).expect_err("the net should be refused").to_string();
+        assert!(error.contains(part) && error.contains("layer0"), "{member}: {error}");
+    }
+    // What is left out has its default.
+    let without = |content: &mut Value| {
+        let model = content.pointer_mut("/populations/1/neuron/model").unwrap();
+        model["parameters"].as_object_mut().unwrap().remove("bias");
+        model["choices"].as_object_mut().unwrap().remove("sign");
+    };
+    write_changed(&path, &bipolar(), without, ("", vec![]));
+    let network = read_net(&path, Source::Mapped).unwrap();
+    let model = network.populations()[1].neuron().as_model::<Bipolar>().unwrap();
+    assert_eq!((model.bias.values(), model.sign), (&[0.0][..], Sign::Signed));
+    // A file of version 1 may not hold what its readers would not know.
+    let mut old = bytes_of(&bipolar(), &description());
+    old[8] = 1;
+    let sum = crc32fast::hash(&old[..60]);
+    old[60..64].copy_from_slice(&sum.to_le_bytes());
+    let error = parse(&old).unwrap_err().to_string();
+    assert!(error.contains("version 2") && error.contains("version 1"), "{error}");
+}
+
+/// Makes tests/data/net-v1-tiny.bin and net-v2-bipolar.bin: cargo test -p snn-formats --test net -- --ignored writes
 #[test]
 #[ignore = "writes the file that the test above reads"]
-fn writes_the_tiny_file() {
+fn writes_the_files_of_released_versions() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data");
     fs::create_dir_all(&folder).unwrap();
     write_net(folder.join("net-v1-tiny.bin"), &tiny(), &description()).unwrap();
+    write_net(folder.join("net-v2-bipolar.bin"), &bipolar(), &description()).unwrap();
 }
 
 #[test]
@@ -215,7 +293,15 @@ fn a_net_cut_or_flipped_anywhere_is_refused() {
 
 /// The tiny net with a change to its head or to the numbers of a section, checksums all sound.
 fn changed(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> (PathBuf, tempfile::TempDir) {
-    let container = Container::parse(&bytes_of(&tiny(), &description()), "net", &Origin::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.bin");
+    write_changed(&path, &tiny(), change, section);
+    (path, folder)
+}
+
+/// Writes a net with a change to its head or to the numbers of a section, checksums all sound.
+fn write_changed(path: &Path, network: &Network, change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) {
+    let container = Container::parse(&bytes_of(network, &description()), "net", &Origin::default()).unwrap();
     let mut content: Value = container.content().unwrap();
     change(&mut content);
     let sections: Vec<_> = container
@@ -232,6 +318,7 @@ fn changed(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> (PathB
         })
         .collect();
     let mut writer = ContainerWriter::new();
+    writer.set_version(container.version());
     for (name, floats, shorts, longs) in &sections {
         match (floats, shorts, longs) {
             (Some(numbers), _, _) => writer.section(*name, numbers),
@@ -240,10 +327,7 @@ fn changed(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> (PathB
             _ => unreachable!("every section was copied above"),
         }
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("changed.bin");
-    writer.write(&path, "net", &content).unwrap();
-    (path, folder)
+    writer.write(path, "net", &content).unwrap();
 }
 
 fn refusal(change: impl FnOnce(&mut Value), section: (&str, Vec<f32>)) -> String {

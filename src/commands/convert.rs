@@ -25,6 +25,7 @@ use crate::{output, table};
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
   snn-event convert --model weights.npz --normalise none --out net.bin
   snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin")]
@@ -101,6 +102,11 @@ pub struct Convert {
     #[arg(long, value_parser = output::file(), value_name = "Y.NPY", requires = "calib")]
     labels: Option<PathBuf>,
 
+    /// What the trained net itself gives for the calibration samples, .npy of shape (N, …): refuse a model file that
+    /// computes something else (a relative difference above 0.001)
+    #[arg(long, value_parser = output::file(), value_name = "OUTPUTS.NPY", requires = "calib")]
+    expect: Option<PathBuf>,
+
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
     #[arg(long, visible_alias = "json", value_name = "REPORT.JSON")]
     report: Option<PathBuf>,
@@ -173,7 +179,12 @@ impl Convert {
             }
             (None, _) => None,
         };
-        let samples = samples.as_ref().map(|(values, labels)| Samples { values, labels: labels.as_deref() });
+        let expected = self.expect.as_deref().map(outputs).transpose()?;
+        let samples = samples.as_ref().map(|(values, labels)| Samples {
+            values,
+            labels: labels.as_deref(),
+            expected: expected.as_deref(),
+        });
         let conversion = convert(&ann, samples.as_ref(), &self.options()?)
             .with_context(|| self.model.display().to_string())?;
         let description = Description { provenance: self.provenance()? };
@@ -194,6 +205,7 @@ impl Convert {
             ("--layers", self.layers.as_deref()),
             ("--calib", self.calib.as_deref()),
             ("--labels", self.labels.as_deref()),
+            ("--expect", self.expect.as_deref()),
         ];
         inputs.extend(beside.iter().map(|path| ("--model", Some(path.as_path()))));
         let outputs = [("--out", Some(self.out.as_path())), ("--report", self.report.as_deref())];
@@ -204,6 +216,7 @@ impl Convert {
     fn write_spiking(&self, network: &Network, notes: &[String]) -> Result<ExitCode> {
         let conversion_only = [
             ("--calib", self.calib.is_some()),
+            ("--expect", self.expect.is_some()),
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
             ("--fit", self.fit == Some(Switch::On)),
@@ -321,6 +334,14 @@ impl Convert {
         for note in notes.iter().chain(&conversion.notes) {
             text += &format!("note: {note}\n");
         }
+        if let (Some(agreement), Some(path)) = (conversion.report.agreement, &self.expect) {
+            text += &format!(
+                "the model gives the outputs of {} on {} (largest relative difference {:.1e})\n",
+                path.display(),
+                output::counted(agreement.samples, "sample"),
+                agreement.largest
+            );
+        }
         let number =
             |number: Option<usize>| number.map_or("–".into(), |number| output::count(number as u64));
         let rows = conversion.report.layers.iter().map(|layer: &LayerReport| {
@@ -388,6 +409,12 @@ fn losses(report: &Report) -> String {
         );
     }
     text
+}
+
+/// Outputs of the trained net.
+fn outputs(path: &Path) -> Result<Vec<f64>> {
+    let values = snn_formats::npy::read(path)?.into_f32()?;
+    Ok(values.into_iter().map(f64::from).collect())
 }
 
 /// The calibration samples of a net.

@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snn_engine::{Connectivity, Neuron, PerNeuron, Reset, Rows};
+use snn_engine::{Connectivity, PerNeuron, Rows};
 use snn_formats::{NetFile, Source};
 
 use crate::samples::NetArgs;
@@ -42,10 +43,10 @@ struct PopulationReport {
     kind: &'static str,
     shape: Vec<usize>,
     neurons: usize,
-    threshold: Option<[f32; 2]>,
-    bias: Option<[f32; 2]>,
-    start: Option<[f32; 2]>,
-    reset: Option<&'static str>,
+    /// Of every parameter of the model its smallest and its largest value.
+    parameters: BTreeMap<&'static str, [f32; 2]>,
+    /// Of every choice of the model the option taken.
+    choices: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Serialize)]
@@ -96,26 +97,21 @@ impl Report {
         let file = NetFile::open(path, source)?;
         let network = &file.network;
         let populations = network.populations().iter().map(|population| {
-            let (threshold, start, reset) = match population.neuron() {
-                Neuron::IntegrateFire(model) => (
-                    Some(ends(&model.threshold)),
-                    Some(ends(&model.start)),
-                    Some(match model.reset {
-                        Reset::Subtract => "subtract",
-                        Reset::Zero => "zero",
-                    }),
-                ),
-                _ => (None, None, None),
-            };
+            let (mut parameters, mut choices) = (BTreeMap::new(), BTreeMap::new());
+            if let Some(model) = population.neuron().model() {
+                let described = model.description();
+                let values = described.parameters.iter().zip(model.parameters());
+                parameters.extend(values.map(|(parameter, values)| (parameter.name, ends(values))));
+                let options = described.choices.iter().zip(model.choices());
+                choices.extend(options.map(|(choice, option)| (choice.name, choice.options[option])));
+            }
             PopulationReport {
                 name: population.name().to_owned(),
                 kind: population.neuron().kind(),
                 shape: population.layout().shape(),
                 neurons: population.size(),
-                threshold,
-                bias: population.neuron().bias().map(ends),
-                start,
-                reset,
+                parameters,
+                choices,
             }
         });
         let projections = network.projections().iter().map(|projection| {
@@ -176,23 +172,21 @@ impl Report {
             output::count(self.synapses),
             output::count(self.stored_weights)
         );
-        let ends = |ends: &Option<[f32; 2]>| match ends {
-            None => "–".to_owned(),
-            Some([low, high]) if low == high => format!("{low}"),
-            Some([low, high]) => format!("{low:.4} … {high:.4}"),
+        let ends = |&[low, high]: &[f32; 2]| {
+            if low == high { format!("{low}") } else { format!("{low:.4} … {high:.4}") }
         };
         let rows = self.populations.iter().map(|population| {
+            let parameters =
+                population.parameters.iter().map(|(name, values)| format!("{name} {}", ends(values)));
+            let choices = population.choices.iter().map(|(name, option)| format!("{name} {option}"));
             vec![
                 population.name.clone(),
                 population.kind.to_owned(),
                 format!("{:?}", population.shape),
-                ends(&population.threshold),
-                ends(&population.bias),
-                ends(&population.start),
-                population.reset.unwrap_or("–").to_owned(),
+                parameters.chain(choices).collect::<Vec<_>>().join("\n"),
             ]
         });
-        text += &table::table(&["population", "kind", "shape", "threshold", "bias", "start", "reset"], rows);
+        text += &table::table(&["population", "kind", "shape", "parameters"], rows);
         text += "\n\n";
         let rows = self.projections.iter().map(|projection| {
             vec![

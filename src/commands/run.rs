@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
@@ -36,7 +36,7 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
     labels: Option<PathBuf>,
 
-    /// Write the spike counts of the last population, (N, n) uint32
+    /// Write the spike counts of the last population, (N, n) uint32; int64 if spikes may be negative
     #[arg(long, value_parser = output::file(), value_name = "COUNTS.NPY")]
     counts: Option<PathBuf>,
 
@@ -179,9 +179,15 @@ impl Run {
     fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
-            let counts: Vec<u32> =
-                outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied()).collect();
-            write_npy(path, &shape, &counts)?;
+            let counts = outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied());
+            if network.emission(network.output()).negative {
+                write_npy(path, &shape, &counts.collect::<Vec<i64>>())?;
+            } else {
+                let counts: Vec<u32> = counts.map(u32::try_from).collect::<Result<_, _>>().context(
+                    "a neuron's spike count does not fit the 32 bits of --counts; run fewer steps",
+                )?;
+                write_npy(path, &shape, &counts)?;
+            }
         }
         if let Some(path) = &self.potentials {
             let potentials: Vec<f32> =

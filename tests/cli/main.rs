@@ -3,6 +3,7 @@
 mod bad_input;
 mod conversion;
 mod example;
+mod expect;
 mod files;
 #[cfg(unix)]
 mod kills;

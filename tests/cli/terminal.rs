@@ -20,7 +20,7 @@ fn tables_fit_80_columns_however_long_the_names_of_populations_and_however_large
     let all = |value: f32| PerNeuron::same(value).unwrap();
     let mut builder = NetworkBuilder::new();
     let input = builder.population(name("input"), Layout::Flat(3000), Neuron::Source);
-    let hidden = Neuron::IntegrateFire(IntegrateFire {
+    let hidden = Neuron::of(IntegrateFire {
         threshold: all(1.25),
         bias: all(0.0),
         start: PerNeuron::repeating((0..1000).map(|n| n as f32 / -3000.0).collect::<Vec<_>>().into())
@@ -28,11 +28,8 @@ fn tables_fit_80_columns_however_long_the_names_of_populations_and_however_large
         reset: Reset::Subtract,
     });
     let hidden = builder.population(name("Relu"), Layout::Flat(1000), hidden);
-    let output = builder.population(
-        name("Gemm"),
-        Layout::Flat(10),
-        Neuron::Accumulator(Accumulator { bias: all(0.0) }),
-    );
+    let output =
+        builder.population(name("Gemm"), Layout::Flat(10), Neuron::of(Accumulator { bias: all(0.0) }));
     let dense = |rows: usize, width: usize| {
         let weights = (0..rows * width).map(|at| (at % 7) as f32 * 0.01 + 0.001).collect::<Vec<_>>();
         Connectivity::Rows(Rows::Dense(DenseRows::new(width, weights.into()).unwrap()))

@@ -1,4 +1,4 @@
-use snn_engine::{Drive, Network, Neuron, PopulationId, REBASE, Reset};
+use snn_engine::{Accumulator, Drive, IntegrateFire, Network, PopulationId, REBASE, Reset};
 
 /// The membranes of one population, updated one step after the other, all neurons in each.
 #[derive(Clone, Debug)]
@@ -12,17 +12,19 @@ pub struct Neurons {
 }
 
 impl Neurons {
-    /// The neurons of a population; `None` if it has no membranes.
+    /// The neurons of a population; `None` if it has no membranes, or others than these rivals know: integrate-and-fire
+    /// neurons and read-outs.
     #[must_use]
     pub fn of(network: &Network, id: PopulationId) -> Option<Self> {
         let population = network.population(id);
         let n = population.size();
-        let (start, thresholds, reset) = match population.neuron() {
-            Neuron::IntegrateFire(model) => {
-                (model.start.iter(n).collect(), model.threshold.iter(n).collect(), model.reset)
-            }
-            Neuron::Accumulator(_) => (vec![0.0; n], vec![f32::INFINITY; n], Reset::Subtract),
-            Neuron::Source | Neuron::MaxPool(_) => return None,
+        let neuron = population.neuron();
+        let (start, thresholds, reset) = if let Some(model) = neuron.as_model::<IntegrateFire>() {
+            (model.start.iter(n).collect(), model.threshold.iter(n).collect(), model.reset)
+        } else {
+            // A read-out.
+            neuron.as_model::<Accumulator>()?;
+            (vec![0.0; n], vec![f32::INFINITY; n], Reset::Subtract)
         };
         Some(Self { u: vec![0.0; n], start, biases: vec![0.0; n], thresholds, reset })
     }

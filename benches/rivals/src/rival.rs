@@ -1,4 +1,4 @@
-use snn_engine::{Connectivity, Network, Neuron, PopulationId, Sample};
+use snn_engine::{Accumulator, Connectivity, IntegrateFire, Network, Neuron, PopulationId, Sample};
 
 /// Why a rival cannot run a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,16 @@ pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
             return Err(Unsupported(format!(
                 "population `{}` counts spikes (max pooling)",
                 population.name()
+            )));
+        }
+        if let Neuron::Model(model) = population.neuron()
+            && model.as_model::<IntegrateFire>().is_none()
+            && model.as_model::<Accumulator>().is_none()
+        {
+            return Err(Unsupported(format!(
+                "population `{}` has neurons of the model `{}`",
+                population.name(),
+                model.description().name
             )));
         }
     }

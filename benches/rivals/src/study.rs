@@ -3,9 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snn_engine::{
-    Accumulator, Delivery, Drive, Input, IntegrateFire, Network, NetworkBuilder, NetworkError, Neuron,
-    Observer, Outcome, PerNeuron, PopulationId, Raster, Sample, Simulator, Statistics, WindowSimulator,
-    run_sample,
+    Delivery, Drive, Input, Network, NetworkBuilder, NetworkError, Neuron, Observer, Outcome, PerNeuron,
+    PopulationId, Raster, Sample, Simulator, SpikeSlice, Statistics, WindowSimulator, run_sample,
 };
 
 use crate::dense::Dense;
@@ -81,8 +80,8 @@ pub enum StudyError {
 struct Counter(Vec<Counts>);
 
 impl Observer for Counter {
-    fn spikes(&mut self, population: PopulationId, _: u64, neurons: &[u32]) {
-        for &neuron in neurons {
+    fn spikes(&mut self, population: PopulationId, _: u64, spikes: SpikeSlice<'_>) {
+        for &neuron in spikes.neurons() {
             self.0[population.index()][neuron as usize] += 1;
         }
     }
@@ -92,12 +91,12 @@ impl Observer for Counter {
 struct Keeper(Vec<Raster>);
 
 impl Observer for Keeper {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
         let raster = &mut self.0[population.index()];
         while (raster.steps() as u64) < step {
             raster.push_step(&[]);
         }
-        raster.push_step(neurons);
+        raster.push(spikes);
     }
 }
 
@@ -349,11 +348,8 @@ pub fn alone(
         }
     };
     let neuron = match population.neuron() {
-        Neuron::IntegrateFire(model) => {
-            Neuron::IntegrateFire(IntegrateFire { bias: driven(&model.bias)?, ..model.clone() })
-        }
-        Neuron::Accumulator(model) => Neuron::Accumulator(Accumulator { bias: driven(&model.bias)? }),
-        other => other.clone(),
+        Neuron::Model(model) => model.with_bias(driven(model.parameters()[0])?),
+        Neuron::Source | Neuron::MaxPool(_) => population.neuron().clone(),
     };
     let target = builder.population("target", population.layout(), neuron);
     for projection in network.incoming(id) {

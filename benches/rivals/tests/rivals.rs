@@ -27,7 +27,7 @@ fn branching() -> Arc<Network> {
     let same = |value| PerNeuron::same(value).unwrap();
     let mut builder = NetworkBuilder::new();
     let one = builder.population("one", Layout::Flat(20), Neuron::Source);
-    let firing = Neuron::IntegrateFire(IntegrateFire {
+    let firing = Neuron::of(IntegrateFire {
         threshold: same(1.0),
         bias: same(0.01),
         start: same(0.5),
@@ -35,8 +35,7 @@ fn branching() -> Arc<Network> {
     });
     let middle = builder.population("middle", Layout::Flat(20), firing.clone());
     let last = builder.population("last", Layout::Flat(20), firing);
-    let output =
-        builder.population("output", Layout::Flat(3), Neuron::Accumulator(Accumulator { bias: same(0.1) }));
+    let output = builder.population("output", Layout::Flat(3), Neuron::of(Accumulator { bias: same(0.1) }));
     let rows = |width, seed| Connectivity::Rows(random::random_rows(20, width, 0.5, 0.7, seed).unwrap());
     builder.projection(one, middle, 0, rows(20, 1));
     builder.projection(middle, last, 0, Connectivity::OneToOne(OneToOne::new(20, same(0.4)).unwrap()));

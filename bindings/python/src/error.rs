@@ -5,7 +5,7 @@ use std::path::Path;
 use pyo3::PyErr;
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyPermissionError, PyValueError};
 use snn_converter::import::ImportError;
-use snn_converter::{ConvertError, ann::AnnError, forward::ForwardError};
+use snn_converter::{ConvertError, ExpectError, ann::AnnError, forward::ForwardError};
 use snn_engine::NetworkError;
 use snn_formats::FormatError;
 
@@ -38,6 +38,11 @@ pub fn convert(error: ConvertError) -> PyErr {
 
 /// What cannot be evaluated.
 pub fn forward(error: ForwardError) -> PyErr {
+    RaisedConvertError::new_err(error.to_string())
+}
+
+/// What is not the net that was trained.
+pub fn expect(error: ExpectError) -> PyErr {
     RaisedConvertError::new_err(error.to_string())
 }
 

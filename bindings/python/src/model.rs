@@ -161,8 +161,22 @@ impl Model {
         Ok(Array2::from_shape_vec((rows, width), logits).expect("one row for each sample").into_pyarray(py))
     }
 
+    /// Compares the outputs for samples with those that the trained net gave: how many samples, and their largest relative
+    /// difference.
+    fn expect(
+        &self,
+        py: Python<'_>,
+        x: PyReadonlyArrayDyn<'_, f32>,
+        outputs: PyReadonlyArrayDyn<'_, f64>,
+    ) -> PyResult<(usize, f64)> {
+        let (values, outputs) = (self.values("x", &x)?, array::copied(&outputs));
+        let agreement =
+            py.detach(|| snn_converter::expect(&self.ann, &values, &outputs)).map_err(error::expect)?;
+        Ok((agreement.samples, agreement.largest))
+    }
+
     /// Makes a spiking network: the network, the report as JSON, and notes.
-    #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels))]
+    #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -185,6 +199,7 @@ impl Model {
         fit: bool,
         compare: bool,
         labels: Option<PyReadonlyArray1<'_, i64>>,
+        expected: Option<PyReadonlyArrayDyn<'_, f64>>,
     ) -> PyResult<(Network, String, Vec<String>)> {
         let options = Options {
             normalise: match normalise {
@@ -229,9 +244,13 @@ impl Model {
         let values =
             calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
         let labels: Option<Vec<i64>> = labels.map(|labels| labels.as_array().iter().copied().collect());
+        let expected = expected.map(|expected| array::copied(&expected));
         let conversion = py.detach(|| {
-            let samples =
-                values.as_ref().map(|values| snn_converter::Samples { values, labels: labels.as_deref() });
+            let samples = values.as_ref().map(|values| snn_converter::Samples {
+                values,
+                labels: labels.as_deref(),
+                expected: expected.as_deref(),
+            });
             snn_converter::convert(&self.ann, samples.as_ref(), &options)
         });
         let conversion = conversion.map_err(error::convert)?;

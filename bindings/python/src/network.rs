@@ -6,7 +6,7 @@ use std::sync::Arc;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use snn_engine::{Connectivity, Neuron, PerNeuron, PopulationId, Reset};
+use snn_engine::{Connectivity, PerNeuron, PopulationId};
 use snn_formats::{Description, NetFile, Origin, Source};
 
 use crate::error;
@@ -171,7 +171,7 @@ impl Population {
         self.inner().name()
     }
 
-    /// `source`, `integrate-and-fire`, `accumulator` or `max-pool`.
+    /// `source`, `max-pool`, or the name of a model: `integrate-and-fire`, `accumulator`, `bipolar` …
     #[getter]
     fn kind(&self) -> &'static str {
         self.inner().neuron().kind()
@@ -189,40 +189,49 @@ impl Population {
         self.inner().size()
     }
 
+    /// The value of a parameter of the model for every neuron; none if the model has no such parameter.
+    fn parameter<'py>(&self, py: Python<'py>, name: &str) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.per_neuron(py, self.inner().neuron().model()?.parameter(name))
+    }
+
+    /// The names of the parameters of the model.
+    #[getter]
+    fn parameters(&self) -> Vec<&'static str> {
+        let model = self.inner().neuron().model();
+        let described = model.map_or(&[][..], |model| model.description().parameters);
+        described.iter().map(|parameter| parameter.name).collect()
+    }
+
+    /// The choices of the model, each with the option taken.
+    #[getter]
+    fn choices(&self) -> std::collections::BTreeMap<&'static str, &'static str> {
+        let Some(model) = self.inner().neuron().model() else { return Default::default() };
+        let described = model.description().choices.iter();
+        described.zip(model.choices()).map(|(choice, option)| (choice.name, choice.options[option])).collect()
+    }
+
     /// The threshold of every neuron; none for populations that do not fire by threshold.
     #[getter]
     fn threshold<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
-        match self.inner().neuron() {
-            Neuron::IntegrateFire(neuron) => self.per_neuron(py, Some(&neuron.threshold)),
-            _ => None,
-        }
+        self.parameter(py, "threshold")
     }
 
     /// The current that every neuron gets in every step; none for populations without potential.
     #[getter]
     fn bias<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
-        self.per_neuron(py, self.inner().neuron().bias())
+        self.parameter(py, "bias")
     }
 
     /// The potential of every neuron before the first step; none for populations that do not fire by threshold.
     #[getter]
     fn start<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
-        match self.inner().neuron() {
-            Neuron::IntegrateFire(neuron) => self.per_neuron(py, Some(&neuron.start)),
-            _ => None,
-        }
+        self.parameter(py, "start")
     }
 
-    /// `subtract` or `zero`; none for populations that do not fire by threshold.
+    /// `subtract` or `zero`; none for populations that have no such choice.
     #[getter]
     fn reset(&self) -> Option<&'static str> {
-        match self.inner().neuron() {
-            Neuron::IntegrateFire(neuron) => Some(match neuron.reset {
-                Reset::Subtract => "subtract",
-                Reset::Zero => "zero",
-            }),
-            _ => None,
-        }
+        self.choices().remove("reset")
     }
 
     fn __repr__(&self) -> String {

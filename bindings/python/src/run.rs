@@ -117,6 +117,8 @@ pub struct Outcomes {
     sizes: Vec<(usize, u64)>,
     /// Neurons of the last population.
     width: usize,
+    /// Whether spikes of the last population may be negative.
+    signed: bool,
     /// Potentials of the last population.
     potentials: usize,
     /// Whether the input was one sample without an axis of samples.
@@ -149,10 +151,22 @@ impl Outcomes {
 
 #[pymethods]
 impl Outcomes {
-    /// Spikes of every neuron of the last population, `(N, n)`.
+    /// The sum of the values of the spikes of every neuron of the last population, `(N, n)`: their number where all
+    /// values are 1. uint32, or int64 if spikes may be negative.
     #[getter]
-    fn counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<u32>> {
-        self.gather(py, self.width, |outcome| outcome.counts.clone())
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if self.signed {
+            return Ok(self.gather(py, self.width, |outcome| outcome.counts.clone()).into_any());
+        }
+        let all = self.outcomes.iter().flat_map(|outcome| &outcome.counts);
+        if let Some(count) = all.copied().find(|&count| u32::try_from(count).is_err()) {
+            return Err(PyValueError::new_err(format!(
+                "a neuron's count of {count} does not fit 32 bits; run fewer steps"
+            )));
+        }
+        // All fit, as was just seen.
+        let narrow = |outcome: &Outcome| outcome.counts.iter().map(|&count| count as u32).collect();
+        Ok(self.gather(py, self.width, narrow).into_any())
     }
 
     /// Potentials of the last population after the last step, `(N, n)`, or `(N, 0)` if it has none.
@@ -261,6 +275,7 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
             .map(|id| (network.population(id).size(), network.dense_operations(id)))
             .collect(),
         width: output.size(),
+        signed: network.emission(network.output()).negative,
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
         single: samples.single,
         steps,

@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, Part};
 use super::fold::fold;
-use super::operator::{Attributes, Call, Objection, Value, keeps_shape, unknown};
+use super::operator::{Attributes, Call, Objection, Value, decision, keeps_shape, unknown};
 use super::staircase;
 use super::tensor::Tensor;
 use super::{External, Import, ImportError, Opener, Refusal, wire};
-use crate::ann::{Op, Shape};
+use crate::ann::{Decision, Op, Shape};
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
@@ -151,7 +151,10 @@ impl<'a> Reader<'a> {
             ));
         }
         let output = output.expect("without an output there is a refusal");
-        Ok(Import { ann: self.draft.finish(output)?, notes: self.notes })
+        let decisions = self.decisions(graph, &names);
+        let mut ann = self.draft.finish(output)?;
+        ann.set_decisions(decisions);
+        Ok(Import { ann, notes: self.notes })
     }
 
     fn initializers(&mut self, graph: &GraphProto) -> Result<(), ImportError> {
@@ -263,6 +266,34 @@ impl<'a> Reader<'a> {
         let (opset, batch) = (self.opset, self.batch);
         let (draft, notes) = (&mut self.draft, &mut self.notes);
         Call { draft, op, name, order, attributes, inputs: &inputs, opset, batch, last, notes }.translate()
+    }
+
+    /// What the nodes that were left out at the end do with the output, in their order; each is noted.
+    fn decisions(&mut self, graph: &GraphProto, names: &[String]) -> Vec<Decision> {
+        let mut found = vec![];
+        let mut tensor = graph.output.first().and_then(|output| output.name.as_deref());
+        let makes = |node: &NodeProto, tensor: &str| node.output.first().is_some_and(|first| first == tensor);
+        while let Some((order, node)) =
+            tensor.and_then(|tensor| graph.node.iter().enumerate().find(|(_, node)| makes(node, tensor)))
+        {
+            let input = node.input.first();
+            let op = node.op_type.as_deref().unwrap_or("");
+            match (op, input.and_then(|input| self.values.get(input))) {
+                ("Softmax" | "LogSoftmax" | "ArgMax", Some(&Value::Step(step))) => {
+                    let shape = &self.draft.steps[step].shape;
+                    // What it refuses was refused when the node was read.
+                    found.extend(decision(op, Attributes(&node.attribute), shape, self.opset));
+                    let what = if op == "ArgMax" { "outputs themselves, not their place" } else { "logits" };
+                    let name = &names[order];
+                    self.notes.push(format!("node `{name}` ({op}) was dropped: the net yields the {what}"));
+                }
+                ("Identity" | "Cast" | "Dropout", _) => {}
+                _ => break,
+            }
+            tensor = input.map(String::as_str);
+        }
+        found.reverse();
+        found
     }
 
     /// The step that is the net's output; `None` if it is refused or a refused node makes it.

@@ -2,12 +2,14 @@
 
 mod arithmetic;
 mod attributes;
+mod decision;
 mod layout;
 mod support;
 mod weights;
 mod windows;
 
 pub(super) use attributes::Attributes;
+pub(super) use decision::decision;
 pub(super) use support::{keeps_shape, unknown};
 pub(super) use weights::batch_normalisation;
 
@@ -197,16 +199,5 @@ impl Call<'_> {
                 "only casts between floating-point types can be converted",
             )),
         }
-    }
-
-    fn decision(&mut self) -> Translated {
-        if !self.last {
-            let reason =
-                format!("{} inside the net cannot be converted, only behind its last layer", self.op);
-            return Err(Objection::new(reason, "cut the net before it"));
-        }
-        let what = if self.op == "ArgMax" { "outputs themselves, not their place" } else { "logits" };
-        self.notes.push(format!("node `{}` ({}) was dropped: the net yields the {what}", self.name, self.op));
-        self.pass()
     }
 }

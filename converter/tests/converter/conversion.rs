@@ -11,7 +11,7 @@ use snn_converter::simplify::simplify;
 use snn_converter::{
     ConvertError, Normalise, Options, Readout, Samples, ScalePer, Start, Wanted, convert, convert_while,
 };
-use snn_engine::{Drive, EventSimulator, Network, Neuron, Simulator, Stimulus};
+use snn_engine::{Drive, EventSimulator, IntegrateFire, Network, Simulator, Stimulus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -75,9 +75,10 @@ fn outputs(network: &Network, x: &[f32], steps: u32) -> Vec<f32> {
         let spikes = simulator.step(&Stimulus::none());
         spikes.of(last).iter().for_each(|&neuron| counts[neuron as usize] += 1);
     }
-    let values: Vec<f32> = match network.population(last).neuron() {
-        Neuron::Accumulator(_) => simulator.potentials(last),
-        _ => counts.iter().map(|&count| count as f32).collect(),
+    let values: Vec<f32> = if network.population(last).neuron().is_read_out() {
+        simulator.potentials(last)
+    } else {
+        counts.iter().map(|&count| count as f32).collect()
     };
     let layout = network.population(last).layout();
     (0..values.len()).map(|index| values[layout.neuron_at(index)] / steps as f32).collect()
@@ -88,7 +89,7 @@ fn with(normalise: Normalise) -> Options {
 }
 
 fn of(values: &[f32]) -> Samples<'_> {
-    Samples { values, labels: None }
+    Samples { values, labels: None, expected: None }
 }
 
 #[test]
@@ -303,7 +304,7 @@ fn spikes_as_read_out_make_the_last_population_fire_with_one_scale() {
         Options { readout: Readout::Spikes, scale_per: Some(ScalePer::Channel), ..with(Normalise::Max) };
     let network = convert(&ann, Some(&of(&x)), &options).unwrap().network;
     let last = network.population(network.output());
-    assert!(matches!(last.neuron(), Neuron::IntegrateFire(_)) && last.name() == "fc");
+    assert!(last.neuron().as_model::<IntegrateFire>().is_some() && last.name() == "fc");
     let expected = logits(&ann, &x).unwrap();
     let scale = expected.iter().copied().fold(0.0, f32::max);
     for (sample, x) in x.chunks(72).enumerate() {
@@ -397,7 +398,7 @@ fn options_and_samples_that_do_not_fit_are_refused() {
         let error = refused(Some(samples), options).to_string();
         assert!(error.contains(part), "{part}: {error}");
     }
-    let samples = Samples { values: &x, labels: Some(&[1, 2]) };
+    let samples = Samples { values: &x, labels: Some(&[1, 2]), expected: None };
     assert!(convert(&ann, Some(&samples), &Options::default()).unwrap_err().to_string().contains("2 labels"));
     let error = refused(None, with(Normalise::Trained)).to_string();
     assert!(error.contains("2 nodes") && error.contains("`relu2`"), "{error}");

@@ -12,13 +12,14 @@ use crate::per_neuron::LARGEST;
 pub struct Drive {
     currents: Vec<(PopulationId, Vec<f32>)>,
     operations: u64,
+    once: bool,
 }
 
 impl Drive {
     /// No current.
     #[must_use]
     pub const fn none() -> Self {
-        Self { currents: Vec::new(), operations: 0 }
+        Self { currents: Vec::new(), operations: 0, once: false }
     }
 
     /// The currents that the values `x` `[source size]` of a source make in the populations behind it.
@@ -88,6 +89,19 @@ impl Drive {
             }
         }
         Ok(drive)
+    }
+
+    /// The same currents, arriving once: in the first step they, and the biases of all populations with them, are given
+    /// to the neurons as a current, and from then on there is neither.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { once: true, ..self }
+    }
+
+    /// Whether currents and biases arrive once.
+    #[must_use]
+    pub fn arrives_once(&self) -> bool {
+        self.once
     }
 
     /// The current of every neuron of a population, `[size]`, if there is any.

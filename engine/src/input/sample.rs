@@ -3,6 +3,7 @@ use super::stimulus::{Stimulus, check_source, given_twice};
 use crate::error::NetworkError;
 use crate::network::{Network, PopulationId};
 use crate::record::Raster;
+use crate::spikes::SpikeSlice;
 
 /// All that a network is given for one sample: constant currents, and spikes of its sources.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +20,10 @@ impl Sample {
     /// # Errors
     /// As [`Stimulus::new`].
     pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
-        let lists: Vec<_> = self.spikes.iter().map(|(id, raster)| (*id, raster.step(step))).collect();
-        Stimulus::new(network, &lists)
+        Stimulus::with(
+            network,
+            self.spikes.iter().map(|(id, raster)| (*id, raster.with_values(step))).collect(),
+        )
     }
 
     /// Checks the spikes of one step as [`stimulus`](Self::stimulus) does.
@@ -35,8 +38,11 @@ impl Sample {
     }
 
     /// The spikes that one source is given in one step.
-    pub(crate) fn of(&self, id: PopulationId, step: usize) -> &[u32] {
-        self.spikes.iter().find(|(given, _)| *given == id).map_or(&[], |(_, raster)| raster.step(step))
+    pub(crate) fn of(&self, id: PopulationId, step: usize) -> SpikeSlice<'_> {
+        self.spikes
+            .iter()
+            .find(|(given, _)| *given == id)
+            .map_or(SpikeSlice::default(), |(_, raster)| raster.with_values(step))
     }
 
     /// Checks the spikes of all steps.

@@ -1,11 +1,11 @@
 use crate::error::NetworkError;
-use crate::network::{Network, PopulationId};
-use crate::neuron::Neuron;
+use crate::network::{Network, Neuron, PopulationId};
+use crate::spikes::SpikeSlice;
 
 /// The spikes given to the sources of a network in one step.
 #[derive(Clone, Debug)]
 pub struct Stimulus<'a> {
-    lists: Vec<(PopulationId, &'a [u32])>,
+    lists: Vec<(PopulationId, SpikeSlice<'a>)>,
 }
 
 impl<'a> Stimulus<'a> {
@@ -15,24 +15,39 @@ impl<'a> Stimulus<'a> {
         Self { lists: Vec::new() }
     }
 
-    /// The neurons of some sources that fire in this step, ascending.
+    /// The neurons of some sources that fire in this step, ascending; their spikes have the value 1.
     ///
     /// # Errors
     /// If a population is not a source or named twice, or its neurons are out of range or not strictly ascending.
     pub fn new(network: &Network, lists: &[(PopulationId, &'a [u32])]) -> Result<Self, NetworkError> {
-        for (place, &(id, neurons)) in lists.iter().enumerate() {
+        Self::with(network, lists.iter().map(|&(id, neurons)| (id, SpikeSlice::unit(neurons))).collect())
+    }
+
+    /// The spikes of some sources in this step, with values.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(network: &Network, lists: Vec<(PopulationId, SpikeSlice<'a>)>) -> Result<Self, NetworkError> {
+        for (place, &(id, spikes)) in lists.iter().enumerate() {
             if lists[..place].iter().any(|(earlier, _)| *earlier == id) {
                 return Err(given_twice(id));
             }
-            check_source(network, id, neurons)?;
+            check_source(network, id, spikes.neurons())?;
         }
-        Ok(Self { lists: lists.to_vec() })
+        Ok(Self { lists })
     }
 
     /// The neurons of one source that fire.
     #[must_use]
     pub fn of(&self, population: PopulationId) -> &'a [u32] {
-        self.lists.iter().find(|(id, _)| *id == population).map_or(&[], |(_, neurons)| neurons)
+        self.with_values(population).neurons()
+    }
+
+    /// The spikes of one source.
+    #[must_use]
+    pub fn with_values(&self, population: PopulationId) -> SpikeSlice<'a> {
+        let found = self.lists.iter().find(|(id, _)| *id == population);
+        found.map_or(SpikeSlice::default(), |(_, spikes)| *spikes)
     }
 }
 

@@ -1,6 +1,8 @@
 use crate::network::connectivity::Rows;
+use crate::spikes::SpikeSlice;
 
 use super::octets::MOST_STEPS;
+use crate::lanes::Line;
 
 /// The synapses of a table of weight rows by column: of each target its sources, ascending.
 ///
@@ -64,21 +66,35 @@ impl Columns {
     }
 }
 
-/// In which steps of a window each source fires: a bit per step, sixteen steps a word.
+/// In which steps of a window each source fires: a bit per step, sixteen steps a word; and with which values.
 #[derive(Clone, Debug, Default)]
-pub struct SpikeMasks(pub(super) Vec<[u16; MOST_STEPS / 16]>);
+pub struct SpikeMasks {
+    pub(super) masks: Vec<[u16; MOST_STEPS / 16]>,
+    /// Of every source, its value in each step; none if all values are 1.
+    pub(super) values: Vec<[Line; MOST_STEPS / 16]>,
+}
 
 impl SpikeMasks {
-    /// Takes the spikes of a window of `steps` steps of `sources` neurons. Cost: O(spikes + sources).
+    /// Takes the spikes of a window of `steps` steps of `sources` neurons. Cost: O(spikes + sources), and a kilobyte of
+    /// memory for each source if spikes have values.
     ///
     /// # Panics
     /// If a spike is not of the sources, or the window is too long.
-    pub fn take<'a>(&mut self, sources: usize, steps: usize, list: impl Fn(usize) -> &'a [u32]) {
-        self.0.clear();
-        self.0.resize(sources, [0; MOST_STEPS / 16]);
+    pub(crate) fn take<'a>(&mut self, sources: usize, steps: usize, list: impl Fn(usize) -> SpikeSlice<'a>) {
+        self.masks.clear();
+        self.masks.resize(sources, [0; MOST_STEPS / 16]);
+        self.values.clear();
         for step in 0..steps {
-            for &source in list(step) {
-                self.0[source as usize][step / 16] |= 1 << (step % 16);
+            let list = list(step);
+            for &source in list.neurons() {
+                self.masks[source as usize][step / 16] |= 1 << (step % 16);
+            }
+            if !list.values().is_empty() {
+                // Steps in which all values are 1 need not say so.
+                self.values.resize(sources, [Line::of(1.0); MOST_STEPS / 16]);
+                for (source, value) in list.iter() {
+                    self.values[source as usize][step / 16].0[step % 16] = value as f32;
+                }
             }
         }
     }

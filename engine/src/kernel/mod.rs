@@ -6,73 +6,34 @@
 
 mod bodies;
 mod columns;
-mod lanes;
-mod line;
-#[cfg(target_arch = "aarch64")]
-mod neon;
+pub(crate) mod membrane;
 mod octets;
+mod packed;
 #[cfg(test)]
 mod tests;
 mod windowed;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
 pub use columns::{Columns, SpikeMasks};
-pub use line::{Line, Packed, flat, flat_mut, lines_of};
 pub use octets::{MOST_ROWS, MOST_STEPS, Octets};
+pub use packed::{Packed, lines_of};
 
-use crate::neuron::{REBASE, Reset};
+pub use crate::lanes::Line;
+#[cfg(feature = "internals")]
+pub use crate::lanes::{BLOCK, flat, flat_mut};
 
-/// The number of neurons in a block: the granularity of touching and waking.
-pub const BLOCK: usize = 16;
+/// An instruction set of this machine: had only from [`available`], which asks the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct InstructionSet(Set);
 
-/// One value for each neuron of a block.
-pub type Block = [f32; BLOCK];
-
-/// The neurons of one population as the membrane update sees them, in whole blocks; the neurons that fill
-/// up the last block have an infinite threshold and never fire.
-pub struct Membrane<'a> {
-    /// `u` of each neuron.
-    pub potentials: &'a mut [Block],
-    /// The current of this step: −0.0 where nothing has arrived. Left at −0.0.
-    pub currents: &'a mut [Block],
-    /// Bias plus constant current.
-    pub biases: &'a [Block],
-    /// Thresholds.
-    pub thresholds: &'a [Block],
-    /// Steps since the last re-base, this one included.
-    pub k: u32,
-    /// What firing does.
-    pub reset: Reset,
-}
-
-/// What the membrane update did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Updated {
-    /// Neurons to which a weight was delivered or that fired.
-    pub touched: u64,
-}
-
-/// Neurons as the window kernels see them, in whole words of 64; those that fill up the last word have an
-/// infinite threshold and never fire.
-pub struct Windowed<'a> {
-    /// `u` of each neuron.
-    pub potentials: &'a mut [Line],
-    /// Bias plus constant current.
-    pub biases: &'a [Line],
-    /// Thresholds.
-    pub thresholds: &'a [Line],
-    /// Steps since the last re-base, the first step of the window included.
-    pub k: u32,
-    /// What firing does.
-    pub reset: Reset,
-}
-
-impl Windowed<'_> {
-    fn check(&self, words: usize) {
-        let lines = [self.potentials.len(), self.biases.len(), self.thresholds.len()];
-        assert_eq!(lines, [words * windowed::LINES_PER_WORD; 3], "lines of {words} words of 64 neurons");
-    }
+#[derive(Clone, Copy, Debug)]
+enum Set {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 type AddRows = fn(
@@ -84,45 +45,47 @@ type AddRows = fn(
     currents: &mut [f32; 1 << 16],
 );
 
-type IntegrateWindow = fn(
-    &mut Windowed<'_>,
-    currents: &[Line],
-    first: usize,
-    steps: usize,
-    fired: &mut [u64],
-    stride: usize,
-) -> u64;
+type AddScaledRows = fn(
+    rows: &[u32],
+    values: &[i32],
+    starts: &[u64],
+    ends: &[u64],
+    targets: &[u16],
+    weights: &[f32],
+    currents: &mut [f32; 1 << 16],
+);
 
 type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
+
+type ScatterScaled<T> = fn(&[T], &[f32], f32, &mut [f32]);
 
 /// The inner loops compiled for one instruction set.
 pub struct Kernels {
     /// The name of the instruction set.
     pub name: &'static str,
+    /// The instruction set.
+    pub set: InstructionSet,
     /// `currents[targets[i]] += weights[i]`, 16-bit targets, distinct and inside `currents`.
     pub scatter_u16: Scatter<u16>,
     /// The same with 32-bit targets.
     pub scatter_u32: Scatter<u32>,
     /// `currents[i] += row[i]`.
     pub add_row: fn(&[f32], &mut [f32]),
-    /// One step of the given blocks (a bit each); appends the neurons that fire, ascending, and notes at
-    /// `crossings[block]` the first later `k` at which a neuron of the block crosses by itself, 0 for never.
-    pub integrate:
-        fn(&mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated,
+    /// `currents[targets[i]] += weights[i] · value`, the product rounded once.
+    pub scatter_scaled_u16: ScatterScaled<u16>,
+    /// The same with 32-bit targets.
+    pub scatter_scaled_u32: ScatterScaled<u32>,
+    /// `currents[i] += row[i] · value`, where `row[i]` is not −0.0.
+    pub add_scaled_row: fn(&[f32], f32, &mut [f32]),
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
     /// places `starts[r]..ends[r]` of `targets`, distinct in each row, and `weights`.
     pub add_rows: AddRows,
     /// The same for tables that no near cache holds: each row is fetched while the one before it is added.
     pub add_far_rows: AddRows,
+    /// The same with the value of each row's spike.
+    pub add_scaled_rows: AddScaledRows,
     /// Appends the places of the bits that are set, ascending.
     pub list: fn(bits: &[u64], ids: &mut Vec<u32>),
-    /// One step of all neurons. Takes their currents and leaves −0.0; writes a bit per neuron that fires.
-    /// Returns the number of neurons that a weight reached or that fired.
-    pub integrate_step: fn(&mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64,
-    /// 64 neurons in `steps` steps, of which the currents stand from `first` on in `currents` `[4][…][16]`, −0.0 where
-    /// nothing arrived; the word of the `t`th of them goes to `fired[t · stride]`. Returns the number of pairs of neuron and step in which a weight
-    /// reached the neuron or it fired.
-    pub integrate_window: IntegrateWindow,
     /// Adds the weights `rows` `[1 + sources][16]` of the spikes in `octets` to `currents` `[padded steps][16]`,
     /// which start at −0.0 if `fresh`. `next` is fetched into the cache meanwhile.
     pub deliver_tile: fn(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool),
@@ -134,11 +97,11 @@ pub struct Kernels {
 }
 
 macro_rules! kernels {
-    ($module:ident, $name:literal, $lanes:ty $(, $feature:literal)?) => {
+    ($module:ident, $name:literal, $set:ident, $lanes:ty $(, $feature:literal)?) => {
         mod $module {
-            use super::{Columns, Kernels, Line, Membrane, Octets, Packed, SpikeMasks, Updated, Windowed, bodies, windowed};
+            use super::{Columns, InstructionSet, Kernels, Line, Octets, Packed, Set, SpikeMasks, bodies, windowed};
 
-            kernels! { @functions $name, [$($feature)?],
+            kernels! { @functions $name, Set::$set, [$($feature)?],
                 fn scatter_u16(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
                     bodies::scatter(targets, weights, currents, |&target| usize::from(target))
                 }
@@ -148,9 +111,19 @@ macro_rules! kernels {
                 fn add_row(row: &[f32], currents: &mut [f32]) {
                     bodies::add_row(row, currents)
                 }
-                fn integrate(m: &mut Membrane<'_>, blocks: &[u64], crossings: &mut [u16], fired: &mut Vec<u32>) -> Updated {
-                    // SAFETY: this function is compiled for the instructions of these lanes.
-                    unsafe { bodies::integrate::<$lanes>(m, blocks, crossings, fired) }
+                fn scatter_scaled_u16(targets: &[u16], weights: &[f32], value: f32, currents: &mut [f32]) {
+                    bodies::scatter_scaled(targets, weights, value, currents, |&target| usize::from(target))
+                }
+                fn scatter_scaled_u32(targets: &[u32], weights: &[f32], value: f32, currents: &mut [f32]) {
+                    bodies::scatter_scaled(targets, weights, value, currents, |&target| target as usize)
+                }
+                fn add_scaled_row(row: &[f32], value: f32, currents: &mut [f32]) {
+                    bodies::add_scaled_row(row, value, currents)
+                }
+                fn add_scaled_rows(
+                    rows: &[u32], values: &[i32], starts: &[u64], ends: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
+                ) {
+                    windowed::add_scaled_rows(rows, values, starts, ends, targets, weights, currents)
                 }
                 fn add_rows(
                     rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
@@ -164,16 +137,6 @@ macro_rules! kernels {
                 }
                 fn list(bits: &[u64], ids: &mut Vec<u32>) {
                     windowed::list(bits, ids)
-                }
-                fn integrate_step(m: &mut Windowed<'_>, currents: &mut [Line], fired: &mut [u64]) -> u64 {
-                    // SAFETY: this function is compiled for the instructions of these lanes.
-                    unsafe { windowed::integrate_step::<$lanes>(m, currents, fired) }
-                }
-                fn integrate_window(
-                    m: &mut Windowed<'_>, currents: &[Line], first: usize, steps: usize, fired: &mut [u64], stride: usize
-                ) -> u64 {
-                    // SAFETY: this function is compiled for the instructions of these lanes.
-                    unsafe { windowed::integrate_window::<$lanes>(m, currents, first, steps, fired, stride) }
                 }
                 fn deliver_tile(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool) {
                     // SAFETY: this function is compiled for the instructions of these lanes.
@@ -189,10 +152,10 @@ macro_rules! kernels {
             }
         }
     };
-    (@functions $name:literal, $features:tt,
+    (@functions $name:literal, $set:path, $features:tt,
      $(fn $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {
         $(kernels! { @function $features fn $function($($argument: $type),*) $(-> $result)? $body })*
-        pub(super) static KERNELS: Kernels = Kernels { name: $name, $($function),* };
+        pub(super) static KERNELS: Kernels = Kernels { name: $name, set: InstructionSet($set), $($function),* };
     };
     (@function [] fn $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
         fn $function($($argument: $type),*) $(-> $result)? $body
@@ -207,15 +170,21 @@ macro_rules! kernels {
     };
 }
 
-kernels!(portable, "portable", super::lanes::Portable);
+kernels!(portable, "portable", Portable, crate::lanes::Portable);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, "avx2", super::x86::Avx2, "avx2,bmi1,bmi2,popcnt");
+kernels!(avx2, "avx2", Avx2, crate::lanes::x86::Avx2, "avx2,bmi1,bmi2,popcnt");
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512, "avx512", super::x86::Avx512, "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt");
+kernels!(
+    avx512,
+    "avx512",
+    Avx512,
+    crate::lanes::x86::Avx512,
+    "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt"
+);
 
 // Every 64-bit ARM has NEON.
 #[cfg(target_arch = "aarch64")]
-kernels!(arm, "neon", super::neon::Neon);
+kernels!(arm, "neon", Neon, crate::lanes::neon::Neon);
 
 #[cfg(target_arch = "x86_64")]
 fn has_bits() -> bool {
@@ -260,5 +229,3 @@ pub fn best() -> &'static Kernels {
 pub fn instruction_sets() -> Vec<&'static str> {
     available().into_iter().map(|kernels| kernels.name).collect()
 }
-
-const _: () = assert!(REBASE <= u16::MAX as u32, "a crossing must fit 16 bits");

@@ -14,6 +14,8 @@ pub const MOST_STEPS: usize = 256;
 pub struct Octets {
     /// No place names a row from here on.
     rows: usize,
+    /// Window steps.
+    given: usize,
     /// Window steps in whole octets.
     padded: usize,
     /// Where the places of each octet start, and the end.
@@ -22,6 +24,8 @@ pub struct Octets {
     steps: Vec<[u16; 8]>,
     /// Rows, as the distance from row 0 in units of 8 bytes: eight steps side by side.
     places: Vec<[u16; 8]>,
+    /// The values of the spikes at these places; none if all are 1.
+    scales: Vec<[f32; 8]>,
     order: Vec<u16>,
     counts: Vec<u32>,
 }
@@ -38,6 +42,7 @@ impl Octets {
         assert!(rows < MOST_ROWS && steps <= MOST_STEPS, "{rows} rows, {steps} steps");
         // Until all is checked, no block has enough rows.
         self.rows = usize::MAX;
+        self.given = steps;
         self.padded = steps.next_multiple_of(8);
         // Counting sort of the steps by their number of spikes.
         let mut lengths = [0_u16; MOST_STEPS];
@@ -66,6 +71,7 @@ impl Octets {
         self.starts.clear();
         self.steps.clear();
         self.places.clear();
+        self.scales.clear();
         // The distance between a spike's id and its row, modulo 2³².
         let shift = 1_u32.wrapping_sub(first as u32);
         let mut largest = 0;
@@ -89,6 +95,27 @@ impl Octets {
         self.rows = rows + 1;
     }
 
+    /// Gives the spikes that were arranged their values: `list(step)` are those of a step, in order; none if all are 1.
+    ///
+    /// # Panics
+    /// If there are more values than spikes.
+    pub fn set_values<'a>(&mut self, list: impl Fn(usize) -> &'a [i32]) {
+        // What is empty keeps 1, with which the resting row stays −0.0.
+        self.scales.resize(self.places.len(), [1.0; 8]);
+        for (eight, ends) in self.steps.iter().zip(self.starts.windows(2)) {
+            let scales = &mut self.scales[ends[0] as usize..ends[1] as usize];
+            // Steps that only fill up the last octet have no spikes.
+            for (slot, &step) in eight.iter().enumerate().filter(|(_, step)| usize::from(**step) < self.given)
+            {
+                let values = list(usize::from(step));
+                assert!(values.len() <= scales.len(), "{} values of {} places", values.len(), scales.len());
+                for (scale, &value) in scales.iter_mut().zip(values) {
+                    scale[slot] = value as f32;
+                }
+            }
+        }
+    }
+
     /// Window steps in whole octets.
     #[must_use]
     pub fn padded(&self) -> usize {
@@ -107,10 +134,22 @@ impl Octets {
         self.places.is_empty()
     }
 
-    /// Each octet: its steps and the places in which their spikes stand.
+    /// Each octet: its steps, and where the places stand in which their spikes are.
     #[inline(always)]
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u16; 8], &[[u16; 8]])> {
-        let ends = self.starts.windows(2).map(|ends| &self.places[ends[0] as usize..ends[1] as usize]);
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u16; 8], std::ops::Range<usize>)> {
+        let ends = self.starts.windows(2).map(|ends| ends[0] as usize..ends[1] as usize);
         self.steps.iter().zip(ends)
+    }
+
+    /// Rows, as the distance from row 0 in units of 8 bytes: eight steps side by side.
+    #[inline(always)]
+    pub(super) fn places(&self) -> &[[u16; 8]] {
+        &self.places
+    }
+
+    /// The values of the spikes at the places; `None` if all are 1.
+    #[inline(always)]
+    pub(super) fn scales(&self) -> Option<&[[f32; 8]]> {
+        (!self.scales.is_empty()).then_some(&self.scales)
     }
 }

@@ -3,9 +3,15 @@
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use super::*;
-use crate::network::connectivity::{Rows, SparseRows};
-use crate::neuron::IntegrateFire;
+use super::membrane::{
+    BlockStep, LINES_PER_WORD, Neurons, WordWindow, integrate_blocks, integrate_window, integrate_words,
+};
+use super::{Line, Octets, Packed, SpikeMasks, available, best};
+use crate::lanes::{BLOCK, flat, flat_mut};
+use crate::network::connectivity::{DenseRows, Rows, SparseRows};
+use crate::neuron::models::{Accumulator, Bipolar, IntegrateFire};
+use crate::neuron::{BiasArrives, Columns, Model, REBASE, Reset, Sign};
+use crate::spikes::SpikeSlice;
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -147,9 +153,9 @@ fn time_lanes_sum_the_weights_of_the_sources_that_fire_in_order() {
             .collect();
         let rows = Rows::Sparse(SparseRows::from_dense(width, &table).unwrap());
         let spikes = lists(&mut rng, sources, steps, 0.3);
-        let columns = Columns::of(&rows);
+        let columns = super::Columns::of(&rows);
         let mut masks = SpikeMasks::default();
-        masks.take(sources as usize, steps, |step| &spikes[step]);
+        masks.take(sources as usize, steps, |step| SpikeSlice::unit(&spikes[step]));
         let padded = steps.next_multiple_of(BLOCK);
         for first in (0..width).step_by(BLOCK) {
             let mut expected = vec![Line::of(-0.0); padded];
@@ -169,84 +175,347 @@ fn time_lanes_sum_the_weights_of_the_sources_that_fire_in_order() {
     }
 }
 
-#[test]
-fn a_window_of_64_neurons_is_what_their_steps_are_one_by_one() {
-    for seed in 0..60 {
+/// Parameters of a model for 64 neurons: `[lines][columns]`.
+fn columns(draw: &mut impl FnMut(usize) -> f32, count: usize) -> Vec<Line> {
+    (0..LINES_PER_WORD * count).map(|at| Line(std::array::from_fn(|_| draw(at % count)))).collect()
+}
+
+/// 64 neurons of a model.
+#[derive(Clone)]
+struct Word<M> {
+    model: M,
+    parameters: Vec<Line>,
+    reals: Vec<Line>,
+    counts: Vec<Line<i32>>,
+}
+
+impl<M: Model> Word<M> {
+    fn neurons(&mut self) -> Neurons<'_> {
+        let Self { parameters, reals, counts, .. } = self;
+        Neurons { parameters, reals, counts }
+    }
+
+    fn bits(&self) -> (Vec<u32>, Vec<i32>) {
+        (bits(&self.reals), self.counts.iter().flat_map(|line| line.0).collect())
+    }
+
+    fn of_neuron<T: Copy>(lines: &[Line<T>], neuron: usize, column: usize) -> T {
+        let columns = lines.len() / LINES_PER_WORD;
+        lines[neuron / BLOCK * columns + column].0[neuron % BLOCK]
+    }
+
+    /// One neuron by the definition.
+    fn step(&mut self, neuron: usize, current: Option<f32>, k: u32) -> i32 {
+        let parameters = Columns::from_fn(|i| Self::of_neuron(&self.parameters, neuron, i));
+        let mut reals: M::Reals<f32> = Columns::from_fn(|i| Self::of_neuron(&self.reals, neuron, i));
+        let mut counts: M::Counts<i32> = Columns::from_fn(|i| Self::of_neuron(&self.counts, neuron, i));
+        let value = self.model.step(&parameters, &mut reals, &mut counts, current, k);
+        let columns = self.reals.len() / LINES_PER_WORD;
+        for (i, real) in reals.as_slice().iter().enumerate() {
+            self.reals[neuron / BLOCK * columns + i].0[neuron % BLOCK] = *real;
+        }
+        let columns = self.counts.len() / LINES_PER_WORD;
+        for (i, count) in counts.as_slice().iter().enumerate() {
+            self.counts[neuron / BLOCK * columns + i].0[neuron % BLOCK] = *count;
+        }
+        value
+    }
+}
+
+/// Calls `check` with 64 neurons of every model and variant, their parameters drawn.
+fn each_word(seed: u64, check: &mut impl Check) {
+    let same = |value| crate::per_neuron::PerNeuron::same(value).unwrap();
+    let (zero, one) = (same(0.0), same(1.0));
+    let mut rng = rng(seed);
+    let scale = [0.0, 0.01, 1.0, -0.5][seed as usize % 4];
+    let bias = |rng: &mut Xoshiro256PlusPlus| rng.random_range(-9_i32..=12) as f32 * 0.1 * scale;
+    for reset in [Reset::Subtract, Reset::Zero] {
+        let model = IntegrateFire { threshold: one.clone(), bias: zero.clone(), start: zero.clone(), reset };
+        let parameters = columns(&mut |i| if i == 0 { bias(&mut rng) } else { 1.0 }, 2);
+        let reals = lines(&mut rng, 4, 0.0);
+        check.word(&Word { model, parameters, reals, counts: vec![] });
+    }
+    let parameters = columns(&mut |_| bias(&mut rng), 1);
+    let reals = lines(&mut rng, 4, 0.0);
+    check.word(&Word { model: Accumulator { bias: zero.clone() }, parameters, reals, counts: vec![] });
+    for sign in [Sign::Signed, Sign::Unsigned] {
+        let bound = Bipolar::UNBOUNDED;
+        let [most, low, high] =
+            [[1.0, 0.0, 3.0], [4.0, 0.0, bound], [2.0, -2.0, 2.0], [4096.0, -bound, bound]]
+                [seed as usize / 4 % 4];
+        let model = Bipolar {
+            threshold: one.clone(),
+            bias: zero.clone(),
+            start: zero.clone(),
+            most: one.clone(),
+            low: zero.clone(),
+            high: zero.clone(),
+            sign,
+            arrives: BiasArrives::EveryStep,
+        };
+        let mut draw = |i: usize| match i {
+            0 => bias(&mut rng),
+            1 => [0.3, 1.0, 0.1, 1e-30][rng.random_range(0..4)],
+            i => [most, low, high][i - 2],
+        };
+        let parameters = columns(&mut draw, 5);
+        let reals = lines(&mut rng, 4, 0.0);
+        let counts = (0..4)
+            .map(|_| Line(std::array::from_fn(|_| rng.random_range(-2..=2).clamp(low as i32, high as i32))));
+        let counts = counts.collect();
+        check.word(&Word { model, parameters, reals, counts });
+    }
+}
+
+trait Check {
+    fn word<M: Model>(&mut self, word: &Word<M>);
+}
+
+/// Windows, words and blocks of neurons beside their steps one by one.
+struct ByDefinition(u64);
+
+impl Check for ByDefinition {
+    fn word<M: Model>(&mut self, start: &Word<M>) {
+        let seed = self.0;
         let mut rng = rng(seed);
         let steps = rng.random_range(1..=256);
         let k = rng.random_range(1..=257 - steps as u32);
-        let reset = if seed % 2 == 0 { Reset::Subtract } else { Reset::Zero };
-        let start = lines(&mut rng, 4, 0.0);
-        let mut biases = lines(&mut rng, 4, 0.0);
-        flat_mut(&mut biases).iter_mut().for_each(|bias| *bias *= [0.0, 0.01, 1.0][seed as usize % 3]);
-        if seed % 8 == 0 {
-            flat_mut(&mut biases).iter_mut().for_each(|bias| *bias = -bias.abs());
-        }
-        let thresholds = vec![Line::of(1.0); 4];
         let mut currents = lines(&mut rng, 4 * steps, 0.7);
         // In some steps nothing arrives anywhere.
         for step in 0..steps {
-            if seed % 4 == 0 && rng.random_bool(0.6) {
+            if seed.is_multiple_of(4) && rng.random_bool(0.6) {
                 (0..4).for_each(|line| currents[line * steps + step] = Line::of(-0.0));
             }
         }
-        // By the definition of the neuron, one neuron after the other.
-        let (mut u, mut fired, mut updates) = (start.clone(), vec![0_u64; steps], 0);
-        for neuron in 0..4 * BLOCK {
-            let (line, lane) = (neuron / BLOCK, neuron % BLOCK);
-            for step in 0..steps {
-                let current = currents[line * steps + step].0[lane];
+        let (mut word, mut fired, mut values, mut updates) = (start.clone(), vec![0_u64; steps], vec![], 0);
+        for (step, fired) in fired.iter_mut().enumerate() {
+            for neuron in 0..4 * BLOCK {
+                let current = currents[neuron / BLOCK * steps + step].0[neuron % BLOCK];
                 let current = (current.to_bits() != (-0.0_f32).to_bits()).then_some(current);
-                let ramp = (k + step as u32) as f32;
-                let u = &mut u[line].0[lane];
-                let fires = IntegrateFire::step(u, current, biases[line].0[lane], ramp, 1.0, reset);
-                fired[step] |= u64::from(fires) << neuron;
-                updates += u64::from(fires || current.is_some());
+                let value = word.step(neuron, current, k + step as u32);
+                *fired |= u64::from(value != 0) << neuron;
+                if value != 0 && M::VALUES {
+                    values.push(value);
+                }
+                updates += u64::from(value != 0 || current.is_some());
             }
         }
         for kernels in available() {
-            let what = format!("{}, seed {seed}", kernels.name);
-            let (mut potentials, mut found) = (start.clone(), vec![0_u64; 2 * steps]);
-            let mut neurons =
-                Windowed { potentials: &mut potentials, biases: &biases, thresholds: &thresholds, k, reset };
-            let counted = (kernels.integrate_window)(&mut neurons, &currents, 0, steps, &mut found[1..], 2);
-            assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
-            let words = found.chunks_exact(2);
-            assert!(words.zip(&fired).all(|(pair, word)| pair == [0, *word]), "{what}");
-            // The same in two pieces.
-            let (mut potentials, mut counted, piece) = (start.clone(), 0, steps / 3);
-            for (first, steps) in [(0, piece), (piece, steps - piece)] {
-                let mut neurons = Windowed {
-                    potentials: &mut potentials,
-                    biases: &biases,
-                    thresholds: &thresholds,
-                    k: k + first as u32,
-                    reset,
-                };
-                let found = &mut found[2 * first..];
-                counted += (kernels.integrate_window)(&mut neurons, &currents, first, steps, found, 2);
+            let what = format!("{}, {}, seed {seed}", M::NAME, kernels.name);
+            // In one piece, and in two.
+            for pieces in [vec![(0, steps)], vec![(0, steps / 3), (steps / 3, steps - steps / 3)]] {
+                let (mut found, mut bits, mut of_values, mut counted) =
+                    (start.clone(), vec![0_u64; 2 * steps], vec![], 0);
+                for (first, length) in pieces {
+                    let window = WordWindow {
+                        currents: &currents,
+                        first,
+                        steps: length,
+                        k: k + first as u32,
+                        fired: &mut bits[2 * first + 1..],
+                        stride: 2,
+                        values: &mut of_values,
+                    };
+                    let model = found.model.clone();
+                    counted += integrate_window(kernels.set, &model, found.neurons(), window);
+                }
+                assert_eq!((found.bits(), counted), (word.bits(), updates), "{what}");
+                assert_eq!(of_values, values, "{what}");
+                let words = bits.chunks_exact(2);
+                assert!(words.zip(&fired).all(|(pair, word)| pair == [0, *word]), "{what}");
             }
-            assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
-            assert!(found.chunks_exact(2).zip(&fired).all(|(pair, word)| pair[0] == *word), "{what}");
-            // The same step by step.
-            let (mut potentials, mut counted) = (start.clone(), 0);
+            // Step by step: all neurons, and the blocks that something reaches.
+            let (mut found, mut of_values, mut counted) = (start.clone(), vec![], 0);
+            let (mut blocks, mut of_blocks, mut ids) = (start.clone(), vec![], vec![]);
             for step in 0..steps {
-                let mut of_step: Vec<Line> = (0..4).map(|line| currents[line * steps + step]).collect();
-                let mut word = [0];
-                let mut neurons = Windowed {
-                    potentials: &mut potentials,
-                    biases: &biases,
-                    thresholds: &thresholds,
-                    k: k + step as u32,
-                    reset,
+                let of_step: Vec<Line> = (0..4).map(|line| currents[line * steps + step]).collect();
+                let (mut bits, mut left, model) = ([0], of_step.clone(), found.model.clone());
+                let at = k + step as u32;
+                let neurons = found.neurons();
+                counted +=
+                    integrate_words(kernels.set, &model, neurons, &mut left, at, &mut bits, &mut of_values);
+                assert_eq!(bits[0], fired[step], "{what}, step {step}");
+                let rest = [Line::of(-0.0); 4];
+                assert_eq!(self::bits(&left), self::bits(&rest), "{what}: currents are left at rest");
+                ids.clear();
+                let (mut left, mut acts) = (of_step, [0; 4]);
+                let blocks_of_step = BlockStep {
+                    blocks: &[0b1111],
+                    currents: &mut left,
+                    k: at,
+                    acts: &mut acts,
+                    fired: &mut ids,
+                    values: &mut of_blocks,
                 };
-                counted += (kernels.integrate_step)(&mut neurons, &mut of_step, &mut word);
-                assert_eq!(word[0], fired[step], "{what}, step {step}");
-                assert_eq!(bits(&of_step), bits(&[Line::of(-0.0); 4]), "{what}: currents are left at rest");
+                integrate_blocks(kernels.set, &model, blocks.neurons(), blocks_of_step);
+                let of_ids = ids.iter().fold(0_u64, |bits, id| bits | 1 << id);
+                assert_eq!(of_ids, fired[step], "{what}, step {step}");
+                assert_eq!(self::bits(&left), self::bits(&rest), "{what}: currents are left at rest");
             }
-            assert_eq!((bits(&potentials), counted), (bits(&u), updates), "{what}");
+            assert_eq!((found.bits(), counted), (word.bits(), updates), "{what}");
+            assert_eq!(blocks.bits(), word.bits(), "{what}");
+            assert_eq!((&of_values, &of_blocks), (&values, &values), "{what}");
         }
     }
+}
+
+#[test]
+fn neurons_in_windows_words_and_blocks_do_what_their_steps_are_one_by_one() {
+    for seed in 0..64 {
+        each_word(seed, &mut ByDefinition(seed));
+    }
+}
+
+/// The step at which a block acts by itself beside a search for it, step by step.
+struct ActsAreFound(u64, usize);
+
+impl Check for ActsAreFound {
+    fn word<M: Model>(&mut self, start: &Word<M>) {
+        for after in [1, 17, 200, 254, 255, 256] {
+            let first_of_block = |block: usize, word: &Word<M>| {
+                (after + 1..=REBASE + 1).find(|&k| {
+                    // Behind the ramp only what acts at its end acts.
+                    let k = k.min(REBASE);
+                    (block * BLOCK..(block + 1) * BLOCK).any(|neuron| {
+                        let mut moved = word.clone();
+                        moved.step(neuron, None, k) != 0 || moved.bits() != word.bits()
+                    })
+                })
+            };
+            for kernels in available() {
+                let (mut word, model) = (start.clone(), start.model.clone());
+                let (mut currents, mut acts) = (vec![Line::of(-0.0); 4], [0; 4]);
+                let step = BlockStep {
+                    blocks: &[0b1111],
+                    currents: &mut currents,
+                    k: after,
+                    acts: &mut acts,
+                    fired: &mut vec![],
+                    values: &mut vec![],
+                };
+                integrate_blocks(kernels.set, &model, word.neurons(), step);
+                for (block, &acts) in acts.iter().enumerate() {
+                    let searched = first_of_block(block, &word).filter(|&k| k <= REBASE || after == REBASE);
+                    let what = format!("{}, {}, seed {}, after {after}", M::NAME, kernels.name, self.0);
+                    assert_eq!(u32::from(acts), searched.unwrap_or(0), "{what}, block {block}");
+                    self.1 += usize::from(u32::from(acts) > after + 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_predicted_act_is_the_first_step_at_which_a_neuron_does_something_by_itself() {
+    let mut far = 0;
+    for seed in 0..32 {
+        let mut check = ActsAreFound(seed, 0);
+        each_word(seed, &mut check);
+        far += check.1;
+    }
+    assert!(far > 100, "only {far} acts lay ahead");
+}
+
+#[test]
+fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
+    for seed in 0..40 {
+        let mut rng = rng(seed);
+        let (sources, width, steps) =
+            (rng.random_range(1..80_u32), rng.random_range(1..40), rng.random_range(1..=256));
+        let table: Vec<f32> = (0..sources as usize * width)
+            .map(|_| if rng.random_bool(0.4) { rng.random_range(-9_i32..=12) as f32 * 0.1 } else { 0.0 })
+            .collect();
+        let sparse = SparseRows::from_dense(width, &table).unwrap();
+        let dense = DenseRows::new(width, table.clone().into()).unwrap();
+        let spikes = lists(&mut rng, sources, steps, 0.3);
+        let values: Vec<Vec<i32>> = spikes
+            .iter()
+            .map(|list| list.iter().map(|_| [1, -1, 3, -4096][rng.random_range(0..4)]).collect())
+            .collect();
+        let slices: Vec<SpikeSlice<'_>> =
+            spikes.iter().zip(&values).map(|(list, values)| SpikeSlice::new(list, values).unwrap()).collect();
+        let rows = Rows::Sparse(sparse.clone());
+        let expected: Vec<Vec<f32>> = slices
+            .iter()
+            .map(|spikes| {
+                let mut currents = vec![-0.0_f32; width];
+                for (source, value) in spikes.iter() {
+                    rows.fan_out(source as usize, |target, weight| currents[target] += weight * value as f32);
+                }
+                currents
+            })
+            .collect();
+        let same = |found: &[f32], step: usize| {
+            found.iter().zip(&expected[step]).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        let columns = super::Columns::of(&rows);
+        let mut masks = SpikeMasks::default();
+        masks.take(sources as usize, steps, |step| slices[step]);
+        let mut octets = Octets::default();
+        octets.arrange(sources as usize, 0, steps, |step| &spikes[step]);
+        octets.set_values(|step| &values[step]);
+        let crate::network::connectivity::Targets::U16(ids) = sparse.targets() else { panic!("few targets") };
+        for kernels in available() {
+            let what = format!("{}, seed {seed}", kernels.name);
+            for (step, spikes) in slices.iter().enumerate() {
+                let mut currents = vec![-0.0_f32; 1 << 16];
+                let starts = sparse.row_starts();
+                if !spikes.values().is_empty() {
+                    let chunk = currents.first_chunk_mut().unwrap();
+                    let (rows, values) = (spikes.neurons(), spikes.values());
+                    (kernels.add_scaled_rows)(
+                        rows,
+                        values,
+                        starts,
+                        &starts[1..],
+                        ids,
+                        sparse.weights(),
+                        chunk,
+                    );
+                    assert!(same(&currents, step), "rows: {what}, step {step}");
+                }
+                for way in 0..3 {
+                    let mut currents = vec![-0.0_f32; width];
+                    for (source, value) in spikes.iter() {
+                        let range = sparse.range(source as usize);
+                        let weights = &sparse.weights()[range.clone()];
+                        let wide: Vec<u32> = ids[range.clone()].iter().map(|&id| u32::from(id)).collect();
+                        let value = value as f32;
+                        match way {
+                            0 => (kernels.scatter_scaled_u16)(&ids[range], weights, value, &mut currents),
+                            1 => (kernels.scatter_scaled_u32)(&wide, weights, value, &mut currents),
+                            _ => (kernels.add_scaled_row)(dense.row(source as usize), value, &mut currents),
+                        }
+                    }
+                    assert!(same(&currents, step), "{way}: {what}, step {step}");
+                }
+            }
+            for first in (0..width).step_by(BLOCK) {
+                let mut tile = vec![Line::of(-0.0); 1 + sources as usize];
+                for (row, line) in tile[1..].iter_mut().enumerate() {
+                    for (lane, value) in line.0.iter_mut().enumerate() {
+                        *value = rows_weight(&rows, row, first + lane, width);
+                    }
+                }
+                let mut of_lanes = vec![Line::of(7.0); steps.next_multiple_of(BLOCK)];
+                (kernels.time_lanes)(&columns, first, &masks, steps, &mut of_lanes);
+                let mut of_tiles = vec![Line::of(7.0); octets.padded()];
+                (kernels.deliver_tile)(&tile, &[], &octets, &mut of_tiles, true);
+                for step in 0..steps {
+                    let end = width.min(first + BLOCK);
+                    for (lane, target) in (first..end).enumerate() {
+                        let wanted = expected[step][target].to_bits();
+                        assert_eq!(of_lanes[step].0[lane].to_bits(), wanted, "lanes: {what}, step {step}");
+                        assert_eq!(of_tiles[step].0[lane].to_bits(), wanted, "tiles: {what}, step {step}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn rows_weight(rows: &Rows, row: usize, target: usize, width: usize) -> f32 {
+    if target < width { rows.weight(row, target).unwrap_or(-0.0) } else { -0.0 }
 }
 
 #[test]

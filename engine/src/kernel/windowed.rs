@@ -3,12 +3,9 @@
 use std::ops::Range;
 
 use super::columns::{Columns, SpikeMasks};
-use super::lanes::Lanes;
-use super::{BLOCK, Line, Octets, Packed, Windowed, flat};
-use crate::neuron::Reset;
-
-/// 64 neurons: a word of spike bits.
-pub(super) const LINES_PER_WORD: usize = 4;
+use super::octets::{MOST_ROWS, Octets};
+use super::packed::Packed;
+use crate::lanes::{BLOCK, Lanes, Line, flat};
 
 /// See [`Kernels::add_rows`](super::Kernels::add_rows).
 #[inline(always)]
@@ -59,6 +56,30 @@ pub(super) fn add_far_rows(
             add_fours(fours, four_weights, currents);
         }
         add_rest(range.end - last.len()..range.end, targets, weights, currents);
+    }
+}
+
+/// See [`Kernels::add_scaled_rows`](super::Kernels::add_scaled_rows).
+#[inline(always)]
+pub(super) fn add_scaled_rows(
+    rows: &[u32],
+    scales: &[i32],
+    starts: &[u64],
+    ends: &[u64],
+    targets: &[u16],
+    weights: &[f32],
+    currents: &mut [f32; 1 << 16],
+) {
+    assert_eq!(
+        (targets.len(), rows.len()),
+        (weights.len(), scales.len()),
+        "targets and weights, rows and scales"
+    );
+    for (&row, &scale) in rows.iter().zip(scales) {
+        let range = starts[row as usize] as usize..ends[row as usize] as usize;
+        for (&target, weight) in targets[range.clone()].iter().zip(&weights[range]) {
+            currents[usize::from(target)] += weight * scale as f32;
+        }
     }
 }
 
@@ -131,111 +152,6 @@ pub(super) fn list(bits: &[u64], ids: &mut Vec<u32>) {
     ids.truncate(end);
 }
 
-/// Potentials after a step, who fires, and who was written.
-#[inline(always)]
-pub(super) unsafe fn step<L: Lanes>(u: L, current: L, ramp: L, threshold: L, reset: Reset) -> (L, u16, u16) {
-    // SAFETY: the caller's promise, that of `Lanes`.
-    unsafe {
-        let arrived = L::bits(current.arrived());
-        // Adding −0.0 where nothing arrived changes no bit.
-        let u = u.add(current);
-        let fires = u.add(ramp).at_least(threshold);
-        let after = match reset {
-            Reset::Subtract => u.sub(threshold),
-            Reset::Zero => L::splat(0.0).sub(ramp),
-        };
-        let bits = L::bits(fires);
-        (u.replace(fires, after), bits, arrived | bits)
-    }
-}
-
-/// See [`Kernels::integrate_step`](super::Kernels::integrate_step).
-///
-/// # Safety
-/// That of [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn integrate_step<L: Lanes>(
-    m: &mut Windowed<'_>,
-    currents: &mut [Line],
-    fired: &mut [u64],
-) -> u64 {
-    let words = fired.len();
-    m.check(words);
-    assert!(currents.len() >= words * LINES_PER_WORD, "{} currents for {words} words", currents.len());
-    let (currents, _) = currents.as_chunks_mut::<LINES_PER_WORD>();
-    let (potentials, _) = m.potentials.as_chunks_mut::<LINES_PER_WORD>();
-    let (biases, _) = m.biases.as_chunks::<LINES_PER_WORD>();
-    let (thresholds, _) = m.thresholds.as_chunks::<LINES_PER_WORD>();
-    let neurons = potentials.iter_mut().zip(biases).zip(thresholds);
-    let mut updates = 0;
-    // SAFETY: the caller's promise.
-    unsafe {
-        let k = L::splat(m.k as f32);
-        for ((fired, currents), ((potentials, biases), thresholds)) in
-            fired.iter_mut().zip(currents).zip(neurons)
-        {
-            let (mut fires, mut written) = (0, 0);
-            for q in 0..LINES_PER_WORD {
-                let ramp = L::load(&biases[q].0).mul(k);
-                let current = L::load(&currents[q].0);
-                L::splat(-0.0).store(&mut currents[q].0);
-                let u = L::load(&potentials[q].0);
-                let (u, f, w) = step(u, current, ramp, L::load(&thresholds[q].0), m.reset);
-                u.store(&mut potentials[q].0);
-                fires |= u64::from(f) << (BLOCK * q);
-                written |= u64::from(w) << (BLOCK * q);
-            }
-            *fired = fires;
-            updates += u64::from(written.count_ones());
-        }
-    }
-    updates
-}
-
-/// See [`Kernels::integrate_window`](super::Kernels::integrate_window).
-///
-/// # Safety
-/// That of [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn integrate_window<L: Lanes>(
-    m: &mut Windowed<'_>,
-    currents: &[Line],
-    first: usize,
-    steps: usize,
-    fired: &mut [u64],
-    stride: usize,
-) -> u64 {
-    m.check(1);
-    let padded = currents.len() / LINES_PER_WORD;
-    assert!(first + steps <= padded, "{steps} steps from {first} on of {padded} currents");
-    let currents: [&[Line]; LINES_PER_WORD] =
-        std::array::from_fn(|q| &currents[q * padded + first..][..steps]);
-    let mut updates = 0;
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut u: [L; LINES_PER_WORD] = std::array::from_fn(|q| L::load(&m.potentials[q].0));
-        let biases: [L; LINES_PER_WORD] = std::array::from_fn(|q| L::load(&m.biases[q].0));
-        let thresholds: [L; LINES_PER_WORD] = std::array::from_fn(|q| L::load(&m.thresholds[q].0));
-        for (t, fired) in fired.iter_mut().step_by(stride).take(steps).enumerate() {
-            let k = L::splat((m.k + t as u32) as f32);
-            let (mut fires, mut written) = (0, 0);
-            for q in 0..LINES_PER_WORD {
-                let current = L::load(&currents[q][t].0);
-                let (after, f, w) = step(u[q], current, biases[q].mul(k), thresholds[q], m.reset);
-                u[q] = after;
-                fires |= u64::from(f) << (BLOCK * q);
-                written |= u64::from(w) << (BLOCK * q);
-            }
-            *fired = fires;
-            updates += u64::from(written.count_ones());
-        }
-        for (u, line) in u.into_iter().zip(&mut *m.potentials) {
-            u.store(&mut line.0);
-        }
-    }
-    updates
-}
-
 /// See [`Kernels::deliver_tile`](super::Kernels::deliver_tile).
 ///
 /// # Safety
@@ -250,7 +166,7 @@ pub(super) unsafe fn deliver_tile<L: Lanes>(
 ) {
     let enough = rows.len() >= octets.rows() && currents.len() >= octets.padded();
     assert!(
-        enough && rows.len() <= super::octets::MOST_ROWS,
+        enough && rows.len() <= MOST_ROWS,
         "{} rows for {}, {} currents for {}",
         rows.len(),
         octets.rows(),
@@ -258,12 +174,28 @@ pub(super) unsafe fn deliver_tile<L: Lanes>(
         octets.padded()
     );
     let each = octets.iter();
+    let scales = octets.scales();
     // The next block is fetched while this one is worked on, a share with each octet.
     let mut ahead = next.chunks(next.len().div_ceil(each.len().max(1)).max(1));
     for (steps, places) in each {
         for line in ahead.next().unwrap_or_default() {
             prefetch(line);
         }
+        if let Some(scales) = scales {
+            // SAFETY: the caller's promise; rows and steps are in bounds as asserted.
+            unsafe {
+                sum_scaled::<L>(
+                    rows,
+                    &octets.places()[places.clone()],
+                    &scales[places],
+                    steps,
+                    currents,
+                    fresh,
+                )
+            };
+            continue;
+        }
+        let places = &octets.places()[places];
         // SAFETY: the caller's promise; rows and steps are in bounds as asserted.
         unsafe {
             if L::SUMS == 8 {
@@ -313,6 +245,35 @@ unsafe fn sum<L: Lanes, const N: usize>(
     }
 }
 
+/// The sums of eight steps, with values of the spikes.
+///
+/// # Safety
+/// That of [`Lanes`]; and the places name only `rows`, the steps only `currents`.
+#[inline(always)]
+unsafe fn sum_scaled<L: Lanes>(
+    rows: &[Line],
+    places: &[[u16; 8]],
+    scales: &[[f32; 8]],
+    steps: &[u16; 8],
+    currents: &mut [Line],
+    fresh: bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = rows.as_ptr().cast::<u64>();
+        for (i, &step) in steps.iter().enumerate() {
+            let current = &mut currents.get_unchecked_mut(usize::from(step)).0;
+            let mut sum = if fresh { L::splat(-0.0) } else { L::load(current) };
+            for (places, scales) in places.iter().zip(scales) {
+                let row = L::load(&(*first.add(usize::from(places[i])).cast::<Line>()).0);
+                // Where there is no synapse, −0.0, the sum stays as it is; −0.0 times a negative value would not do that.
+                sum = sum.replace(row.arrived(), sum.add(row.mul(L::splat(scales[i]))));
+            }
+            sum.store(current);
+        }
+    }
+}
+
 /// See [`Kernels::unpack`](super::Kernels::unpack).
 #[inline(always)]
 pub(super) fn unpack_rows(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]) {
@@ -351,12 +312,14 @@ pub(super) unsafe fn time_lanes<L: Lanes>(
 ) {
     let groups = steps.div_ceil(BLOCK);
     assert!(
-        masks.0.len() >= columns.sources() && currents.len() >= groups * BLOCK,
+        masks.masks.len() >= columns.sources() && currents.len() >= groups * BLOCK,
         "{} masks for {} sources, {} currents for {steps} steps",
-        masks.0.len(),
+        masks.masks.len(),
         columns.sources(),
         currents.len()
     );
+    let valued = !masks.values.is_empty();
+    assert!(!valued || masks.values.len() == masks.masks.len(), "values of {} sources", masks.values.len());
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[L::splat(-0.0); BLOCK]; 16];
@@ -364,6 +327,7 @@ pub(super) unsafe fn time_lanes<L: Lanes>(
             let (ids, weights) = columns.of_target(first + i);
             // SAFETY: sources are below the number of masks, as asserted.
             match groups {
+                _ if valued => scaled_column::<L>(ids, weights, masks, groups, sums),
                 0..=1 => column::<L, 1>(ids, weights, masks, sums),
                 2..=4 => column::<L, 4>(ids, weights, masks, sums),
                 5..=8 => column::<L, 8>(ids, weights, masks, sums),
@@ -375,6 +339,32 @@ pub(super) unsafe fn time_lanes<L: Lanes>(
             L::transpose(&mut square);
             for (lanes, line) in square.into_iter().zip(currents) {
                 lanes.store(&mut line.0);
+            }
+        }
+    }
+}
+
+/// The currents of one target in `groups` times sixteen steps, with values of the spikes.
+///
+/// # Safety
+/// That of [`Lanes`]; and there are a mask and values for every id.
+#[inline(always)]
+unsafe fn scaled_column<L: Lanes>(
+    ids: &[u16],
+    weights: &[f32],
+    masks: &SpikeMasks,
+    groups: usize,
+    sums: &mut [L; BLOCK],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (&id, &weight) in ids.iter().zip(weights) {
+            let weight = L::splat(weight);
+            let mask = masks.masks.get_unchecked(usize::from(id));
+            let values = masks.values.get_unchecked(usize::from(id));
+            for (g, sum) in sums[..groups].iter_mut().enumerate() {
+                let values = L::load(&values[g].0);
+                *sum = sum.replace(L::mask(mask[g]), sum.add(weight.mul(values)));
             }
         }
     }
@@ -396,7 +386,7 @@ unsafe fn column<L: Lanes, const G: usize>(
         let mut steps = [L::splat(-0.0); G];
         for (&id, &weight) in ids.iter().zip(weights) {
             let weight = L::splat(weight);
-            let mask = masks.0.get_unchecked(usize::from(id));
+            let mask = masks.masks.get_unchecked(usize::from(id));
             for (g, sum) in steps.iter_mut().enumerate() {
                 *sum = sum.replace(L::mask(mask[g]), sum.add(weight));
             }

@@ -1,11 +1,13 @@
+use super::connectivity::Connectivity;
 use super::id::PopulationId;
 use super::layout::Layout;
 use super::net::Network;
+use super::neuron::{AnyModel, Neuron};
 use super::order::topological_order;
 use super::population::{Population, Projection};
 use crate::error::NetworkError;
-use crate::network::connectivity::Connectivity;
-use crate::neuron::Neuron;
+use crate::neuron::Emission;
+use crate::spikes::LARGEST_VALUE;
 
 /// The longest delay of a projection, in steps. The spikes of that many steps are kept.
 pub const LONGEST_DELAY: u32 = 65_535;
@@ -93,7 +95,9 @@ impl NetworkBuilder {
             *longest = projection.delay.max(*longest);
         }
         let longest_delay = delay_from.iter().copied().max().unwrap_or(0);
-        Ok(Network { populations, projections: self.projections, order, incoming, longest_delay, delay_from })
+        let emissions = emissions(&populations, &self.projections);
+        let projections = self.projections;
+        Ok(Network { populations, projections, order, incoming, longest_delay, delay_from, emissions })
     }
 }
 
@@ -111,26 +115,65 @@ fn check_population((name, layout, neuron): (String, Layout, Neuron)) -> Result<
         ));
     };
     let size = size as usize;
-    for (parameter, values) in neuron.parameters() {
+    if let Some(model) = neuron.model() {
+        check_model(&at, size, model)?;
+    }
+    Ok(Population { name, layout, size, neuron })
+}
+
+fn check_model(at: &str, size: usize, model: &AnyModel) -> Result<(), NetworkError> {
+    let values = model.parameters();
+    let described = model.description().parameters;
+    // A model that contradicts its own description is a fault of its code.
+    assert_eq!(values.len(), described.len(), "parameters of the model `{}`", model.description().name);
+    for (parameter, values) in described.iter().zip(values) {
+        let name = parameter.name;
         if !size.is_multiple_of(values.period()) {
             return Err(NetworkError::new(
                 at,
                 format!(
-                    "has {} values of `{parameter}` for {size} neurons; allowed is a divisor",
+                    "has {} values of `{name}` for {size} neurons; allowed is a divisor",
                     values.period()
                 ),
             ));
         }
+        if let Some(index) = values.values().iter().position(|&value| !parameter.allowed.holds(value)) {
+            return Err(NetworkError::new(
+                format!("{at}: {name}[{index}]"),
+                format!("is {}; allowed are {}", values.values()[index], parameter.allowed),
+            ));
+        }
     }
-    if let Neuron::IntegrateFire(neuron) = &neuron
-        && let Some(index) = neuron.threshold.values().iter().position(|&threshold| threshold <= 0.0)
-    {
-        return Err(NetworkError::new(
-            format!("{at}: threshold[{index}]"),
-            format!("is {}; allowed are numbers above 0", neuron.threshold.values()[index]),
-        ));
+    let emission = model.emission();
+    assert!(
+        (0..=LARGEST_VALUE).contains(&emission.largest),
+        "the model `{}` emits {emission:?}; allowed are values up to {LARGEST_VALUE}",
+        model.description().name
+    );
+    model.erased().check().map_err(|error| error.within(at))
+}
+
+/// Which values the spikes of every population may have.
+fn emissions(populations: &[Population], projections: &[Projection]) -> Vec<Emission> {
+    let of_itself = |population: &Population| match &population.neuron {
+        Neuron::Source => Emission { largest: LARGEST_VALUE, negative: true },
+        Neuron::Model(model) => model.emission(),
+        // A pool passes on what reaches it.
+        Neuron::MaxPool(_) => Emission::UNIT,
+    };
+    let mut emissions: Vec<Emission> = populations.iter().map(of_itself).collect();
+    // A change passes through every pool of a chain, one a round.
+    for _ in populations {
+        for projection in projections {
+            if let Neuron::MaxPool(_) = populations[projection.target.index()].neuron {
+                let source = emissions[projection.source.index()];
+                let pool = &mut emissions[projection.target.index()];
+                pool.largest = pool.largest.max(source.largest);
+                pool.negative |= source.negative;
+            }
+        }
     }
-    Ok(Population { name, layout, size, neuron })
+    emissions
 }
 
 fn check_projection(populations: &[Population], projection: &Projection) -> Result<(), NetworkError> {
@@ -163,13 +206,13 @@ fn check_projection(populations: &[Population], projection: &Projection) -> Resu
             format!("has a delay of {} steps; allowed are 0 to {LONGEST_DELAY}", projection.delay),
         ));
     }
-    if matches!(source.neuron, Neuron::Accumulator(_)) {
+    if source.neuron.is_read_out() {
         return Err(NetworkError::new(at, "starts at a read-out population, which never fires"));
     }
     match target.neuron {
         Neuron::Source => Err(NetworkError::new(at, "ends at a source, which has no potential")),
         Neuron::MaxPool(_) => check_unit_weights(connectivity).map_err(|error| error.within(at)),
-        Neuron::IntegrateFire(_) | Neuron::Accumulator(_) => Ok(()),
+        Neuron::Model(_) => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod connectivity;
 mod id;
 mod layout;
 mod net;
+mod neuron;
 mod order;
 mod population;
 
@@ -12,4 +13,5 @@ pub use builder::{LONGEST_DELAY, NetworkBuilder};
 pub use id::PopulationId;
 pub use layout::Layout;
 pub use net::Network;
+pub use neuron::{AnyModel, BuiltIn, Neuron};
 pub use population::{Population, Projection};

@@ -1,7 +1,8 @@
 use super::id::PopulationId;
+use super::neuron::Neuron;
 use super::order::topological_order;
 use super::population::{Population, Projection};
-use crate::neuron::Neuron;
+use crate::neuron::Emission;
 
 /// A spiking network: populations and the projections between them. Immutable and valid; made by
 /// [`NetworkBuilder`](crate::network::NetworkBuilder), the only door. It holds what the net *is*; where a run
@@ -14,6 +15,7 @@ pub struct Network {
     pub(crate) incoming: Vec<Vec<usize>>,
     pub(crate) longest_delay: u32,
     pub(crate) delay_from: Vec<u32>,
+    pub(crate) emissions: Vec<Emission>,
 }
 
 impl Network {
@@ -77,6 +79,13 @@ impl Network {
     #[must_use]
     pub fn delay_from(&self, source: PopulationId) -> u32 {
         self.delay_from[source.index()]
+    }
+
+    /// Which values the spikes of a population may have. Of a source any, as the stimulus says; of max pooling those
+    /// of its inputs.
+    #[must_use]
+    pub fn emission(&self, id: PopulationId) -> Emission {
+        self.emissions[id.index()]
     }
 
     /// Whether no population reaches itself, through whatever delays: it can then be run population by

@@ -1,7 +1,7 @@
+use super::connectivity::Connectivity;
 use super::id::PopulationId;
 use super::layout::Layout;
-use crate::network::connectivity::Connectivity;
-use crate::neuron::Neuron;
+use super::neuron::Neuron;
 
 /// Neurons of one kind.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
-#[cfg(any(test, feature = "internals"))]
-use super::ramp::REBASE;
+use super::model::{Autonomy, Choice, Emission, Emitted, Initial, Model, Parameter, Variable};
+use super::parameters::{BIAS, START, THRESHOLD};
+use crate::lanes::{Counts, Lanes};
 use crate::per_neuron::PerNeuron;
 
 /// What happens to the potential of a neuron that fires.
@@ -11,7 +12,7 @@ pub enum Reset {
     Zero,
 }
 
-/// An integrate-and-fire neuron without leak.
+/// An integrate-and-fire neuron without leak, of spikes of value 1.
 ///
 /// | parameter | meaning | unit | allowed |
 /// |---|---|---|---|
@@ -31,60 +32,92 @@ pub struct IntegrateFire {
     pub reset: Reset,
 }
 
-impl IntegrateFire {
-    /// One step of one neuron: sentences 2 to 4 of the contract. This is the definition of the model.
-    ///
-    /// `current` is `None` if no spike arrived. Returns whether the neuron fires.
-    #[must_use]
-    pub fn step(u: &mut f32, current: Option<f32>, bias: f32, k: f32, threshold: f32, reset: Reset) -> bool {
+impl Model for IntegrateFire {
+    const NAME: &'static str = "integrate-and-fire";
+    const MEANING: &'static str = "fires at its threshold, without leak (Rueckauer et al. 2017)";
+    const PARAMETERS: &'static [Parameter] = &[BIAS, THRESHOLD, START];
+    const CHOICES: &'static [Choice] = &[Choice {
+        name: "reset",
+        options: &["subtract", "zero"],
+        meaning: "what firing does to the potential: the threshold is subtracted, or it becomes zero",
+    }];
+    const STATE: &'static [Variable] = &[Variable { name: "potential", initial: Initial::Parameter(2) }];
+    const AUTONOMY: Autonomy = Autonomy::Ramp;
+
+    type Parameters<T> = [T; 2];
+    type Reals<T> = [T; 1];
+    type Counts<T> = [T; 0];
+
+    fn parameters(&self) -> Vec<&PerNeuron> {
+        vec![&self.bias, &self.threshold, &self.start]
+    }
+
+    fn choices(&self) -> Vec<usize> {
+        match self.reset {
+            Reset::Subtract => vec![0],
+            Reset::Zero => vec![1],
+        }
+    }
+
+    fn from_parts(parameters: Vec<PerNeuron>, choices: &[usize]) -> Self {
+        let [bias, threshold, start] = parameters.try_into().expect("three parameters, as described");
+        let reset = if choices[0] == 0 { Reset::Subtract } else { Reset::Zero };
+        Self { threshold, bias, start, reset }
+    }
+
+    fn emission(&self) -> Emission {
+        Emission::UNIT
+    }
+
+    /// Sentences 2 to 4 of the contract.
+    fn step(
+        &self,
+        [bias, threshold]: &[f32; 2],
+        [u]: &mut [f32; 1],
+        _: &mut [i32; 0],
+        current: Option<f32>,
+        k: u32,
+    ) -> i32 {
         if let Some(current) = current {
             *u += current;
         }
-        let ramp = bias * k;
+        let ramp = bias * k as f32;
         let v = *u + ramp;
-        if v < threshold {
-            return false;
+        if v < *threshold {
+            return 0;
         }
-        match reset {
+        match self.reset {
             Reset::Subtract => *u -= threshold,
             // 0 − x is −x, except that it never gives −0.0.
             Reset::Zero => *u = 0.0 - ramp,
         }
-        true
+        1
     }
-}
 
-/// The first `k` in `after + 1 ..= REBASE` at which `u + bias·k ≥ threshold`, if nothing arrives.
-///
-/// Exact, not an estimate: `fl(u + fl(bias·k))` is monotone in `k`, because rounding is monotone, so a
-/// binary search finds the very step at which the comparison of [`IntegrateFire::step`] turns true.
-/// At most nine evaluations.
-#[cfg(any(test, feature = "internals"))]
-#[must_use]
-pub fn first_crossing(u: f32, bias: f32, threshold: f32, after: u32) -> Option<u32> {
-    let crosses = |k: u32| u + bias * k as f32 >= threshold;
-    let mut low = after + 1;
-    if low > REBASE {
-        return None;
+    #[inline(always)]
+    fn lanes<L: Lanes>(
+        &self,
+        [bias, threshold]: &[L; 2],
+        [u]: &mut [L; 1],
+        _: &mut [L::Counts; 0],
+        current: L,
+        k: L,
+    ) -> Emitted<L::Counts> {
+        let ramp = bias.mul(k);
+        let v = u.add(current);
+        let fires = v.add(ramp).at_least(*threshold);
+        let after = match self.reset {
+            Reset::Subtract => v.sub(*threshold),
+            Reset::Zero => ramp.of(0.0).sub(ramp),
+        };
+        *u = v.replace(fires, after);
+        Emitted { fires: L::bits(fires), values: current.to_counts().of(1) }
     }
-    if crosses(low) {
-        return Some(low);
+
+    #[inline(always)]
+    fn acts<L: Lanes>(&self, [bias, threshold]: &[L; 2], [u]: &[L; 1], _: &[L::Counts; 0], k: L) -> u16 {
+        L::bits(u.add(bias.mul(k)).at_least(*threshold))
     }
-    // With bias ≤ 0 the potential never rises again.
-    if bias <= 0.0 || !crosses(REBASE) {
-        return None;
-    }
-    let mut high = REBASE;
-    // Invariant: the potential is below the threshold at `low` and not at `high`.
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if crosses(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    Some(high)
 }
 
 #[cfg(test)]
@@ -92,30 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_predicted_crossing_is_the_first_step_at_which_the_comparison_holds() {
-        let lattice = [-3.0, -1.0, -0.1, 0.0, 1e-7, 0.003, 0.1, 0.3, 1.0, 7.0];
-        for u in [-1e6, -40.0, -0.3, 0.0, 0.1, 0.99999994, 1.0, 5.0] {
-            for bias in lattice {
-                for threshold in [0.1, 0.5, 1.0, 1.0000001, 30.0] {
-                    for after in [0, 1, 17, 254, 255, 256] {
-                        let searched = (after + 1..=REBASE).find(|&k| u + bias * k as f32 >= threshold);
-                        assert_eq!(
-                            first_crossing(u, bias, threshold, after),
-                            searched,
-                            "u {u}, bias {bias}, threshold {threshold}, after {after}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
     fn reset_to_zero_leaves_the_potential_at_positive_zero() {
+        let same = |value| PerNeuron::same(value).unwrap();
+        let model =
+            IntegrateFire { threshold: same(1.0), bias: same(0.0), start: same(0.0), reset: Reset::Zero };
         for bias in [-0.3, 0.0, 0.7] {
-            let mut u = 5.0;
-            assert!(IntegrateFire::step(&mut u, None, bias, 3.0, 1.0, Reset::Zero));
-            assert_eq!((u + bias * 3.0).to_bits(), 0.0_f32.to_bits());
+            let mut u = [5.0];
+            assert_eq!(model.step(&[bias, 1.0], &mut u, &mut [], None, 3), 1);
+            assert_eq!((u[0] + bias * 3.0).to_bits(), 0.0_f32.to_bits());
         }
     }
 }

@@ -1,17 +1,47 @@
-//! What the neurons of a population are. Each file holds one kind: its parameters and its step.
+//! Neuron models. Each file holds one: its parameters, its state and its step.
 
 mod accumulator;
+mod bipolar;
 mod integrate_fire;
-mod kind;
 mod max_pool;
+mod model;
+mod parameters;
 mod ramp;
 
-pub use accumulator::Accumulator;
-#[cfg(feature = "internals")]
-pub use integrate_fire::first_crossing;
-pub use integrate_fire::{IntegrateFire, Reset};
-pub use kind::Neuron;
+pub use bipolar::{BiasArrives, Sign};
+pub use integrate_fire::Reset;
 pub use max_pool::MaxPool;
 pub(crate) use max_pool::Maxima;
+pub use model::{
+    Allowed, Autonomy, Choice, Columns, Description, Emission, Emitted, Initial, Model, Parameter, Variable,
+};
+pub use parameters::{BIAS, START, THRESHOLD};
 pub use ramp::REBASE;
 pub(crate) use ramp::ramp_steps;
+
+/// Makes the list of models: their public names, and [`each_model`].
+macro_rules! models {
+    ($($file:ident::$model:ident,)*) => {
+        /// The models of this crate.
+        pub mod models {
+            $(pub use super::$file::$model;)*
+        }
+
+        /// Shows a visitor every model of this crate, in order.
+        pub(crate) fn each_model(visitor: &mut impl ModelVisitor) {
+            $(visitor.visit::<models::$model>();)*
+        }
+    };
+}
+
+models! {
+    integrate_fire::IntegrateFire,
+    accumulator::Accumulator,
+    bipolar::Bipolar,
+}
+
+/// Is shown models.
+pub(crate) trait ModelVisitor {
+    /// One model.
+    fn visit<M: Model>(&mut self);
+}

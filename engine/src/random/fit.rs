@@ -5,6 +5,7 @@ use crate::network::{Layout, PopulationId};
 use crate::record::Raster;
 use crate::simulator::EventSimulator;
 use crate::simulator::{Observer, Simulator};
+use crate::spikes::SpikeSlice;
 
 /// How far from the rate asked for the fit may end, as a share of it.
 const TOLERANCE: f64 = 0.02;
@@ -32,12 +33,12 @@ pub(super) fn rate(rasters: &[Raster], neurons: usize) -> f64 {
 struct Kept(Raster);
 
 impl Observer for Kept {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
         if population == TARGET {
             while (self.0.steps() as u64) < step {
                 self.0.push_step(&[]);
             }
-            self.0.push_step(neurons);
+            self.0.push(spikes);
         }
     }
 }

@@ -10,8 +10,9 @@ pub use weights::random_rows;
 use crate::encode;
 use crate::error::NetworkError;
 use crate::network::connectivity::{Connectivity, Conv2d, Conv2dGeometry};
-use crate::network::{Layout, Network, NetworkBuilder, PopulationId};
-use crate::neuron::{Accumulator, IntegrateFire, Neuron, Reset};
+use crate::network::{Layout, Network, NetworkBuilder, Neuron, PopulationId};
+use crate::neuron::Reset;
+use crate::neuron::models::{Accumulator, IntegrateFire};
 use crate::per_neuron::PerNeuron;
 use crate::record::Raster;
 use crate::simulator::EventSimulator;
@@ -114,7 +115,7 @@ impl RandomNetwork {
             let neuron = if fires {
                 self.firing(1.0, self.bias)?
             } else {
-                Neuron::Accumulator(Accumulator { bias: PerNeuron::same(0.0)? })
+                Neuron::of(Accumulator { bias: PerNeuron::same(0.0)? })
             };
             let neurons = layout.neurons().unwrap_or(0) as usize;
             let rate = if fires {
@@ -231,7 +232,7 @@ impl RandomNetwork {
     }
 
     fn firing(&self, threshold: f32, bias: f32) -> Result<Neuron, NetworkError> {
-        Ok(Neuron::IntegrateFire(IntegrateFire {
+        Ok(Neuron::of(IntegrateFire {
             threshold: PerNeuron::same(threshold)?,
             bias: PerNeuron::same(bias)?,
             start: PerNeuron::same(0.0)?,

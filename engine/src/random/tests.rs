@@ -122,7 +122,7 @@ fn a_bias_is_part_of_what_is_fitted() {
         let recipe = RandomNetwork { bias, firing_output: true, ..layers(&[400, 400], 0.1, 0.05) };
         let (network, fitted) = recipe.make().unwrap();
         assert!((fitted[1].rate.unwrap() / 0.05 - 1.0).abs() < 0.1, "{fitted:?}");
-        let Neuron::IntegrateFire(neuron) = network.population(network.output()).neuron() else {
+        let Some(neuron) = network.population(network.output()).neuron().as_model::<IntegrateFire>() else {
             panic!("the output was to fire")
         };
         assert_eq!(neuron.bias.get(0), bias);

@@ -5,19 +5,22 @@ use crate::network::{Network, PopulationId};
 /// What happened in one population. The numbers are exact, and every simulator counts the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PopulationStatistics {
-    /// Spikes that its neurons emitted.
+    /// Spikes that its neurons emitted, whatever their values: events.
     pub spikes: u64,
+    /// The sum of the magnitudes of their values.
+    pub magnitude: u64,
     /// Synaptic operations: weights of arriving spikes that were delivered to its neurons. Absent
     /// synapses and the padding of convolutions carry none.
     pub synaptic_operations: u64,
-    /// Touched potentials: pairs of neuron and step in which a weight was delivered to the neuron or the
-    /// neuron fired.
+    /// Touched potentials: pairs of neuron and step in which a weight was delivered to the neuron, a current was
+    /// given to it, or it fired.
     pub updates: u64,
 }
 
 impl AddAssign for PopulationStatistics {
     fn add_assign(&mut self, other: Self) {
         self.spikes += other.spikes;
+        self.magnitude += other.magnitude;
         self.synaptic_operations += other.synaptic_operations;
         self.updates += other.updates;
     }

@@ -3,15 +3,16 @@ use std::sync::Arc;
 use crate::error::NetworkError;
 use crate::input::{Input, Sample};
 use crate::network::{Layout, Network, PopulationId};
-use crate::neuron::Neuron;
 use crate::record::{Raster, Statistics};
 use crate::simulator::{Observer, Simulator};
+use crate::spikes::SpikeSlice;
 
 /// What one sample gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Spikes of every neuron of the output population, in the user's order.
-    pub counts: Vec<u32>,
+    /// The sum of the values of the spikes of every neuron of the output population, in the user's order: with spikes of
+    /// value 1 their number.
+    pub counts: Vec<i64>,
     /// Potentials `v` of the output population after the last step, in the user's order.
     pub potentials: Vec<f32>,
     /// The predicted class: the largest potential of a read-out population, else the largest count; the
@@ -29,16 +30,16 @@ pub struct Outcome {
 pub(super) struct Recorder<'a> {
     network: &'a Network,
     output: PopulationId,
-    counts: Vec<u32>,
+    counts: Vec<i64>,
     kept: Option<Vec<Raster>>,
-    in_user_order: Vec<u32>,
+    in_user_order: Vec<(u32, i32)>,
 }
 
 impl Observer for Recorder<'_> {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
         if population == self.output {
-            for &neuron in neurons {
-                self.counts[neuron as usize] += 1;
+            for (neuron, value) in spikes.iter() {
+                self.counts[neuron as usize] += i64::from(value);
             }
         }
         if let Some(rasters) = &mut self.kept {
@@ -47,13 +48,17 @@ impl Observer for Recorder<'_> {
                 raster.push_step(&[]);
             }
             let layout = self.network.population(population).layout();
-            self.in_user_order.clear();
-            self.in_user_order
-                .extend(neurons.iter().map(|&neuron| layout.user_index(neuron as usize) as u32));
-            if !matches!(layout, Layout::Flat(_)) {
-                self.in_user_order.sort_unstable();
+            if let Layout::Flat(_) = layout {
+                return raster.push(spikes);
             }
-            raster.push_step(&self.in_user_order);
+            self.in_user_order.clear();
+            // A neuron's place in the user's order is below 2^32, as its id is.
+            let in_user_order =
+                spikes.iter().map(|(neuron, value)| (layout.user_index(neuron as usize) as u32, value));
+            self.in_user_order.extend(in_user_order);
+            self.in_user_order.sort_unstable();
+            let (neurons, values): (Vec<u32>, Vec<i32>) = self.in_user_order.iter().copied().unzip();
+            raster.push(SpikeSlice::of(&neurons, &values));
         }
     }
 }
@@ -71,12 +76,13 @@ impl<'a> Recorder<'a> {
         let population = self.network.population(self.output);
         let layout = population.layout();
         let places = || (0..population.size()).map(|index| layout.neuron_at(index));
-        let counts: Vec<u32> = places().map(|neuron| self.counts[neuron]).collect();
+        let counts: Vec<i64> = places().map(|neuron| self.counts[neuron]).collect();
         let potentials: Vec<f32> =
             if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
-        let class = match population.neuron() {
-            Neuron::Accumulator(_) => first_largest(&potentials),
-            _ => first_largest(&counts),
+        let class = if population.neuron().is_read_out() {
+            first_largest(&potentials)
+        } else {
+            first_largest(&counts)
         };
         Outcome {
             counts,

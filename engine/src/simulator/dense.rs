@@ -1,21 +1,19 @@
 use std::sync::Arc;
 
+use super::interface::Simulator;
 use crate::error::NetworkError;
 use crate::input::{Drive, Stimulus};
-use crate::network::{Network, PopulationId};
-use crate::neuron::IntegrateFire;
-use crate::neuron::ramp_steps;
-use crate::neuron::{Neuron, REBASE};
+use crate::network::{AnyModel, Network, Neuron, PopulationId, Projection};
+use crate::neuron::{Autonomy, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
-use crate::simulator::Simulator;
-use crate::state::State;
-use crate::state::{PopulationState, effective_biases, inputs_counted};
+use crate::spikes::SpikeSlice;
+use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted};
 
 /// The dense, time-stepped reference: the contract in its plainest form.
 ///
 /// Every neuron looks in every step at every one of its synapses, in the order of the contract. It is
 /// written from two definitions only, the synapses of a [`Connectivity`](crate::network::connectivity::Connectivity) and
-/// [`IntegrateFire::step`], and shares no code with the simulators that it judges.
+/// [`Model::step`](crate::Model::step), and shares no code with the simulators that it judges.
 ///
 /// Cost of a step: O(synapses + neurons), whatever fires. Memory: 8 bytes per synapse, shared weights
 /// unrolled, so a large convolutional network needs much of it.
@@ -25,9 +23,9 @@ pub struct DenseSimulator {
     drive: Drive,
     incoming: Arc<Vec<Vec<Gather>>>,
     state: State,
-    /// For each population its spikes as flags: those of the present step last, before them those of the
-    /// steps from which spikes are still under way.
-    fired: Vec<Vec<Vec<bool>>>,
+    /// For each population the values of its spikes, 0 for none: those of the present step last, before them those
+    /// of the steps from which spikes are still under way.
+    fired: Vec<Vec<Vec<i32>>>,
     spikes: Spikes,
     statistics: Statistics,
 }
@@ -52,7 +50,7 @@ impl Gather {
     }
 }
 
-fn gather(projection: &crate::network::Projection) -> Gather {
+fn gather(projection: &Projection) -> Gather {
     let connectivity = projection.connectivity();
     let mut starts = vec![0; connectivity.targets() + 1];
     for source in 0..connectivity.sources() {
@@ -100,10 +98,10 @@ impl DenseSimulator {
             .ids()
             .map(|id| {
                 let size = self.network.population(id).size();
-                let mut steps = vec![vec![false; size]; state.populations[id.index()].under_way.len() + 1];
-                for (flags, spikes) in steps.iter_mut().zip(&state.populations[id.index()].under_way) {
-                    for &neuron in spikes {
-                        flags[neuron as usize] = true;
+                let mut steps = vec![vec![0; size]; state.populations[id.index()].under_way.len() + 1];
+                for (values, spikes) in steps.iter_mut().zip(&state.populations[id.index()].under_way) {
+                    for (neuron, value) in spikes.as_slice().iter() {
+                        values[neuron as usize] = value;
                     }
                 }
                 steps
@@ -112,70 +110,103 @@ impl DenseSimulator {
         self.state = state;
     }
 
-    /// Whether a source neuron's spike arrives in the present step through a projection of this delay.
-    fn arrives(fired: &[Vec<Vec<bool>>], gather: &Gather, source: usize) -> bool {
+    /// The value of a source neuron's spike that arrives in the present step through a projection of this delay; 0 if
+    /// there is none.
+    fn arrives(fired: &[Vec<Vec<i32>>], gather: &Gather, source: usize) -> i32 {
         let steps = &fired[gather.source.index()];
         steps[steps.len() - 1 - gather.delay][source]
     }
 
-    fn update(&mut self, id: PopulationId, k: f32, stimulus: &Stimulus<'_>) -> Vec<bool> {
-        let population = self.network.population(id);
-        let biases = effective_biases(&self.network, id, &self.drive).unwrap_or_default();
-        let gathers = &self.incoming[id.index()];
-        let PopulationState { potentials, arrived, .. } = &mut self.state.populations[id.index()];
+    /// One step of a population: the values that its neurons emit.
+    fn update(&mut self, id: PopulationId, k: u32, stimulus: &Stimulus<'_>) -> Vec<i32> {
+        let network = Arc::clone(&self.network);
+        let emitted = match network.population(id).neuron() {
+            Neuron::Source => {
+                let mut emitted = vec![0; network.population(id).size()];
+                for (neuron, value) in stimulus.with_values(id).iter() {
+                    emitted[neuron as usize] = value;
+                }
+                emitted
+            }
+            Neuron::Model(model) => self.integrate(id, model, k),
+            Neuron::MaxPool(_) => self.pool(id),
+        };
         let statistics = self.statistics.at(id);
-        let mut fires = vec![false; population.size()];
-        if let Neuron::Source = population.neuron() {
-            for &neuron in stimulus.of(id) {
-                fires[neuron as usize] = true;
-            }
-        }
-        let before = arrived.clone();
-        if let Neuron::MaxPool(_) = population.neuron() {
-            let inputs = gathers.iter().flat_map(|gather| {
-                let sources = self.network.population(gather.source).size();
-                (0..sources).map(move |source| (gather, source))
-            });
-            for (count, (gather, source)) in arrived.iter_mut().zip(inputs) {
-                *count += u32::from(Self::arrives(&self.fired, gather, source));
-            }
-        }
-        for (neuron, fires) in fires.iter_mut().enumerate() {
-            let mut current = None;
-            let (mut largest_before, mut largest) = (0, 0);
-            let mut first_input = 0;
-            for gather in gathers {
+        statistics.spikes += emitted.iter().filter(|value| **value != 0).count() as u64;
+        statistics.magnitude += emitted.iter().map(|value| u64::from(value.unsigned_abs())).sum::<u64>();
+        emitted
+    }
+
+    fn integrate(&mut self, id: PopulationId, model: &AnyModel, k: u32) -> Vec<i32> {
+        let biases = effective_biases(&self.network, id, &self.drive).unwrap_or_default();
+        // What arrives once arrives in the first step, before all spikes.
+        let once = if self.state.step == 1 { injected(&self.network, id, &self.drive) } else { None };
+        let parameters = model.parameters();
+        let stepped = model.description().stepped;
+        let PopulationState { potentials, reals, counts, .. } = &mut self.state.populations[id.index()];
+        let statistics = self.statistics.at(id);
+        let mut emitted = vec![0; potentials.len()];
+        for (neuron, emitted) in emitted.iter_mut().enumerate() {
+            let mut current = once.as_ref().map(|once| once[neuron]).filter(|current| *current != 0.0);
+            for gather in &self.incoming[id.index()] {
                 for (source, weight) in gather.synapses(neuron) {
-                    if Self::arrives(&self.fired, gather, source) {
-                        current = Some(current.unwrap_or(0.0) + weight);
+                    let value = Self::arrives(&self.fired, gather, source);
+                    if value != 0 {
+                        current = Some(current.unwrap_or(0.0) + weight * value as f32);
                         statistics.synaptic_operations += 1;
                     }
-                    if let Neuron::MaxPool(_) = population.neuron() {
-                        largest_before = before[first_input + source].max(largest_before);
-                        largest = arrived[first_input + source].max(largest);
-                    }
                 }
-                first_input += self.network.population(gather.source).size();
             }
-            match population.neuron() {
-                Neuron::Source => {}
-                Neuron::IntegrateFire(model) => {
-                    let (u, threshold) = (&mut potentials[neuron], model.threshold.get(neuron));
-                    *fires = IntegrateFire::step(u, current, biases[neuron], k, threshold, model.reset);
-                }
-                Neuron::Accumulator(_) => {
-                    if let Some(current) = current {
-                        potentials[neuron] += current;
-                    }
-                }
-                Neuron::MaxPool(_) => *fires = largest > largest_before,
+            let mut of_neuron: Vec<f32> =
+                parameters[..stepped].iter().map(|values| values.get(neuron)).collect();
+            of_neuron[0] = biases[neuron];
+            let columns = std::iter::once(&*potentials).chain(&*reals);
+            let mut real: Vec<f32> = columns.map(|column| column[neuron]).collect();
+            let mut whole: Vec<i32> = counts.iter().map(|column| column[neuron]).collect();
+            *emitted = model.erased().step(&of_neuron, &mut real, &mut whole, current, k);
+            for (column, real) in std::iter::once(&mut *potentials).chain(&mut *reals).zip(real) {
+                column[neuron] = real;
             }
-            statistics.spikes += u64::from(*fires);
-            // A source has no potential that could be touched.
-            let touched = current.is_some() || *fires;
-            statistics.updates += u64::from(touched && !matches!(population.neuron(), Neuron::Source));
+            for (column, whole) in counts.iter_mut().zip(whole) {
+                column[neuron] = whole;
+            }
+            statistics.updates += u64::from(current.is_some() || *emitted != 0);
         }
-        fires
+        emitted
+    }
+
+    fn pool(&mut self, id: PopulationId) -> Vec<i32> {
+        let arrived = &mut self.state.populations[id.index()].arrived;
+        let before = arrived.clone();
+        let statistics = self.statistics.at(id);
+        let gathers = &self.incoming[id.index()];
+        let sources = |gather: &Gather| self.network.population(gather.source).size();
+        let inputs =
+            gathers.iter().flat_map(|gather| (0..sources(gather)).map(move |source| (gather, source)));
+        for (count, (gather, source)) in arrived.iter_mut().zip(inputs) {
+            *count += i64::from(Self::arrives(&self.fired, gather, source));
+        }
+        let units = 0..self.network.population(id).size();
+        let pooled = units.map(|unit| {
+            let (mut largest_before, mut largest) = (None, None);
+            let (mut first_input, mut reached) = (0, false);
+            for gather in gathers {
+                for (source, _) in gather.synapses(unit) {
+                    if Self::arrives(&self.fired, gather, source) != 0 {
+                        statistics.synaptic_operations += 1;
+                        reached = true;
+                    }
+                    largest_before = largest_before.max(Some(before[first_input + source]));
+                    largest = largest.max(Some(arrived[first_input + source]));
+                }
+                first_input += sources(gather);
+            }
+            // Every count changes by the values of one step's spikes, which are 32 bits.
+            let value = (largest.unwrap_or(0) - largest_before.unwrap_or(0)) as i32;
+            statistics.updates += u64::from(reached || value != 0);
+            value
+        });
+        pooled.collect()
     }
 }
 
@@ -198,21 +229,26 @@ impl Simulator for DenseSimulator {
         let network = Arc::clone(&self.network);
         if self.state.step > 0 && self.state.step.is_multiple_of(u64::from(REBASE)) {
             for id in network.ids() {
-                if let Some(biases) = effective_biases(&network, id, &self.drive) {
-                    for (u, bias) in self.state.populations[id.index()].potentials.iter_mut().zip(biases) {
-                        *u += bias * REBASE as f32;
-                    }
+                let on_ramp = |model: &AnyModel| model.description().autonomy == Autonomy::Ramp;
+                if !network.population(id).neuron().model().is_some_and(on_ramp) {
+                    continue;
+                }
+                let biases = effective_biases(&network, id, &self.drive).unwrap_or_default();
+                for (u, bias) in self.state.populations[id.index()].potentials.iter_mut().zip(biases) {
+                    *u += bias * REBASE as f32;
                 }
             }
         }
         self.state.step += 1;
         self.statistics.steps += 1;
-        let k = ramp_steps(self.state.step) as f32;
+        let k = ramp_steps(self.state.step);
         for &id in network.update_order() {
-            let fires = self.update(id, k, stimulus);
-            let list = fires.iter().enumerate().filter(|(_, fires)| **fires).map(|(neuron, _)| neuron as u32);
-            self.spikes.lists[id.index()] = list.collect();
-            *self.fired[id.index()].last_mut().expect("the present step") = fires;
+            let emitted = self.update(id, k, stimulus);
+            let fired = (0_u32..).zip(&emitted).filter(|(_, value)| **value != 0);
+            let (neurons, values): (Vec<u32>, Vec<i32>) =
+                fired.map(|(neuron, value)| (neuron, *value)).unzip();
+            self.spikes.lists[id.index()] = SpikeSlice::of(&neurons, &values).into();
+            *self.fired[id.index()].last_mut().expect("the present step") = emitted;
         }
         for id in network.ids() {
             // What was the present step becomes the last one.
@@ -229,6 +265,10 @@ impl Simulator for DenseSimulator {
 
     fn state(&self) -> State {
         self.state.clone()
+    }
+
+    fn now(&self) -> u64 {
+        self.state.step
     }
 
     fn restore(&mut self, state: &State) -> Result<(), NetworkError> {

@@ -4,21 +4,22 @@ use crate::error::NetworkError;
 use crate::input::{Drive, Sample, Stimulus};
 use crate::network::{Network, PopulationId};
 use crate::record::{Spikes, Statistics};
+use crate::spikes::SpikeSlice;
 use crate::state::State;
 
 /// Takes note of the spikes of a run.
 pub trait Observer {
-    /// The neurons of a population that fired in a step, ascending; called for every population and step
-    /// in which any fired.
+    /// The spikes of a population in a step, neurons ascending; called for every population and step in which any
+    /// fired.
     ///
     /// The steps of one population come in ascending order; a simulator that runs population by
     /// population tells many steps of one before the first of the next.
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]);
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>);
 }
 
 /// Takes note of nothing.
 impl Observer for () {
-    fn spikes(&mut self, _: PopulationId, _: u64, _: &[u32]) {}
+    fn spikes(&mut self, _: PopulationId, _: u64, _: SpikeSlice<'_>) {}
 }
 
 /// Something that runs a network as the [contract](crate) says. The caller drives it; there is no thread
@@ -39,6 +40,9 @@ pub trait Simulator {
 
     /// Where the run stands.
     fn state(&self) -> State;
+
+    /// The number of steps done: the step that comes next.
+    fn now(&self) -> u64;
 
     /// Goes on from a state, of whichever simulator of this network, with the constant currents of the
     /// last [`start`](Simulator::start). The statistics go on counting.
@@ -61,16 +65,16 @@ pub trait Simulator {
     /// If the spikes of the sample do not fit the network.
     fn run(&mut self, sample: &Sample, steps: u64, observer: &mut dyn Observer) -> Result<(), NetworkError> {
         let network = Arc::clone(self.network());
-        let first = self.state().step;
+        let first = self.now();
         for step in first..first + steps {
             let place = usize::try_from(step).unwrap_or(usize::MAX - 2);
             let stimulus =
                 sample.stimulus(&network, place).map_err(|error| error.within(format!("step {step}")))?;
             let spikes = self.step(&stimulus);
             for id in network.ids() {
-                let neurons = spikes.of(id);
-                if !neurons.is_empty() {
-                    observer.spikes(id, step, neurons);
+                let spikes = spikes.with_values(id);
+                if !spikes.is_empty() {
+                    observer.spikes(id, step, spikes);
                 }
             }
         }

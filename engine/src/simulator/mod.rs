@@ -3,6 +3,7 @@
 mod dense;
 mod event;
 mod interface;
+mod membrane;
 mod window;
 
 pub use dense::DenseSimulator;

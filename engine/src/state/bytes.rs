@@ -5,19 +5,22 @@
 //! | bytes | content |
 //! |---|---|
 //! | 8 | `SNNSTATE` |
-//! | 4 | version, u32: 1 |
+//! | 4 | version, u32: 2 |
 //! | 8 | steps done, u64 |
 //! | 8 | number of populations, u64; then for each: |
 //! | 8 + 4·n | potentials, list of f32 |
-//! | 8 + 4·n | arrived, list of u32 |
-//! | 8 + … | spikes under way, list of lists of u32 |
+//! | 8 + … | further real numbers, list of lists of f32 |
+//! | 8 + … | whole numbers, list of lists of i32 |
+//! | 8 + 8·n | arrived, list of i64 |
+//! | 8 + … | spikes under way, list of pairs: list of neurons, u32, and list of their values, i32, empty if all are 1 |
 //! | 4 | CRC-32 (IEEE 802.3) of all bytes before |
 
 use super::standing::{PopulationState, State};
 use crate::error::NetworkError;
+use crate::spikes::{SpikeList, SpikeSlice};
 
 const MAGIC: &[u8; 8] = b"SNNSTATE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl State {
     /// The state as bytes. Equal states give equal bytes.
@@ -28,11 +31,21 @@ impl State {
         bytes.extend(self.step.to_le_bytes());
         put_length(&mut bytes, self.populations.len());
         for population in &self.populations {
-            put_length(&mut bytes, population.potentials.len());
-            population.potentials.iter().for_each(|u| bytes.extend(u.to_bits().to_le_bytes()));
-            put_list(&mut bytes, &population.arrived);
+            put_list(&mut bytes, &population.potentials, |u| u.to_bits().to_le_bytes());
+            put_length(&mut bytes, population.reals.len());
+            for column in &population.reals {
+                put_list(&mut bytes, column, |x| x.to_bits().to_le_bytes());
+            }
+            put_length(&mut bytes, population.counts.len());
+            for column in &population.counts {
+                put_list(&mut bytes, column, |count| count.to_le_bytes());
+            }
+            put_list(&mut bytes, &population.arrived, |count| count.to_le_bytes());
             put_length(&mut bytes, population.under_way.len());
-            population.under_way.iter().for_each(|spikes| put_list(&mut bytes, spikes));
+            for spikes in &population.under_way {
+                put_list(&mut bytes, spikes.neurons(), |neuron| neuron.to_le_bytes());
+                put_list(&mut bytes, spikes.values(), |value| value.to_le_bytes());
+            }
         }
         let sum = crc32(&bytes);
         bytes.extend(sum.to_le_bytes());
@@ -70,15 +83,19 @@ impl State {
         }
         let mut reader = Reader { bytes: content, at: head };
         let step = reader.number()?;
-        // An empty population takes three lengths.
-        let count = reader.length(24)?;
+        // An empty population takes five lengths.
+        let count = reader.length(40)?;
         let mut populations = Vec::with_capacity(count);
         for _ in 0..count {
-            let potentials = reader.list()?.into_iter().map(f32::from_bits).collect();
-            let arrived = reader.list()?;
-            let steps = reader.length(8)?;
-            let under_way = (0..steps).map(|_| reader.list()).collect::<Result<_, _>>()?;
-            populations.push(PopulationState { potentials, arrived, under_way });
+            let potentials = reader.reals()?;
+            let columns = reader.length(8)?;
+            let reals = (0..columns).map(|_| reader.reals()).collect::<Result<_, _>>()?;
+            let columns = reader.length(8)?;
+            let counts = (0..columns).map(|_| reader.list(i32::from_le_bytes)).collect::<Result<_, _>>()?;
+            let arrived = reader.list(i64::from_le_bytes)?;
+            let steps = reader.length(16)?;
+            let under_way = (0..steps).map(|_| reader.spikes()).collect::<Result<_, _>>()?;
+            populations.push(PopulationState { potentials, reals, counts, arrived, under_way });
         }
         if reader.at != content.len() {
             return Err(error(format!(
@@ -95,9 +112,9 @@ fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.extend((length as u64).to_le_bytes());
 }
 
-fn put_list(bytes: &mut Vec<u8>, numbers: &[u32]) {
+fn put_list<T: Copy, const N: usize>(bytes: &mut Vec<u8>, numbers: &[T], of: impl Fn(T) -> [u8; N]) {
     put_length(bytes, numbers.len());
-    numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+    numbers.iter().for_each(|&number| bytes.extend(of(number)));
 }
 
 struct Reader<'a> {
@@ -123,11 +140,23 @@ impl Reader<'_> {
         usize::try_from(length).ok().filter(|length| *length <= most).ok_or_else(|| self.cut_off())
     }
 
-    fn list(&mut self) -> Result<Vec<u32>, NetworkError> {
-        let length = self.length(4)?;
-        let (numbers, _) = self.bytes[self.at..][..4 * length].as_chunks::<4>();
-        self.at += 4 * length;
-        Ok(numbers.iter().map(|number| u32::from_le_bytes(*number)).collect())
+    fn list<T, const N: usize>(&mut self, of: impl Fn([u8; N]) -> T) -> Result<Vec<T>, NetworkError> {
+        let length = self.length(N)?;
+        let (numbers, _) = self.bytes[self.at..][..N * length].as_chunks::<N>();
+        self.at += N * length;
+        Ok(numbers.iter().map(|number| of(*number)).collect())
+    }
+
+    fn reals(&mut self) -> Result<Vec<f32>, NetworkError> {
+        self.list(|bytes| f32::from_bits(u32::from_le_bytes(bytes)))
+    }
+
+    fn spikes(&mut self) -> Result<SpikeList, NetworkError> {
+        let (neurons, values) = (self.list(u32::from_le_bytes)?, self.list(i32::from_le_bytes)?);
+        if values.is_empty() {
+            return Ok(neurons.into());
+        }
+        Ok(SpikeSlice::new(&neurons, &values).map_err(|error| error.within("state"))?.into())
     }
 }
 
@@ -160,12 +189,19 @@ mod tests {
 
     fn example() -> State {
         let potentials = vec![0.5, -0.0, f32::MIN_POSITIVE / 2.0, -3.25e7];
+        let none = PopulationState::default;
+        let valued = SpikeSlice::new(&[1, 2], &[-3, 1]).unwrap().into();
         State {
             step: 0x0102_0304_0506_0708,
             populations: vec![
-                PopulationState { potentials: vec![], arrived: vec![], under_way: vec![vec![], vec![0, 7]] },
-                PopulationState { potentials, arrived: vec![], under_way: vec![] },
-                PopulationState { potentials: vec![], arrived: vec![1, u32::MAX], under_way: vec![] },
+                PopulationState { under_way: vec![SpikeList::new(), vec![0, 7].into(), valued], ..none() },
+                PopulationState {
+                    potentials,
+                    reals: vec![vec![1.5; 4]],
+                    counts: vec![vec![-1, 0, i32::MAX, i32::MIN]],
+                    ..none()
+                },
+                PopulationState { arrived: vec![1, i64::MIN], ..none() },
             ],
         }
     }
@@ -183,12 +219,16 @@ mod tests {
             step: 2,
             populations: vec![PopulationState {
                 potentials: vec![1.0],
-                arrived: vec![],
-                under_way: vec![vec![3]],
+                counts: vec![vec![-2]],
+                under_way: vec![vec![3].into()],
+                ..PopulationState::default()
             }],
         };
         let mut expected = b"SNNSTATE".to_vec();
-        for number in [1u32, 2, 0, 1, 0, 1, 0, 0x3f80_0000, 0, 0, 1, 0, 1, 0, 3] {
+        let count = (-2_i32) as u32;
+        for number in
+            [2u32, 2, 0, 1, 0, 1, 0, 0x3f80_0000, 0, 0, 1, 0, 1, 0, count, 0, 0, 1, 0, 1, 0, 3, 0, 0]
+        {
             expected.extend(number.to_le_bytes());
         }
         let bytes = state.to_bytes();
@@ -231,8 +271,8 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_its_number() {
         let mut bytes = example().to_bytes();
-        bytes[8] = 2;
+        bytes[8] = 1;
         let text = State::from_bytes(&bytes).unwrap_err().to_string();
-        assert!(text.contains("version 2") && text.contains("reads version 1"), "{text}");
+        assert!(text.contains("version 1") && text.contains("reads version 2"), "{text}");
     }
 }

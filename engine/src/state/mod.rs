@@ -4,4 +4,4 @@ mod bytes;
 mod standing;
 
 pub use standing::{Difference, PopulationState, State};
-pub(crate) use standing::{effective_biases, inputs_counted};
+pub(crate) use standing::{effective_biases, injected, inputs_counted, ramp_of};

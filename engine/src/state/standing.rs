@@ -1,24 +1,38 @@
 use crate::error::NetworkError;
-use crate::network::{Network, PopulationId};
-use crate::neuron::{Neuron, ramp_steps};
+use crate::input::Drive;
+use crate::network::{Network, Neuron, PopulationId};
+use crate::neuron::{Autonomy, Initial, ramp_steps};
+use crate::spikes::SpikeList;
 
 /// Where the neurons of one population stand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PopulationState {
     /// `u` of every neuron, `[size]`; empty for populations without potential.
     pub potentials: Vec<f32>,
-    /// Of max pooling, the spikes that have arrived from every input so far: projections in order of
+    /// The further real numbers of the model's state in order of its description, `[size]` each.
+    pub reals: Vec<Vec<f32>>,
+    /// The whole numbers of the model's state in order of its description, `[size]` each.
+    pub counts: Vec<Vec<i32>>,
+    /// Of max pooling, the sum of the values that have arrived from every input so far: projections in order of
     /// declaration, their sources ascending. Empty for other populations.
-    pub arrived: Vec<u32>,
+    pub arrived: Vec<i64>,
     /// The spikes of the last [`Network::delay_from`] steps, the latest last: those still under way.
-    pub under_way: Vec<Vec<u32>>,
+    pub under_way: Vec<SpikeList>,
+}
+
+fn same_bits(one: &[f32], other: &[f32]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 impl PartialEq for PopulationState {
-    /// Equal by the bits of the potentials.
+    /// Equal by the bits of the real numbers.
     fn eq(&self, other: &Self) -> bool {
-        let bits = |state: &Self| -> Vec<u32> { state.potentials.iter().map(|u| u.to_bits()).collect() };
-        self.arrived == other.arrived && self.under_way == other.under_way && bits(self) == bits(other)
+        self.arrived == other.arrived
+            && self.under_way == other.under_way
+            && self.counts == other.counts
+            && same_bits(&self.potentials, &other.potentials)
+            && self.reals.len() == other.reals.len()
+            && self.reals.iter().zip(&other.reals).all(|(one, other)| same_bits(one, other))
     }
 }
 
@@ -43,7 +57,7 @@ pub struct Difference {
     pub population: PopulationId,
     /// The neuron, or the input of a max pooling, if a single one can be named.
     pub neuron: Option<usize>,
-    /// What differs: `potential`, `arrived` or `spikes under way`.
+    /// What differs: `potential`, `further state` (real numbers), `count`, `arrived` or `spikes under way`.
     pub quantity: &'static str,
     /// The value in either state.
     pub values: [String; 2],
@@ -57,14 +71,26 @@ impl State {
             .ids()
             .map(|id| {
                 let population = network.population(id);
-                let potentials = match population.neuron() {
-                    Neuron::IntegrateFire(neuron) => neuron.start.to_vec(population.size()),
-                    Neuron::Accumulator(_) => vec![0.0; population.size()],
-                    Neuron::Source | Neuron::MaxPool(_) => vec![],
-                };
+                let (mut reals, mut counts) = (vec![], vec![]);
+                if let Some(model) = population.neuron().model() {
+                    let (description, parameters) = (model.description(), model.parameters());
+                    for (place, variable) in description.state.iter().enumerate() {
+                        let values = match variable.initial {
+                            Initial::Zero => vec![0.0; population.size()],
+                            Initial::Parameter(at) => parameters[at].to_vec(population.size()),
+                        };
+                        if place < description.reals {
+                            reals.push(values);
+                        } else {
+                            // What a whole number begins with is a parameter of whole numbers, or 0.
+                            counts.push(values.into_iter().map(|value| value as i32).collect());
+                        }
+                    }
+                }
+                let potentials = if reals.is_empty() { vec![] } else { reals.remove(0) };
                 let arrived = vec![0; inputs_counted(network, id)];
-                let under_way = vec![vec![]; network.delay_from(id) as usize];
-                PopulationState { potentials, arrived, under_way }
+                let under_way = vec![SpikeList::new(); network.delay_from(id) as usize];
+                PopulationState { potentials, reals, counts, arrived, under_way }
             })
             .collect();
         Self { step: 0, populations }
@@ -92,6 +118,8 @@ impl State {
             let at = format!("state of population `{}`", population.name());
             for (what, found, wanted) in [
                 ("potentials", found.potentials.len(), wanted.potentials.len()),
+                ("further real numbers a neuron", found.reals.len(), wanted.reals.len()),
+                ("whole numbers a neuron", found.counts.len(), wanted.counts.len()),
                 ("counted inputs", found.arrived.len(), wanted.arrived.len()),
                 ("steps of spikes under way", found.under_way.len(), wanted.under_way.len()),
             ] {
@@ -102,12 +130,7 @@ impl State {
                     ));
                 }
             }
-            if let Some(neuron) = found.potentials.iter().position(|u| !u.is_finite()) {
-                return Err(NetworkError::new(
-                    at,
-                    format!("has the potential {} at {neuron}", found.potentials[neuron]),
-                ));
-            }
+            check_variables(network, id, found).map_err(|error| error.within(&at))?;
             // The latest stand last; before step 0 there were none.
             let early =
                 found.under_way.len().saturating_sub(usize::try_from(self.step).unwrap_or(usize::MAX));
@@ -117,13 +140,29 @@ impl State {
                     format!("has spikes from before step 0 at step {}", self.step),
                 ));
             }
+            let emission = network.emission(id);
             for spikes in &found.under_way {
-                let ascending = spikes.windows(2).all(|pair| pair[0] < pair[1]);
-                if !ascending || spikes.last().is_some_and(|&last| last as usize >= population.size()) {
+                let neurons = spikes.neurons();
+                let ascending = neurons.windows(2).all(|pair| pair[0] < pair[1]);
+                if !ascending || neurons.last().is_some_and(|&last| last as usize >= population.size()) {
                     return Err(NetworkError::new(
                         at,
                         format!("has spikes under way that are not ascending below {}", population.size()),
                     ));
+                }
+                let least = if emission.negative { -emission.largest } else { 1 };
+                let allowed = |value: &i32| *value != 0 && (least..=emission.largest).contains(value);
+                if let Some(value) = spikes.values().iter().find(|value| !allowed(value)) {
+                    return Err(NetworkError::new(
+                        at,
+                        format!(
+                            "has a spike of value {value} under way; allowed are {least} to {} but 0",
+                            emission.largest
+                        ),
+                    ));
+                }
+                if !emission.fires() && !spikes.is_empty() {
+                    return Err(NetworkError::new(at, "has spikes under way, but its neurons never fire"));
                 }
             }
         }
@@ -134,17 +173,12 @@ impl State {
     ///
     /// `drive` is the one that the run was started with.
     #[must_use]
-    pub fn potentials(
-        &self,
-        network: &Network,
-        population: PopulationId,
-        drive: &crate::input::Drive,
-    ) -> Vec<f32> {
+    pub fn potentials(&self, network: &Network, population: PopulationId, drive: &Drive) -> Vec<f32> {
         let Some(biases) = effective_biases(network, population, drive) else {
             return vec![];
         };
-        let k = ramp_steps(self.step) as f32;
         let u = &self.populations[population.index()].potentials;
+        let Some(k) = ramp_of(network, population, self.step) else { return u.clone() };
         u.iter().zip(biases).map(|(u, bias)| u + bias * k).collect()
     }
 
@@ -159,6 +193,18 @@ impl State {
                 let values = [one.potentials[at].to_string(), two.potentials[at].to_string()];
                 return Some(difference(Some(at), "potential", values));
             }
+            for (one, two) in one.reals.iter().zip(&two.reals) {
+                if let Some(at) = one.iter().zip(two).position(|(a, b)| a.to_bits() != b.to_bits()) {
+                    let values = [one[at].to_string(), two[at].to_string()];
+                    return Some(difference(Some(at), "further state", values));
+                }
+            }
+            for (one, two) in one.counts.iter().zip(&two.counts) {
+                if let Some(at) = one.iter().zip(two).position(|(a, b)| a != b) {
+                    let values = [one[at].to_string(), two[at].to_string()];
+                    return Some(difference(Some(at), "count", values));
+                }
+            }
             if let Some(at) = one.arrived.iter().zip(&two.arrived).position(|(a, b)| a != b) {
                 let values = [one.arrived[at].to_string(), two.arrived[at].to_string()];
                 return Some(difference(Some(at), "arrived", values));
@@ -172,26 +218,88 @@ impl State {
     }
 }
 
+fn check_variables(network: &Network, id: PopulationId, found: &PopulationState) -> Result<(), NetworkError> {
+    let Some(model) = network.population(id).neuron().model() else { return Ok(()) };
+    let (description, size) = (model.description(), network.population(id).size());
+    let (real_names, count_names) = description.state.split_at(description.reals);
+    let reals = std::iter::once(&found.potentials).chain(&found.reals);
+    for (variable, values) in real_names.iter().zip(reals) {
+        let name = variable.name;
+        if values.len() != size {
+            return Err(NetworkError::new(name, format!("has {} values for {size} neurons", values.len())));
+        }
+        if let Some(neuron) = values.iter().position(|value| !value.is_finite()) {
+            return Err(NetworkError::new(
+                format!("{name}[{neuron}]"),
+                format!("is {}; allowed are finite numbers", values[neuron]),
+            ));
+        }
+    }
+    let all = model.parameters();
+    for (place, (variable, counts)) in count_names.iter().zip(&found.counts).enumerate() {
+        let name = variable.name;
+        if counts.len() != size {
+            return Err(NetworkError::new(name, format!("has {} values for {size} neurons", counts.len())));
+        }
+        for (neuron, &count) in counts.iter().enumerate() {
+            let parameters: Vec<f32> =
+                all[..description.stepped].iter().map(|values| values.get(neuron)).collect();
+            if !model.erased().allows_count(&parameters, place, count) {
+                return Err(NetworkError::new(
+                    format!("{name}[{neuron}]"),
+                    format!("is {count}, which the parameters of this neuron do not allow"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The number of inputs whose spikes a population counts.
 pub(crate) fn inputs_counted(network: &Network, id: PopulationId) -> usize {
     match network.population(id).neuron() {
         Neuron::MaxPool(_) => {
             network.incoming(id).map(|projection| projection.connectivity().sources()).sum()
         }
-        Neuron::Source | Neuron::IntegrateFire(_) | Neuron::Accumulator(_) => 0,
+        Neuron::Source | Neuron::Model(_) => 0,
     }
 }
 
+/// The `k` of the potential `v = u + bias·k` of a population after `step` steps; `None` if it is on no ramp.
+pub(crate) fn ramp_of(network: &Network, id: PopulationId, step: u64) -> Option<f32> {
+    let model = network.population(id).neuron().model()?;
+    // At most REBASE, which is exact.
+    (model.description().autonomy == Autonomy::Ramp).then(|| ramp_steps(step) as f32)
+}
+
 /// Bias plus constant current of every neuron, `[size]`, for populations that have a bias.
-pub(crate) fn effective_biases(
-    network: &Network,
-    id: PopulationId,
-    drive: &crate::input::Drive,
-) -> Option<Vec<f32>> {
+fn driven_biases(network: &Network, id: PopulationId, drive: &Drive) -> Option<Vec<f32>> {
     let population = network.population(id);
     let mut biases = population.neuron().bias()?.to_vec(population.size());
     for (bias, current) in biases.iter_mut().zip(drive.of(id).unwrap_or_default()) {
         *bias += current;
     }
     Some(biases)
+}
+
+/// Whether bias and constant current of a population arrive once.
+fn arrives_once(network: &Network, id: PopulationId, drive: &Drive) -> bool {
+    let model = network.population(id).neuron().model();
+    drive.arrives_once() || model.is_some_and(|model| model.bias_arrives_once())
+}
+
+/// The bias of every step, `[size]`, for populations that have a bias: with the constant current, or 0 where both
+/// arrive once.
+pub(crate) fn effective_biases(network: &Network, id: PopulationId, drive: &Drive) -> Option<Vec<f32>> {
+    let mut biases = driven_biases(network, id, drive)?;
+    if arrives_once(network, id, drive) {
+        biases.fill(0.0);
+    }
+    Some(biases)
+}
+
+/// The currents that arrive once, in the first step, `[size]`: bias plus constant current. A neuron whose current is 0
+/// is given none.
+pub(crate) fn injected(network: &Network, id: PopulationId, drive: &Drive) -> Option<Vec<f32>> {
+    driven_biases(network, id, drive).filter(|_| arrives_once(network, id, drive))
 }

@@ -11,12 +11,7 @@ fn same(value: f32) -> PerNeuron {
 }
 
 fn neuron(threshold: f32, bias: f32, start: f32, reset: Reset) -> Neuron {
-    Neuron::IntegrateFire(IntegrateFire {
-        threshold: same(threshold),
-        bias: same(bias),
-        start: same(start),
-        reset,
-    })
+    Neuron::of(IntegrateFire { threshold: same(threshold), bias: same(bias), start: same(start), reset })
 }
 
 /// One neuron behind one input, with a weight and a delay.
@@ -104,7 +99,7 @@ fn a_delayed_spike_arrives_that_many_steps_later() {
 
 #[test]
 fn a_read_out_integrates_and_never_fires() {
-    let network = one_neuron(Neuron::Accumulator(Accumulator { bias: same(-0.5) }), 2.0, 0);
+    let network = one_neuron(Neuron::of(Accumulator { bias: same(-0.5) }), 2.0, 0);
     assert_eq!(run(&network, &[0, 1], 3), (vec![], vec![1.5, 3.0, 2.5]));
 }
 

@@ -78,7 +78,7 @@ fn golden(path: &Path) -> Golden {
     for (at, layer) in list(&case["layers"]).iter().enumerate() {
         let bias = numbers(&layer["bias"]);
         let n = bias.len();
-        let neuron = Neuron::IntegrateFire(IntegrateFire {
+        let neuron = Neuron::of(IntegrateFire {
             threshold: PerNeuron::same(number(&case["threshold"])).unwrap(),
             bias: PerNeuron::repeating(bias.into()).unwrap(),
             start: PerNeuron::same(number(&case["start"])).unwrap(),

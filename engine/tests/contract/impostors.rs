@@ -87,7 +87,17 @@ impl Impostor {
         }
     }
 
+    /// Whether bias and constant currents arrive once.
+    fn once(&self, id: PopulationId) -> bool {
+        self.drive.arrives_once()
+            || self.network.population(id).neuron().model().is_some_and(AnyModel::bias_arrives_once)
+    }
+
     fn bias(&self, id: PopulationId, neuron: usize) -> f32 {
+        if self.once(id) { 0.0 } else { self.driven(id, neuron) }
+    }
+
+    fn driven(&self, id: PopulationId, neuron: usize) -> f32 {
         let bias = self.network.population(id).neuron().bias().unwrap().get(neuron);
         self.drive.of(id).map_or(bias, |currents| bias + currents[neuron])
     }
@@ -102,36 +112,42 @@ impl Impostor {
     }
 
     /// The spikes of a projection that arrive in the present step; those of this step are in `now`.
-    fn arriving(&self, projection: &Projection, now: &[Vec<u32>]) -> Vec<u32> {
+    fn arriving(&self, projection: &Projection, now: &[SpikeList]) -> SpikeList {
         let late = u64::from(self.fault == Fault::LateDelay && projection.delay() > 0);
         let delay = u64::from(projection.delay()) + late;
         if delay == 0 {
             return now[projection.source().index()].clone();
         }
         let emitted = self.state.step.checked_sub(delay);
-        emitted.map_or(vec![], |step| self.past[step as usize].of(projection.source()).to_vec())
+        emitted
+            .map_or(SpikeList::new(), |step| self.past[step as usize].with_values(projection.source()).into())
     }
 
-    fn integrate(&mut self, id: PopulationId, k: f32, now: &[Vec<u32>]) -> Vec<u32> {
+    fn integrate(&mut self, id: PopulationId, k: f32, now: &[SpikeList]) -> SpikeList {
         let network = Arc::clone(&self.network);
         let n = network.population(id).size();
-        let mut currents: Vec<Option<f32>> = vec![None; n];
+        // What arrives once arrives in the first step, before all spikes.
+        let once = |neuron| Some(self.driven(id, neuron)).filter(|current| self.once(id) && *current != 0.0);
+        let mut currents: Vec<Option<f32>> =
+            (0..n).map(|neuron| if self.state.step == 0 { once(neuron) } else { None }).collect();
         let mut projections: Vec<&Projection> = network.incoming(id).collect();
         if self.fault == Fault::ReversedProjections {
             projections.reverse();
         }
         let mut operations = 0;
         for projection in projections {
-            let mut sources = self.arriving(projection, now);
+            let arriving = self.arriving(projection, now);
+            let mut sources: Vec<(u32, i32)> = arriving.as_slice().iter().collect();
             if self.fault == Fault::DescendingSources {
                 sources.reverse();
             }
-            for source in sources {
+            for (source, value) in sources {
                 for (target, current) in currents.iter_mut().enumerate() {
                     let Some(weight) = projection.connectivity().weight(source as usize, target) else {
                         continue;
                     };
                     operations += 1;
+                    let weight = weight * value as f32;
                     if self.fault == Fault::NoAccumulator {
                         self.state.populations[id.index()].potentials[target] += weight;
                         *current = Some(0.0);
@@ -156,18 +172,35 @@ impl Impostor {
                 ramp = 0.0;
             }
             let v = if fault == Fault::FusedRamp { bias.mul_add(k, u) } else { u + ramp };
-            let (threshold, reset) = match network.population(id).neuron() {
-                Neuron::IntegrateFire(model) => (model.threshold.get(neuron), model.reset),
-                Neuron::Accumulator(_) if fault == Fault::FiringReadOut => (1.0, Reset::Subtract),
-                Neuron::Accumulator(_) => (f32::INFINITY, Reset::Subtract),
-                Neuron::Source | Neuron::MaxPool(_) => unreachable!("these have no potential"),
+            let neurons = network.population(id).neuron();
+            if let Some(model) = neurons.as_model::<Bipolar>() {
+                let count = &mut self.state.populations[id.index()].counts[0][neuron];
+                let theta = model.threshold.get(neuron);
+                let most = model.most.get(neuron);
+                let least = if model.sign == Sign::Signed { -most } else { 0.0 };
+                let wanted = *count as f32 + (v / theta).floor().clamp(least, most);
+                let after = wanted.clamp(model.low.get(neuron), model.high.get(neuron)) as i32;
+                let value = after - *count;
+                if value != 0 {
+                    fired.push((neuron as u32, value));
+                    *count = after;
+                    u -= value as f32 * theta;
+                }
+                updates += u64::from(value != 0 || current.is_some());
+                self.state.populations[id.index()].potentials[neuron] = u;
+                continue;
+            }
+            let (threshold, reset) = match neurons.as_model::<IntegrateFire>() {
+                Some(model) => (model.threshold.get(neuron), model.reset),
+                None if fault == Fault::FiringReadOut => (1.0, Reset::Subtract),
+                None => (f32::INFINITY, Reset::Subtract),
             };
             let forgotten = current.is_none()
                 && (fault == Fault::ForgottenResidual || fault == Fault::ForgottenStart && bias == 0.0);
             let crosses = if fault == Fault::StrictThreshold { v > threshold } else { v >= threshold };
             let fires = crosses && !forgotten;
             if fires {
-                fired.push(neuron as u32);
+                fired.push((neuron as u32, 1));
                 let to_zero = if fault == Fault::RampKeptAtReset { 0.0 } else { 0.0 - ramp };
                 u = match reset {
                     Reset::Subtract if fault == Fault::LostResidual => to_zero,
@@ -179,7 +212,7 @@ impl Impostor {
             self.state.populations[id.index()].potentials[neuron] = u;
         }
         self.count(id, operations, updates);
-        fired
+        listed(&fired)
     }
 
     fn count(&mut self, id: PopulationId, synaptic_operations: u64, updates: u64) {
@@ -188,35 +221,47 @@ impl Impostor {
         statistics.updates += updates;
     }
 
-    fn pool(&mut self, id: PopulationId, now: &[Vec<u32>]) -> Vec<u32> {
+    fn pool(&mut self, id: PopulationId, now: &[SpikeList]) -> SpikeList {
         let network = Arc::clone(&self.network);
         let before = self.state.populations[id.index()].arrived.clone();
         let n = network.population(id).size();
-        let (mut reached, mut old, mut new) = (vec![false; n], vec![0; n], vec![0; n]);
+        let (mut reached, mut old, mut new) = (vec![false; n], vec![None; n], vec![None; n]);
         let (mut first, mut operations) = (0, 0);
         for projection in network.incoming(id) {
             let spikes = self.arriving(projection, now);
             for source in 0..projection.connectivity().sources() {
-                let fired = spikes.contains(&(source as u32));
+                let value = spikes.as_slice().iter().find(|(neuron, _)| *neuron == source as u32);
+                let (fired, value) = (value.is_some(), value.map_or(0, |(_, value)| i64::from(value)));
                 let arrived = &mut self.state.populations[id.index()].arrived[first + source];
-                *arrived += u32::from(fired);
+                *arrived += value;
                 for unit in 0..n {
                     if projection.connectivity().weight(source, unit).is_some() {
                         reached[unit] |= fired;
                         operations += u64::from(fired);
-                        old[unit] = before[first + source].max(old[unit]);
-                        new[unit] = new[unit].max(*arrived);
+                        old[unit] = old[unit].max(Some(before[first + source]));
+                        new[unit] = new[unit].max(Some(*arrived));
                     }
                 }
             }
             first += projection.connectivity().sources();
         }
         self.count(id, operations, reached.iter().filter(|&&reached| reached).count() as u64);
-        let fires = |unit: usize| {
-            if self.fault == Fault::MaxOfSpikes { reached[unit] } else { new[unit] > old[unit] }
+        let value = |unit: usize| match self.fault {
+            Fault::MaxOfSpikes => i32::from(reached[unit]),
+            _ => (new[unit].unwrap_or(0) - old[unit].unwrap_or(0)) as i32,
         };
-        (0..n).filter(|&unit| fires(unit)).map(|unit| unit as u32).collect()
+        listed(
+            &(0..n)
+                .map(|unit| (unit as u32, value(unit)))
+                .filter(|(_, value)| *value != 0)
+                .collect::<Vec<_>>(),
+        )
     }
+}
+
+fn listed(fired: &[(u32, i32)]) -> SpikeList {
+    let (neurons, values): (Vec<u32>, Vec<i32>) = fired.iter().copied().unzip();
+    SpikeSlice::new(&neurons, &values).unwrap().into()
 }
 
 impl Simulator for Impostor {
@@ -244,14 +289,16 @@ impl Simulator for Impostor {
             self.rebase();
         }
         let k = if ramps { done % rebase + 1 } else { done + 1 } as f32;
-        let mut now = vec![vec![]; network.populations().len()];
+        let mut now = vec![SpikeList::new(); network.populations().len()];
         for &id in network.update_order() {
             now[id.index()] = match network.population(id).neuron() {
-                Neuron::Source => stimulus.of(id).to_vec(),
+                Neuron::Source => stimulus.with_values(id).into(),
                 Neuron::MaxPool(_) => self.pool(id, &now),
-                Neuron::IntegrateFire(_) | Neuron::Accumulator(_) => self.integrate(id, k, &now),
+                Neuron::Model(_) => self.integrate(id, k, &now),
             };
-            self.statistics.populations[id.index()].spikes += now[id.index()].len() as u64;
+            let statistics = &mut self.statistics.populations[id.index()];
+            statistics.spikes += now[id.index()].len() as u64;
+            statistics.magnitude += now[id.index()].as_slice().magnitude();
         }
         self.state.step += 1;
         self.statistics.steps += 1;
@@ -264,8 +311,7 @@ impl Simulator for Impostor {
         if ramps && self.fault == Fault::EarlyRebase && self.state.step.is_multiple_of(rebase) {
             self.rebase();
         }
-        // `Spikes` has no public constructor: the dense simulator of a net of sources gives one.
-        self.past.push(spikes_of(&network, &now));
+        self.past.push(now.into());
         self.past.last().unwrap()
     }
 
@@ -277,6 +323,10 @@ impl Simulator for Impostor {
         unreachable!("impostors are only stepped")
     }
 
+    fn now(&self) -> u64 {
+        self.state.step
+    }
+
     fn statistics(&self) -> &Statistics {
         &self.statistics
     }
@@ -284,20 +334,6 @@ impl Simulator for Impostor {
     fn potentials(&self, population: PopulationId) -> Vec<f32> {
         self.state.potentials(&self.network, population, &self.drive)
     }
-}
-
-fn spikes_of(network: &Network, lists: &[Vec<u32>]) -> Spikes {
-    let mut builder = NetworkBuilder::new();
-    let sources: Vec<PopulationId> = network
-        .populations()
-        .iter()
-        .map(|population| builder.population(population.name(), population.layout(), Neuron::Source))
-        .collect();
-    let sources_only = Arc::new(builder.build().unwrap());
-    let stimulus: Vec<(PopulationId, &[u32])> =
-        sources.into_iter().zip(lists.iter().map(Vec::as_slice)).collect();
-    let mut simulator = DenseSimulator::new(Arc::clone(&sources_only));
-    simulator.step(&Stimulus::new(&sources_only, &stimulus).unwrap()).clone()
 }
 
 /// Where the comparison rejects an engine with a fault, if it does; the network of the case must be valid.
@@ -347,7 +383,7 @@ fn the_first_divergence_names_step_population_neuron_and_both_potentials() {
     let same = |value| PerNeuron::same(value).unwrap();
     let neuron =
         IntegrateFire { threshold: same(1.0), bias: same(0.0), start: same(0.0), reset: Reset::Subtract };
-    let layer = builder.population("layer", Layout::Flat(2), Neuron::IntegrateFire(neuron));
+    let layer = builder.population("layer", Layout::Flat(2), Neuron::of(neuron));
     let halves = Connectivity::OneToOne(OneToOne::new(2, same(0.5)).unwrap());
     builder.projection(input, layer, 0, halves);
     let network = Arc::new(builder.build().unwrap());

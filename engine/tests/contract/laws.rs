@@ -36,11 +36,11 @@ fn every_simulator_equals_the_reference_in_state_spikes_and_counts() {
 struct Listener<'a>(&'a Reference, u64);
 
 impl Observer for Listener<'_> {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
-        assert!(!neurons.is_empty(), "silence is told of population {population} in step {step}");
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
+        assert!(!spikes.is_empty(), "silence is told of population {population} in step {step}");
         self.1 += 1;
-        let expected = self.0.spikes[step as usize].of(population);
-        assert_eq!(neurons, expected, "population {population}, step {step}");
+        let expected = self.0.spikes[step as usize].with_values(population);
+        assert_eq!(spikes, expected, "population {population}, step {step}");
     }
 }
 
@@ -126,11 +126,11 @@ fn results_do_not_depend_on_the_number_of_threads_or_on_the_batch() {
 
 /// The spikes of a run.
 #[derive(Default, PartialEq)]
-struct Told(Vec<(PopulationId, u64, Vec<u32>)>);
+struct Told(Vec<(PopulationId, u64, SpikeList)>);
 
 impl Observer for Told {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
-        self.0.push((population, step, neurons.to_vec()));
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
+        self.0.push((population, step, spikes.into()));
     }
 }
 

@@ -50,7 +50,7 @@ static ACCUMULATOR: Model = Model {
     name: "accumulator",
     parameters: &[parameter("bias", 0.0)],
     draw: |draw, n| vec![biases(draw, n)],
-    build: |columns| Neuron::Accumulator(Accumulator { bias: columns[0].clone() }),
+    build: |columns| Neuron::of(Accumulator { bias: columns[0].clone() }),
     fires: false,
 };
 
@@ -68,7 +68,7 @@ static INTEGRATE_FIRE: Model = Model {
         vec![thresholds(draw, n), bias, starts(draw, n), vec![reset]]
     },
     build: |columns| {
-        Neuron::IntegrateFire(IntegrateFire {
+        Neuron::of(IntegrateFire {
             threshold: columns[0].clone(),
             bias: columns[1].clone(),
             start: columns[2].clone(),
@@ -78,8 +78,55 @@ static INTEGRATE_FIRE: Model = Model {
     fires: true,
 };
 
+static BIPOLAR: Model = Model {
+    name: "bipolar",
+    parameters: &[
+        parameter("threshold", 1.0),
+        parameter("bias", 0.0),
+        parameter("start", 0.0),
+        parameter("most", 1.0),
+        parameter("low", 0.0),
+        parameter("high", Bipolar::UNBOUNDED),
+        parameter("unsigned", 0.0),
+        parameter("bias once", 0.0),
+    ],
+    draw: |draw, n| {
+        let bias = biases(draw, n);
+        let use_of_it = draw.below(5);
+        let most = draw.per_neuron(n, |draw| if use_of_it == 0 { 1.0 } else { draw.between(1, 5) as f32 });
+        // Signed with memory, ternary, settling on few levels, unbounded on either side.
+        let bounds =
+            [(0.0, Bipolar::UNBOUNDED), (-1.0, 1.0), (0.0, 4.0), (-Bipolar::UNBOUNDED, Bipolar::UNBOUNDED)];
+        let (low, high) = bounds[draw.below(4) as usize];
+        let [unsigned, once] = [0.3, 0.3].map(|chance| if draw.chance(chance) { 1.0 } else { 0.0 });
+        vec![
+            thresholds(draw, n),
+            bias,
+            starts(draw, n),
+            most,
+            vec![low],
+            vec![high],
+            vec![unsigned],
+            vec![once],
+        ]
+    },
+    build: |columns| {
+        Neuron::of(Bipolar {
+            threshold: columns[0].clone(),
+            bias: columns[1].clone(),
+            start: columns[2].clone(),
+            most: columns[3].clone(),
+            low: columns[4].clone(),
+            high: columns[5].clone(),
+            sign: if columns[6].get(0) == 0.0 { Sign::Signed } else { Sign::Unsigned },
+            arrives: if columns[7].get(0) == 0.0 { BiasArrives::EveryStep } else { BiasArrives::Once },
+        })
+    },
+    fires: true,
+};
+
 /// The models that a population with a potential may have, and how often it has each.
-pub static WITH_POTENTIAL: [(&Model, u32); 2] = [(&INTEGRATE_FIRE, 85), (&ACCUMULATOR, 15)];
+pub static WITH_POTENTIAL: [(&Model, u32); 3] = [(&INTEGRATE_FIRE, 40), (&ACCUMULATOR, 15), (&BIPOLAR, 45)];
 
 fn biases(draw: &mut Draw, n: u32) -> Vec<f32> {
     let kind = draw.below(4);

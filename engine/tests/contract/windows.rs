@@ -8,11 +8,11 @@ use snn_engine::*;
 
 /// The spikes of a run.
 #[derive(Default, PartialEq, Debug)]
-struct Told(Vec<(PopulationId, u64, Vec<u32>)>);
+struct Told(Vec<(PopulationId, u64, SpikeList)>);
 
 impl Observer for Told {
-    fn spikes(&mut self, population: PopulationId, step: u64, neurons: &[u32]) {
-        self.0.push((population, step, neurons.to_vec()));
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
+        self.0.push((population, step, spikes.into()));
     }
 }
 
@@ -21,7 +21,7 @@ fn layer(rng: &mut Xoshiro256PlusPlus, n: usize) -> Neuron {
         let values: Vec<f32> = (0..n).map(|_| rng.random_range(low..high)).collect();
         PerNeuron::repeating(values.into()).unwrap()
     };
-    Neuron::IntegrateFire(IntegrateFire {
+    Neuron::of(IntegrateFire {
         threshold: draw(0.5, 3.0),
         bias: draw(-0.02, 0.02),
         start: draw(-1.0, 4.0),
@@ -160,7 +160,7 @@ fn a_layer_wider_than_compact_ids_and_windows_shortened_for_their_memory_agree()
     let mut builder = NetworkBuilder::new();
     let input = builder.population("input", Layout::Flat(40), Neuron::Source);
     let model = |threshold| {
-        Neuron::IntegrateFire(IntegrateFire {
+        Neuron::of(IntegrateFire {
             threshold: PerNeuron::same(threshold).unwrap(),
             bias: PerNeuron::same(1.0 / 128.0).unwrap(),
             start: PerNeuron::same(0.0).unwrap(),

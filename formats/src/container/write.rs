@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{ALIGNMENT, MAGIC, MAX_HEAD, PRELUDE, SectionElement, SectionEntry, VERSION};
+use super::{ALIGNMENT, FIRST_VERSION, MAGIC, MAX_HEAD, PRELUDE, SectionElement, SectionEntry, VERSION};
 use crate::atomic::AtomicFile;
 use crate::error::FormatError;
 
@@ -18,8 +18,8 @@ struct HeadToWrite<'a, C> {
 }
 
 /// A container to be written: sections in order, borrowed until then.
-#[derive(Default)]
 pub struct ContainerWriter<'a> {
+    version: u32,
     entries: Vec<SectionEntry>,
     bytes: Vec<&'a [u8]>,
     names: HashSet<String>,
@@ -31,10 +31,25 @@ impl fmt::Debug for ContainerWriter<'_> {
     }
 }
 
+impl Default for ContainerWriter<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<'a> ContainerWriter<'a> {
     /// A container without sections.
     pub fn new() -> Self {
-        Self::default()
+        Self { version: FIRST_VERSION, entries: vec![], bytes: vec![], names: HashSet::new() }
+    }
+
+    /// Has the file state this version, which its content needs; the first one if nothing is said.
+    ///
+    /// # Panics
+    /// If there is no such version.
+    pub fn set_version(&mut self, version: u32) {
+        assert!((FIRST_VERSION..=VERSION).contains(&version), "version {version} of the layout");
+        self.version = version;
     }
 
     /// Appends a section. Cost: one pass for the checksum.
@@ -80,7 +95,7 @@ impl<'a> ContainerWriter<'a> {
         });
         let mut prelude = [0u8; PRELUDE];
         prelude[..8].copy_from_slice(&MAGIC);
-        prelude[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        prelude[8..12].copy_from_slice(&self.version.to_le_bytes());
         prelude[12..16].copy_from_slice(&crc32fast::hash(&head).to_le_bytes());
         prelude[16..24].copy_from_slice(&(head.len() as u64).to_le_bytes());
         prelude[24..32].copy_from_slice(&length.to_le_bytes());

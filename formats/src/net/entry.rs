@@ -1,5 +1,6 @@
 //! The head of a `net.bin`, as JSON has it: populations and projections, which name their sections.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Error, SeqAccess, Visitor};
@@ -82,9 +83,25 @@ impl<'de> Deserialize<'de> for ShapeEntry {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum NeuronEntry {
     Source,
-    IntegrateFire { threshold: String, bias: String, start: String, reset: ResetEntry },
-    Accumulator { bias: String },
+    IntegrateFire {
+        threshold: String,
+        bias: String,
+        start: String,
+        reset: ResetEntry,
+    },
+    Accumulator {
+        bias: String,
+    },
     MaxPool,
+    /// Since version 2: any model of the engine, by its description.
+    Model {
+        /// The model's name.
+        name: String,
+        /// Of each parameter, by its name, a section.
+        parameters: BTreeMap<String, String>,
+        /// Of each choice, by its name, the option.
+        choices: BTreeMap<String, String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,16 +1,17 @@
 //! From the entries and sections of a file to parts of a network.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use snn_engine::{
-    Accumulator, Buffer, Connectivity, Conv2d, Conv2dGeometry, DenseRows, IntegrateFire, MaxPool,
+    Accumulator, Buffer, BuiltIn, Connectivity, Conv2d, Conv2dGeometry, DenseRows, IntegrateFire, MaxPool,
     NetworkError, Neuron, OneToOne, PerNeuron, Reset, Rows, SparseRows, Targets,
 };
 
 use super::entry::{
     ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry,
 };
-use super::{Description, LONGEST_PROVENANCE, MOST_DELAYS, MOST_NEURONS};
+use super::{Description, LONGEST_PROVENANCE, MODEL_VERSION, MOST_DELAYS, MOST_NEURONS};
 use crate::container::{Container, Dtype, SectionElement};
 use crate::error::FormatError;
 
@@ -80,22 +81,84 @@ impl Reader<'_> {
         let at = format!("population `{population}`");
         Ok(match entry {
             NeuronEntry::Source => Neuron::Source,
-            NeuronEntry::IntegrateFire { threshold, bias, start, reset } => {
-                Neuron::IntegrateFire(IntegrateFire {
-                    threshold: self.per_neuron(&at, "threshold", threshold)?,
-                    bias: self.per_neuron(&at, "bias", bias)?,
-                    start: self.per_neuron(&at, "start", start)?,
-                    reset: match reset {
-                        ResetEntry::Subtract => Reset::Subtract,
-                        ResetEntry::Zero => Reset::Zero,
-                    },
-                })
-            }
+            NeuronEntry::IntegrateFire { threshold, bias, start, reset } => Neuron::of(IntegrateFire {
+                threshold: self.per_neuron(&at, "threshold", threshold)?,
+                bias: self.per_neuron(&at, "bias", bias)?,
+                start: self.per_neuron(&at, "start", start)?,
+                reset: match reset {
+                    ResetEntry::Subtract => Reset::Subtract,
+                    ResetEntry::Zero => Reset::Zero,
+                },
+            }),
             NeuronEntry::Accumulator { bias } => {
-                Neuron::Accumulator(Accumulator { bias: self.per_neuron(&at, "bias", bias)? })
+                Neuron::of(Accumulator { bias: self.per_neuron(&at, "bias", bias)? })
             }
             NeuronEntry::MaxPool => Neuron::MaxPool(MaxPool),
+            NeuronEntry::Model { name, parameters, choices } => self.model(&at, name, parameters, choices)?,
         })
+    }
+
+    /// Neurons of a model by its description. A parameter or choice that has a default may be left out.
+    fn model(
+        &self,
+        at: &str,
+        name: &str,
+        parameters: &BTreeMap<String, String>,
+        choices: &BTreeMap<String, String>,
+    ) -> Result<Neuron, FormatError> {
+        let version = self.container.version();
+        if version < MODEL_VERSION {
+            return Err(self.error(format!(
+                "{at}: neurons are given by a model's name, which files have from version {MODEL_VERSION} on; \
+                 this one is version {version}"
+            )));
+        }
+        let Some(model) = BuiltIn::find(name) else {
+            let known: Vec<&str> = BuiltIn::all().iter().map(|model| model.description.name).collect();
+            return Err(self
+                .error(format!("{at}: there is no model `{name}`, only {known:?}; use a newer snn-event")));
+        };
+        let described = model.description;
+        let unknown = |given: &BTreeMap<String, String>, names: &[&str], what: &str| match given
+            .keys()
+            .find(|given| !names.contains(&given.as_str()))
+        {
+            Some(given) => Err(self
+                .error(format!("{at}: the model `{name}` has no {what} `{given}`; allowed are {names:?}"))),
+            None => Ok(()),
+        };
+        let names: Vec<&str> = described.parameters.iter().map(|parameter| parameter.name).collect();
+        unknown(parameters, &names, "parameter")?;
+        let names: Vec<&str> = described.choices.iter().map(|choice| choice.name).collect();
+        unknown(choices, &names, "choice")?;
+        let mut values = vec![];
+        for parameter in described.parameters {
+            values.push(match (parameters.get(parameter.name), parameter.default) {
+                (Some(section), _) => self.per_neuron(at, parameter.name, section)?,
+                (None, Some(default)) => self.wrap(at, PerNeuron::same(default))?,
+                (None, None) => {
+                    return Err(self.error(format!(
+                        "{at}: the parameter `{}` of the model `{name}` is missing",
+                        parameter.name
+                    )));
+                }
+            });
+        }
+        let mut options = vec![];
+        for choice in described.choices {
+            let Some(chosen) = choices.get(choice.name) else {
+                options.push(0);
+                continue;
+            };
+            let Some(option) = choice.options.iter().position(|option| option == chosen) else {
+                return Err(self.error(format!(
+                    "{at}: {} is `{chosen}`; allowed are {:?}",
+                    choice.name, choice.options
+                )));
+            };
+            options.push(option);
+        }
+        self.wrap(at, model.neuron(values, &options))
     }
 
     pub(super) fn connectivity(

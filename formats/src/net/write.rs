@@ -2,20 +2,23 @@
 
 use std::path::Path;
 
-use snn_engine::{Connectivity, Conv2dGeometry, MaxPool, Network, Neuron, Reset, Rows, Targets};
+use snn_engine::{
+    Accumulator, Connectivity, Conv2dGeometry, IntegrateFire, MaxPool, Network, Neuron, Reset, Rows, Targets,
+};
 
 use super::entry::{
     ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
     ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry,
 };
-use super::{Description, KIND, LONGEST_PROVENANCE};
+use super::{Description, KIND, LONGEST_PROVENANCE, MODEL_VERSION};
 use crate::container::{ContainerWriter, SectionElement};
 use crate::error::{FormatError, Origin};
 
 /// Writes a network to `path`, complete or not at all. The same network and description give the same bytes.
 ///
 /// # Errors
-/// If the file cannot be written, or the provenance is longer than [`LONGEST_PROVENANCE`].
+/// If the file cannot be written, the provenance is longer than [`LONGEST_PROVENANCE`], or a population has neurons of
+/// a model that is not one of the engine's own.
 pub fn write_net(
     path: impl AsRef<Path>,
     network: &Network,
@@ -28,6 +31,16 @@ pub fn write_net(
         return Err(Origin::file(path).error(format!(
             "cannot be written: its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"
         )));
+    }
+    for population in network.populations() {
+        if let Some(model) = population.neuron().model().filter(|model| !model.is_built_in()) {
+            return Err(Origin::file(path).error(format!(
+                "cannot be written: population `{}` has neurons of the model `{}`, which is not one of the engine's; \
+                 files hold only those",
+                population.name(),
+                model.description().name
+            )));
+        }
     }
     let mut writer = ContainerWriter::new();
     let populations = network
@@ -72,9 +85,14 @@ fn add<'a, T: SectionElement>(
 }
 
 fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a Neuron) -> NeuronEntry {
-    match neuron {
-        Neuron::Source => NeuronEntry::Source,
-        Neuron::IntegrateFire(neuron) => NeuronEntry::IntegrateFire {
+    let model = match neuron {
+        Neuron::Source => return NeuronEntry::Source,
+        Neuron::MaxPool(MaxPool) => return NeuronEntry::MaxPool,
+        Neuron::Model(model) => model,
+    };
+    // As the first version of the format has them, so that programs that know only that one read them.
+    if let Some(neuron) = model.as_model::<IntegrateFire>() {
+        return NeuronEntry::IntegrateFire {
             threshold: add(writer, owner, "threshold", neuron.threshold.values()),
             bias: add(writer, owner, "bias", neuron.bias.values()),
             start: add(writer, owner, "start", neuron.start.values()),
@@ -82,12 +100,23 @@ fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a N
                 Reset::Subtract => ResetEntry::Subtract,
                 Reset::Zero => ResetEntry::Zero,
             },
-        },
-        Neuron::Accumulator(neuron) => {
-            NeuronEntry::Accumulator { bias: add(writer, owner, "bias", neuron.bias.values()) }
-        }
-        Neuron::MaxPool(MaxPool) => NeuronEntry::MaxPool,
+        };
     }
+    if let Some(neuron) = model.as_model::<Accumulator>() {
+        return NeuronEntry::Accumulator { bias: add(writer, owner, "bias", neuron.bias.values()) };
+    }
+    writer.set_version(MODEL_VERSION);
+    let described = model.description();
+    let parameters = described.parameters.iter().zip(model.parameters());
+    let parameters = parameters
+        .map(|(parameter, values)| {
+            (parameter.name.to_owned(), add(writer, owner, parameter.name, values.values()))
+        })
+        .collect();
+    let choices = described.choices.iter().zip(model.choices());
+    let choices =
+        choices.map(|(choice, option)| (choice.name.to_owned(), choice.options[option].to_owned())).collect();
+    NeuronEntry::Model { name: described.name.to_owned(), parameters, choices }
 }
 
 fn write_connectivity<'a>(

@@ -94,8 +94,8 @@ class Population:
         """Its name, unique in the network."""
 
     @property
-    def kind(self) -> Literal["source", "integrate-and-fire", "accumulator", "max-pool"]:
-        """`source`, `integrate-and-fire`, `accumulator` or `max-pool`."""
+    def kind(self) -> str:
+        """`source`, `max-pool`, or the name of a model: `integrate-and-fire`, `accumulator`, `bipolar` …"""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,7 +119,18 @@ class Population:
 
     @property
     def reset(self) -> Literal["subtract", "zero"] | None:
-        """`subtract` or `zero`; none for populations that do not fire by threshold."""
+        """`subtract` or `zero`; none for populations that have no such choice."""
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters of the model."""
+
+    def parameter(self, name: str) -> NDArray[np.float32] | None:
+        """The value of a parameter of the model for every neuron; none if the model has no such parameter."""
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """The choices of the model, each with the option taken."""
 
 @final
 class Projection:
@@ -169,8 +180,9 @@ class Outcomes:
         """The number of samples."""
 
     @property
-    def counts(self) -> NDArray[np.uint32]:
-        """Spikes of every neuron of the last population, `(N, n)`."""
+    def counts(self) -> NDArray[np.uint32] | NDArray[np.int64]:
+        """The sum of the values of the spikes of every neuron of the last population, `(N, n)`: their number where all
+        values are 1. uint32, or int64 if spikes may be negative."""
 
     @property
     def potentials(self) -> NDArray[np.float32]:
@@ -261,6 +273,10 @@ class Model:
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The outputs of the trained net itself, `(N, n)`."""
 
+    def expect(self, x: NDArray[np.float32], outputs: NDArray[np.float64]) -> tuple[int, float]:
+        """Compares the outputs for samples with those that the trained net gave: how many samples, and their largest
+        relative difference."""
+
     def convert(
         self,
         calibration: NDArray[np.float32] | None,
@@ -278,6 +294,7 @@ class Model:
         fit: bool,
         compare: bool,
         labels: NDArray[np.int64] | None,
+        expected: NDArray[np.float64] | None,
     ) -> tuple[Network, str, list[str]]:
         """Makes a spiking network: the network, the report as JSON, and notes."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import warnings
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from snn_event._snn_event import Model, Network, __version__, from_arrays, read_npz
-from snn_event.converted import ConvertedSNN, as_floats
-from snn_event.extras import need
+from snn_event._snn_event import ConvertError, Model, Network, __version__, from_arrays, read_npz
+from snn_event.converted import ConvertedSNN
+from snn_event.samples import as_calibration, as_floats
+from snn_event.torch_export import export, is_torch_module, read_module, sample_shape, verify
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,69 +30,32 @@ class ConversionWarning(UserWarning):
     """A conversion was done, but not as well as it could be."""
 
 
-def _is_torch_module(model: Any) -> bool:
-    # Asked without importing torch, which takes seconds.
-    return any(kind.__module__ == "torch.nn.modules.module" for kind in type(model).__mro__)
-
-
-def _sample_shape(model: nn.Module, calibration_data: Any, input_shape: Sequence[int] | None) -> tuple[int, ...]:
-    if input_shape is not None:
-        return tuple(int(axis) for axis in input_shape)
-    if calibration_data is not None:
-        shape = tuple(calibration_data.shape)
-        if len(shape) < 2:
-            raise ValueError(f"calibration_data has the shape {shape}; allowed are batches of samples, (N, ...)")
-        return shape[1:]
-    from torch import nn
-
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            return (module.in_features,)
-        if not isinstance(module, nn.Sequential | nn.Flatten | nn.Identity | nn.Dropout) and module is not model:
-            break
-    raise ValueError(
-        f"the shape of the input of {type(model).__name__} is not known; give calibration_data, or the shape of one "
-        "sample as input_shape=, for instance (1, 28, 28)"
-    )
-
-
-def to_onnx(model: nn.Module, input_shape: Sequence[int]) -> bytes:
+def to_onnx(
+    model: nn.Module, input_shape: Sequence[int] | None = None, calibration_data: Any = None
+) -> bytes:
     """A torch module as the bytes of an ONNX file with a free batch axis. Needs torch and onnx.
 
     The module is traced in evaluation mode: what is executed counts, in its order, functional calls and modules that are
-    used twice included. It is left as it was.
+    used twice included. It is left as it was. What stands inside torch.compile and DataParallel is traced, in float32.
 
     Args:
         model: the module.
         input_shape: the shape of one sample, without the batch axis.
+        calibration_data: samples to trace the module on, as :func:`convert` takes them; random numbers if there are none.
+
+    Raises:
+        ConvertError: if the module cannot be exported, or the file is a net that gives other outputs than the module.
     """
-    torch = need("torch", "torch")
-    need("onnx", "torch")
-    parameter = next(iter(model.parameters()), None)
-    where = {} if parameter is None else {"device": parameter.device, "dtype": parameter.dtype}
-    example = torch.zeros((2, *input_shape), **where)
-    modes = [(module, module.training) for module in model.modules()]
-    file = io.BytesIO()
+    samples = None if calibration_data is None else as_calibration(calibration_data)
+    shape = sample_shape(model, samples, input_shape)
+    exported = export(model, shape, samples)
     try:
-        model.eval()
-        with warnings.catch_warnings(), torch.no_grad():
-            # The exporter of our choice is announced to be the older one.
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-            torch.onnx.export(
-                model,
-                (example,),
-                file,
-                dynamo=False,
-                input_names=["input"],
-                output_names=["output"],
-                dynamic_axes={"input": {0: "N"}, "output": {0: "N"}},
-                opset_version=17,
-            )
-    finally:
-        for module, training in modes:
-            module.training = training
-    return file.getvalue()
+        net = Model.from_onnx_bytes(exported.onnx)
+    except ConvertError:
+        # A file for others; whether it says what the module does is not for this package to find out.
+        return exported.onnx
+    verify(net, exported, shape, samples)
+    return exported.onnx
 
 
 def _layer_arrays(layers: Sequence[Any]) -> dict[str, Any]:
@@ -127,13 +90,14 @@ def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str]]:
     return from_arrays(named)
 
 
-def _read(model: Any, calibration_data: Any, input_shape: Sequence[int] | None) -> tuple[Model | Network, list[str]]:
+def _read(
+    model: Any, samples: NDArray[np.float32] | None, input_shape: Sequence[int] | None
+) -> tuple[Model | Network, list[str]]:
     """A trained net, or a spiking one as it is; and notes about a spiking one."""
     if isinstance(model, Model | Network):
         return model, []
-    if _is_torch_module(model):
-        shape = _sample_shape(model, calibration_data, input_shape)
-        return Model.from_onnx_bytes(to_onnx(model, shape)), []
+    if is_torch_module(model):
+        return read_module(model, sample_shape(model, samples, input_shape), samples), []
     if isinstance(model, bytes):
         return Model.from_onnx_bytes(model), []
     if isinstance(model, str | os.PathLike):
@@ -161,7 +125,8 @@ def read_model(model: Any, calibration_data: Any = None, input_shape: Sequence[i
         calibration_data: samples of a torch module, from which the shape of its input is taken.
         input_shape: the shape of one sample of a torch module, if there are no samples.
     """
-    net, _ = _read(model, calibration_data, input_shape)
+    samples = None if calibration_data is None else as_calibration(calibration_data)
+    net, _ = _read(model, samples, input_shape)
     if isinstance(net, Network):
         raise ValueError("the model has thresholds (theta), so it is a spiking net already, not a trained one")
     return net
@@ -189,6 +154,7 @@ def convert(
     fit: bool = False,
     compare: bool = False,
     labels: ArrayLike | None = None,
+    expect: ArrayLike | None = None,
 ) -> ConvertedSNN:
     """Converts a trained net into a spiking network.
 
@@ -197,8 +163,9 @@ def convert(
             file, the bytes of an .onnx file, or a list of `(weight, bias)` of a fully connected ReLU net: weights
             `(outputs, inputs)`, dense or sparse, biases possibly None. A dictionary `{"W0": …, "b0": …, "theta": …,
             "v_start": …, "reset": …}`, or such a file, that has a theta is a spiking net already and taken as it is.
-        calibration_data: samples `(N, …)`, from whose activations the scales are chosen. Without them every threshold
-            is 1, with a warning; quantised activations (QCFS) need none.
+        calibration_data: samples `(N, …)`, from whose activations the scales are chosen: an array, a tensor, a list of
+            samples, a torch `Dataset` or `DataLoader` (labels are left out). Without them every threshold is 1, with a
+            warning; quantised activations (QCFS) need none.
         T: steps of a run; the levels of the model's first quantised activation, or 16, if it is not given.
         percentile: of the activations, in per cent, for `normalise="percentile"`.
         normalise: how scales are chosen: "percentile" (Rueckauer et al. 2017), "max" (Diehl et al. 2015), "mse" (least
@@ -217,12 +184,18 @@ def convert(
         fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
             more accurate in short runs of this length, less in others. Needs calibration data.
         compare: let the report compare spike rates with activations, on at most 256 calibration samples.
+        expect: what the trained net itself gives for the calibration samples, `(N, …)`: a model that computes something else
+            is refused. Torch modules are compared without it.
         labels: classes of the calibration samples; the report then has the accuracies of both nets on them.
 
     Raises:
-        ConvertError: if something of the model cannot be converted; all such nodes are listed.
+        ConvertError: if something of the model cannot be converted; all such nodes are listed. If a torch module gives other
+            outputs than the net that was read of it.
     """
-    net, notes = _read(model, calibration_data, input_shape)
+    samples = None if calibration_data is None else as_calibration(calibration_data)
+    if expect is not None and samples is None:
+        raise ValueError("expect holds outputs for calibration_data, and there are none; give both")
+    net, notes = _read(model, samples, input_shape)
     if isinstance(net, Network):
         if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
             raise ValueError(
@@ -236,9 +209,9 @@ def convert(
         T = levels if levels is not None else DEFAULT_STEPS
     if normalise is None:
         normalise = _usual(levels is not None, calibration_data is not None)
-    unused = normalise in ("none", "qcfs") and not (fit or compare or labels is not None)
+    unused = normalise in ("none", "qcfs") and not (fit or compare or labels is not None or expect is not None)
     network, report, notes = net.convert(
-        None if calibration_data is None or unused else as_floats(calibration_data),
+        None if unused else samples,
         T=T,
         normalise=normalise,
         percentile=percentile,
@@ -252,6 +225,7 @@ def convert(
         fit=fit,
         compare=compare,
         labels=None if labels is None else np.asarray(labels, np.int64),
+        expected=None if expect is None else np.asarray(as_floats(expect), np.float64),
     )
     options: dict[str, Any] = {"T": T, "normalise": normalise, "readout": readout}
     if fit:

@@ -14,33 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from snn_event._snn_event import Network, Outcomes, Population, Simulator
 from snn_event.extras import need
+from snn_event.samples import as_flags, as_floats
 
 __all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "Spikes", "Statistics"]
 
 #: Steps of a run if neither the user nor the file says how many, as on the command line.
 DEFAULT_STEPS = 256
-
-
-def as_floats(x: Any) -> NDArray[np.float32]:
-    """An array or tensor as float32, without a copy where it already is."""
-    if hasattr(x, "detach"):
-        x = x.detach().cpu().numpy()
-    return np.asarray(x, dtype=np.float32)
-
-
-def as_flags(raster: Any) -> NDArray[np.bool_]:
-    """An array or tensor of 0 and 1 as booleans, without a copy where it is bool or uint8."""
-    if hasattr(raster, "detach"):
-        raster = raster.detach().cpu().numpy()
-    values: NDArray[Any] = np.asarray(raster)
-    if values.dtype == np.bool_:
-        return values
-    allowed = (values == 0) | (values == 1)
-    if not allowed.all():
-        place = tuple(int(i) for i in np.argwhere(~allowed)[0])
-        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
-    flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
-    return flags
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 use crate::bits::{set, words};
-use crate::kernel::{BLOCK, Kernels};
+use crate::kernel::Kernels;
+use crate::lanes::BLOCK;
 use crate::network::connectivity::{Connectivity, Conv2d, Rows, Targets};
+use crate::spikes::SpikeSlice;
 
 /// Which blocks each weight row of a projection reaches, a bit each.
 pub(super) struct BlockMasks {
@@ -28,14 +30,99 @@ pub(super) fn block_masks(connectivity: &Connectivity) -> BlockMasks {
     BlockMasks { words, masks }
 }
 
-/// Adds the weights of one spike to the currents of its targets, and marks the blocks that it reaches.
-/// Returns the number of synapses.
+/// Adds the weights of spikes to the currents of their targets, and marks the blocks that they reach. Returns the
+/// number of synapses.
 #[inline]
 pub(super) fn deliver(
     kernels: &Kernels,
     connectivity: &Connectivity,
     masks: &BlockMasks,
+    spikes: SpikeSlice<'_>,
+    currents: &mut [f32],
+    due: &mut [u64],
+) -> u64 {
+    let mut operations = 0;
+    if spikes.values().is_empty() {
+        for &source in spikes.neurons() {
+            operations += deliver_one(kernels, connectivity, masks, source as usize, Unit, currents, due);
+        }
+        return operations;
+    }
+    for (source, value) in spikes.iter() {
+        operations += match value {
+            1 => deliver_one(kernels, connectivity, masks, source as usize, Unit, currents, due),
+            value => deliver_one(kernels, connectivity, masks, source as usize, Scaled(value), currents, due),
+        };
+    }
+    operations
+}
+
+/// How weights become contributions.
+trait Contribution: Copy {
+    fn of(self, weight: f32) -> f32;
+    fn add_row(self, kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]);
+}
+
+/// Of a spike of value 1: as they are.
+#[derive(Clone, Copy)]
+struct Unit;
+
+/// Of a spike of another value: times that value, rounded once.
+#[derive(Clone, Copy)]
+struct Scaled(i32);
+
+impl Contribution for Unit {
+    #[inline(always)]
+    fn of(self, weight: f32) -> f32 {
+        weight
+    }
+
+    #[inline(always)]
+    fn add_row(self, kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]) {
+        match rows {
+            Rows::Sparse(sparse) => {
+                let range = sparse.range(row);
+                let weights = &sparse.weights()[range.clone()];
+                match sparse.targets() {
+                    Targets::U16(ids) => (kernels.scatter_u16)(&ids[range], weights, currents),
+                    Targets::U32(ids) => (kernels.scatter_u32)(&ids[range], weights, currents),
+                }
+            }
+            Rows::Dense(dense) => (kernels.add_row)(dense.row(row), currents),
+        }
+    }
+}
+
+impl Contribution for Scaled {
+    #[inline(always)]
+    fn of(self, weight: f32) -> f32 {
+        weight * self.0 as f32
+    }
+
+    #[inline(always)]
+    fn add_row(self, kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]) {
+        let value = self.0 as f32;
+        match rows {
+            Rows::Sparse(sparse) => {
+                let range = sparse.range(row);
+                let weights = &sparse.weights()[range.clone()];
+                match sparse.targets() {
+                    Targets::U16(ids) => (kernels.scatter_scaled_u16)(&ids[range], weights, value, currents),
+                    Targets::U32(ids) => (kernels.scatter_scaled_u32)(&ids[range], weights, value, currents),
+                }
+            }
+            Rows::Dense(dense) => (kernels.add_scaled_row)(dense.row(row), value, currents),
+        }
+    }
+}
+
+#[inline(always)]
+fn deliver_one<C: Contribution>(
+    kernels: &Kernels,
+    connectivity: &Connectivity,
+    masks: &BlockMasks,
     source: usize,
+    contribution: C,
     currents: &mut [f32],
     due: &mut [u64],
 ) -> u64 {
@@ -44,12 +131,13 @@ pub(super) fn deliver(
             for (due, mask) in due.iter_mut().zip(masks.of_row(source)) {
                 *due |= mask;
             }
-            add_weights(kernels, rows, source, currents)
+            contribution.add_row(kernels, rows, source, currents);
+            rows.synapses_of(source)
         }
-        Connectivity::Conv2d(conv) => deliver_conv2d(kernels, conv, source, currents, due),
+        Connectivity::Conv2d(conv) => deliver_conv2d(kernels, conv, source, contribution, currents, due),
         Connectivity::OneToOne(one) => match one.weight(source, source) {
             Some(weight) => {
-                currents[source] += weight;
+                currents[source] += contribution.of(weight);
                 set(due, source / BLOCK);
                 1
             }
@@ -58,26 +146,11 @@ pub(super) fn deliver(
     }
 }
 
-#[inline]
-fn add_weights(kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]) -> u64 {
-    match rows {
-        Rows::Sparse(sparse) => {
-            let range = sparse.range(row);
-            let weights = &sparse.weights()[range.clone()];
-            match sparse.targets() {
-                Targets::U16(ids) => (kernels.scatter_u16)(&ids[range], weights, currents),
-                Targets::U32(ids) => (kernels.scatter_u32)(&ids[range], weights, currents),
-            }
-        }
-        Rows::Dense(dense) => (kernels.add_row)(dense.row(row), currents),
-    }
-    rows.synapses_of(row)
-}
-
-fn deliver_conv2d(
+fn deliver_conv2d<C: Contribution>(
     kernels: &Kernels,
     conv: &Conv2d,
     source: usize,
+    contribution: C,
     currents: &mut [f32],
     due: &mut [u64],
 ) -> u64 {
@@ -88,7 +161,8 @@ fn deliver_conv2d(
             return;
         }
         let first = position * channels;
-        synapses += add_weights(kernels, conv.rows(), row, &mut currents[first..first + channels]);
+        contribution.add_row(kernels, conv.rows(), row, &mut currents[first..first + channels]);
+        synapses += conv.rows().synapses_of(row);
         for block in first / BLOCK..=(first + channels - 1) / BLOCK {
             set(due, block);
         }

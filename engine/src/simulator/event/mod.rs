@@ -1,6 +1,7 @@
 //! The event-driven simulator.
 
 mod delivery;
+mod neurons;
 mod simulator;
 mod wake;
 

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
 use super::delivery::{BlockMasks, block_masks, deliver};
-use super::wake::WakeQueue;
-use crate::bits::{each_bit, set, words};
+use super::neurons::EventNeurons;
 use crate::error::NetworkError;
 use crate::input::{Drive, Stimulus};
-use crate::kernel::{self, BLOCK, Block, Kernels, Membrane};
-use crate::network::{Network, PopulationId, Projection};
-use crate::neuron::{Maxima, Neuron, REBASE, Reset, ramp_steps};
+use crate::kernel::{self, Kernels};
+use crate::network::{Network, Neuron, PopulationId, Projection};
+use crate::neuron::{Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
 use crate::simulator::interface::Simulator;
-use crate::state::{PopulationState, State, effective_biases, inputs_counted};
+use crate::spikes::SpikeList;
+use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of};
 
 /// The event-driven simulator: only emitted spikes are propagated, and only potentials that a spike
 /// reaches, or that cross the threshold by themselves, are read or written.
@@ -39,33 +39,8 @@ pub struct EventSimulator {
 #[derive(Clone)]
 enum EventPopulation {
     Source,
-    Potentials(Potentials),
+    Neurons(EventNeurons),
     MaxPool(Maxima),
-}
-
-#[derive(Clone)]
-struct Potentials {
-    u: Vec<Block>,
-    currents: Vec<Block>,
-    biases: Vec<Block>,
-    /// Infinite for neurons that never fire.
-    thresholds: Vec<Block>,
-    reset: Reset,
-    /// Blocks to update in this step, a bit each.
-    due: Vec<u64>,
-    /// Blocks in which some neuron has a bias.
-    biased: Vec<u64>,
-    crossings: Vec<u16>,
-    wake: WakeQueue,
-}
-
-/// Values in whole blocks, the last one filled up.
-fn blocks(values: impl ExactSizeIterator<Item = f32>, fill: f32) -> Vec<Block> {
-    let mut blocks = vec![[fill; BLOCK]; values.len().div_ceil(BLOCK)];
-    for (place, value) in blocks.as_flattened_mut().iter_mut().zip(values) {
-        *place = value;
-    }
-    blocks
 }
 
 impl EventSimulator {
@@ -100,14 +75,10 @@ impl EventSimulator {
     fn take_drive(&mut self, drive: &Drive) {
         self.drive = drive.clone();
         for (id, population) in self.network.ids().zip(&mut self.populations) {
-            if let (EventPopulation::Potentials(p), Some(biases)) =
+            if let (EventPopulation::Neurons(neurons), Some(biases)) =
                 (population, effective_biases(&self.network, id, drive))
             {
-                p.biases.as_flattened_mut()[..biases.len()].copy_from_slice(&biases);
-                p.biased.fill(0);
-                for (neuron, _) in biases.iter().enumerate().filter(|(_, bias)| **bias != 0.0) {
-                    set(&mut p.biased, neuron / BLOCK);
-                }
+                neurons.drive(&biases, injected(&self.network, id, drive));
             }
         }
     }
@@ -115,7 +86,7 @@ impl EventSimulator {
     fn take(&mut self, state: &State) {
         self.step = state.step;
         for spikes in &mut self.history {
-            spikes.lists.iter_mut().for_each(Vec::clear);
+            spikes.lists.iter_mut().for_each(SpikeList::clear);
         }
         let depth = self.history.len() as u64;
         for (id, from) in self.network.ids().zip(&state.populations) {
@@ -127,10 +98,9 @@ impl EventSimulator {
             }
             match &mut self.populations[id.index()] {
                 EventPopulation::Source => {}
-                EventPopulation::Potentials(p) => p.take(from, state.step),
+                EventPopulation::Neurons(neurons) => neurons.take(from, state.step),
                 EventPopulation::MaxPool(m) => {
-                    let incoming = self.network.incoming(id).map(Projection::connectivity);
-                    m.take(&from.arrived, incoming);
+                    m.take(&from.arrived, self.network.incoming(id).map(Projection::connectivity));
                 }
             }
         }
@@ -140,54 +110,14 @@ impl EventSimulator {
 impl EventPopulation {
     fn new(network: &Network, id: PopulationId) -> Self {
         let population = network.population(id);
-        let n = population.size();
-        let n_blocks = n.div_ceil(BLOCK);
-        let (thresholds, reset) = match population.neuron() {
-            Neuron::Source => return Self::Source,
+        match population.neuron() {
+            Neuron::Source => Self::Source,
+            Neuron::Model(model) => Self::Neurons(EventNeurons::new(population, model)),
             Neuron::MaxPool(_) => {
-                return Self::MaxPool(Maxima::new(n, inputs_counted(network, id)));
+                let incoming = network.incoming(id).map(Projection::connectivity);
+                let (units, inputs) = (population.size(), inputs_counted(network, id));
+                Self::MaxPool(Maxima::new(units, inputs, network.emission(id).negative, incoming))
             }
-            Neuron::IntegrateFire(model) => {
-                let thresholds: Vec<f32> = model.threshold.iter(n).collect();
-                (blocks(thresholds.into_iter(), f32::INFINITY), model.reset)
-            }
-            Neuron::Accumulator(_) => (vec![[f32::INFINITY; BLOCK]; n_blocks], Reset::Subtract),
-        };
-        Self::Potentials(Potentials {
-            u: vec![[0.0; BLOCK]; n_blocks],
-            currents: vec![[-0.0; BLOCK]; n_blocks],
-            biases: vec![[0.0; BLOCK]; n_blocks],
-            thresholds,
-            reset,
-            due: vec![0; words(n_blocks)],
-            biased: vec![0; words(n_blocks)],
-            crossings: vec![0; n_blocks],
-            wake: WakeQueue::new(n_blocks, REBASE as usize),
-        })
-    }
-}
-
-impl Potentials {
-    fn take(&mut self, from: &PopulationState, step: u64) {
-        self.u.as_flattened_mut()[..from.potentials.len()].copy_from_slice(&from.potentials);
-        self.currents.as_flattened_mut().fill(-0.0);
-        self.due.fill(0);
-        self.wake.clear_all();
-        // Which neurons cross by themselves is not part of the state: all blocks are looked at once.
-        for block in 0..self.u.len() as u32 {
-            self.wake.set(block, step);
-        }
-    }
-
-    fn rebase(&mut self) {
-        let Self { u, biases, biased, .. } = self;
-        each_bit(biased, |block| {
-            for (u, bias) in u[block].iter_mut().zip(&biases[block]) {
-                *u += bias * REBASE as f32;
-            }
-        });
-        for (due, biased) in self.due.iter_mut().zip(&self.biased) {
-            *due |= biased;
         }
     }
 }
@@ -226,25 +156,27 @@ impl Simulator for EventSimulator {
                 Some((projection, &self.fan_out[at], spikes))
             });
             match &mut self.populations[id.index()] {
-                EventPopulation::Source => fired.extend_from_slice(stimulus.of(id)),
-                EventPopulation::Potentials(p) => {
+                EventPopulation::Source => fired.take(stimulus.with_values(id)),
+                EventPopulation::Neurons(neurons) => {
                     if rebase {
-                        p.rebase();
+                        neurons.rebase();
                     }
+                    if step == 0 {
+                        neurons.inject();
+                    }
+                    let (currents, due) = neurons.inbox();
                     for (projection, masks, spikes) in arriving {
-                        let currents = p.currents.as_flattened_mut();
-                        for &source in spikes {
-                            statistics.synaptic_operations += deliver(
-                                self.kernels,
-                                projection.connectivity(),
-                                masks,
-                                source as usize,
-                                currents,
-                                &mut p.due,
-                            );
-                        }
+                        statistics.synaptic_operations += deliver(
+                            self.kernels,
+                            projection.connectivity(),
+                            masks,
+                            spikes.as_slice(),
+                            currents,
+                            due,
+                        );
                     }
-                    statistics.updates += p.update(self.kernels, step, k, &mut fired);
+                    statistics.updates += neurons.update(self.kernels, step, k, &mut fired);
+                    fired.settle();
                 }
                 EventPopulation::MaxPool(m) => {
                     let mut first_input = 0;
@@ -255,14 +187,16 @@ impl Simulator for EventSimulator {
                             let spikes =
                                 &self.history[(emitted % depth) as usize].lists[projection.source().index()];
                             statistics.synaptic_operations +=
-                                m.arrive(projection.connectivity(), first_input, spikes);
+                                m.arrive(projection.connectivity(), first_input, spikes.as_slice());
                         }
                         first_input += projection.connectivity().sources();
                     }
                     statistics.updates += m.update(&mut fired);
                 }
             }
-            self.statistics.at(id).spikes += fired.len() as u64;
+            let statistics = self.statistics.at(id);
+            statistics.spikes += fired.len() as u64;
+            statistics.magnitude += fired.as_slice().magnitude();
             self.history[now].lists[id.index()] = fired;
         }
         self.step += 1;
@@ -277,23 +211,28 @@ impl Simulator for EventSimulator {
             .ids()
             .zip(&self.populations)
             .map(|(id, population)| {
-                let n = self.network.population(id).size();
-                let (potentials, arrived) = match population {
-                    EventPopulation::Source => (vec![], vec![]),
-                    EventPopulation::Potentials(p) => (p.u.as_flattened()[..n].to_vec(), vec![]),
-                    EventPopulation::MaxPool(m) => (vec![], m.arrived().to_vec()),
+                let state = match population {
+                    EventPopulation::Source => PopulationState::default(),
+                    EventPopulation::Neurons(neurons) => neurons.membrane.state(0),
+                    EventPopulation::MaxPool(m) => {
+                        PopulationState { arrived: m.arrived().to_vec(), ..PopulationState::default() }
+                    }
                 };
                 let ages = (1..=u64::from(self.network.delay_from(id))).rev();
                 let under_way = ages
                     .map(|age| match self.step.checked_sub(age) {
                         Some(emitted) => self.history[(emitted % depth) as usize].lists[id.index()].clone(),
-                        None => vec![],
+                        None => SpikeList::new(),
                     })
                     .collect();
-                PopulationState { potentials, arrived, under_way }
+                PopulationState { under_way, ..state }
             })
             .collect();
         State { step: self.step, populations }
+    }
+
+    fn now(&self) -> u64 {
+        self.step
     }
 
     fn restore(&mut self, state: &State) -> Result<(), NetworkError> {
@@ -307,35 +246,11 @@ impl Simulator for EventSimulator {
     }
 
     fn potentials(&self, population: PopulationId) -> Vec<f32> {
-        let EventPopulation::Potentials(p) = &self.populations[population.index()] else {
-            return vec![];
-        };
-        let k = ramp_steps(self.step) as f32;
-        let n = self.network.population(population).size();
-        let pairs = p.u.as_flattened()[..n].iter().zip(p.biases.as_flattened());
-        pairs.map(|(u, bias)| u + bias * k).collect()
-    }
-}
-
-impl Potentials {
-    /// Updates the blocks that are due. Returns the number of potentials touched.
-    fn update(&mut self, kernels: &Kernels, step: u64, k: u32, fired: &mut Vec<u32>) -> u64 {
-        let Self { due, wake, .. } = self;
-        wake.take(step, |block| set(due, block as usize));
-        let mut membrane = Membrane {
-            potentials: &mut self.u,
-            currents: &mut self.currents,
-            biases: &self.biases,
-            thresholds: &self.thresholds,
-            k,
-            reset: self.reset,
-        };
-        let updated = (kernels.integrate)(&mut membrane, due, &mut self.crossings, fired);
-        each_bit(due, |block| match self.crossings[block] {
-            0 => wake.clear(block as u32),
-            crossing => wake.set(block as u32, step + u64::from(crossing) - u64::from(k)),
-        });
-        due.fill(0);
-        updated.touched
+        match &self.populations[population.index()] {
+            EventPopulation::Neurons(neurons) => {
+                neurons.membrane.potentials(0, ramp_of(&self.network, population, self.step))
+            }
+            EventPopulation::Source | EventPopulation::MaxPool(_) => vec![],
+        }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Work {
     pub(super) vectors: f64,
     /// Words of 64 neurons.
     pub(super) words: f64,
+    /// Cycles of the membrane update of a word in a step.
+    pub(super) update: f64,
     /// Steps.
     pub(super) steps: f64,
     /// With tiles: rows that are added, over all tiles.
@@ -53,8 +55,6 @@ const FAR_WEIGHT: f64 = 2.2;
 const NEAR: u64 = 1 << 20;
 /// A vector of a dense row added to the currents.
 const VECTOR: f64 = 4.5;
-/// The membrane update of a word in a step.
-const WORD_UPDATE: f64 = 20.0;
 /// A row of 16 weights added in registers.
 const TILE_ROW: f64 = 1.6;
 /// An octet begun and ended.
@@ -119,7 +119,7 @@ impl Cycles {
 
 /// The cycles of a delivery, the membrane update included.
 pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
-    let update = work.words * work.steps * WORD_UPDATE;
+    let update = work.words * work.steps * work.update;
     match delivery {
         Delivery::Rows => {
             let shared = work.rows * ROW

@@ -1,36 +1,33 @@
-use super::Delivery;
 use super::cost::{self, Work};
+use super::delivery::Delivery;
 use super::rows::{self, Cuts};
 use super::threads::Threads;
 use super::tiled::{ImageRows, Tiled};
 use super::tiles::{self, blocks, table};
-use super::train::{Arriving, Train};
+use super::train::{Arriving, Train, WordValues};
 use super::weights::WeightLayouts;
-use crate::kernel::{BLOCK, Kernels, Line, Octets, SpikeMasks, Windowed, flat, flat_mut};
+use crate::kernel::membrane::{LINES_PER_WORD, WordWindow};
+use crate::kernel::{Kernels, Octets, SpikeMasks};
+use crate::lanes::{BLOCK, Line, flat_mut};
+use crate::network::Population;
 use crate::network::connectivity::{Connectivity, Rows};
-use crate::network::{Network, PopulationId};
-use crate::neuron::{Neuron, REBASE, Reset};
-
-/// Lines of 16 neurons in a word of 64.
-const LINES_PER_WORD: usize = 4;
+use crate::neuron::Autonomy;
+use crate::simulator::membrane::{Membrane, Range};
+use crate::spikes::SpikeSlice;
 
 /// Ranges of words for each thread, so that one with less to do takes another.
 const RANGES: usize = 4;
 
-/// The neurons of a population with potentials while it runs, in whole words of 64; of every run if several samples
-/// run side by side.
+/// The neurons of a population of a model while it runs, in whole words of 64; of every sample if several run side by
+/// side.
 #[derive(Clone)]
 pub(super) struct Layer {
+    pub(super) membrane: Membrane,
     n: usize,
-    /// `[runs][words][4]`
-    potentials: Vec<Line>,
-    /// `[runs][words][4]`
-    biases: Vec<Line>,
-    /// Infinite for neurons that never fire.
-    thresholds: Vec<Line>,
-    reset: Reset,
     /// How the last window was delivered.
     delivered: Option<Delivery>,
+    /// Of every sample the currents that arrive once, in its first step.
+    injected: Vec<Option<Vec<f32>>>,
 }
 
 /// The steps that are run at once, and how.
@@ -39,19 +36,21 @@ pub(super) struct Window<'a> {
     pub(super) kernels: &'static Kernels,
     /// The delivery to take wherever it is possible.
     pub(super) forced: Option<Delivery>,
-    /// Runs of different samples that stand one behind the other in the window; more than one only on one thread.
-    pub(super) runs: usize,
-    /// Steps of each run.
+    /// Samples that stand one behind the other in the window; more than one only on one thread.
+    pub(super) samples: usize,
+    /// Steps of each sample.
     pub(super) steps: usize,
+    /// Whether the first step of the window is the first of all.
+    pub(super) first: bool,
     /// Steps since the last re-base, the first step of the window included.
     pub(super) k: u32,
     pub(super) team: &'a Threads,
 }
 
 impl Window<'_> {
-    /// The steps of all runs.
+    /// The steps of all samples.
     fn all_steps(&self) -> usize {
-        self.runs * self.steps
+        self.samples * self.steps
     }
 }
 
@@ -71,11 +70,13 @@ pub(super) struct Scratch {
     fired: Vec<u64>,
     /// `[ranges][steps][words of the range]`, if words are shared out.
     fired_by_range: Vec<u64>,
+    /// The values of the spikes, of models with values.
+    values: WordValues,
     /// Of every projection, its blocks of weight rows.
     arranged: Vec<Vec<Octets>>,
     masks: SpikeMasks,
     /// One for each thread.
-    places: Vec<ThreadScratch>,
+    threads: Vec<ThreadScratch>,
 }
 
 /// Memory of one thread.
@@ -97,99 +98,47 @@ struct TileScratch {
     room: Vec<Line>,
 }
 
-/// Some words of 64 neurons, from the `first` on, in every run.
-struct Range<'a> {
-    first: usize,
-    /// Of one run.
-    words: usize,
-    /// `[runs][words][4]`
-    potentials: &'a mut [Line],
-    /// `[runs][words][4]`
-    biases: &'a [Line],
-    /// `[words][4]`
-    thresholds: &'a [Line],
-    reset: Reset,
-}
-
-impl Range<'_> {
-    /// The neurons of some words in one run.
-    fn neurons(&mut self, run: usize, words: std::ops::Range<usize>, k: u32) -> Windowed<'_> {
-        let lines = words.start * LINES_PER_WORD..words.end * LINES_PER_WORD;
-        let of_run =
-            run * self.words * LINES_PER_WORD + lines.start..run * self.words * LINES_PER_WORD + lines.end;
-        Windowed {
-            potentials: &mut self.potentials[of_run.clone()],
-            biases: &self.biases[of_run],
-            thresholds: &self.thresholds[lines],
-            k,
-            reset: self.reset,
-        }
-    }
-}
-
 impl Layer {
-    /// The neurons of a population; `None` if it has no potentials.
-    pub(super) fn new(network: &Network, id: PopulationId) -> Option<Self> {
-        let population = network.population(id);
-        let n = population.size();
-        let mut thresholds =
-            vec![Line::of(f32::INFINITY); n.div_ceil(LINES_PER_WORD * BLOCK) * LINES_PER_WORD];
-        let reset = match population.neuron() {
-            Neuron::IntegrateFire(model) => {
-                for (place, threshold) in flat_mut(&mut thresholds).iter_mut().zip(model.threshold.iter(n)) {
-                    *place = threshold;
-                }
-                model.reset
-            }
-            Neuron::Accumulator(_) => Reset::Subtract,
-            Neuron::Source | Neuron::MaxPool(_) => return None,
-        };
-        let zero = vec![Line::of(0.0); thresholds.len()];
-        Some(Self { n, potentials: zero.clone(), biases: zero, thresholds, reset, delivered: None })
+    /// The neurons of a population; `None` if it has no model.
+    pub(super) fn new(population: &Population) -> Option<Self> {
+        let membrane = Membrane::new(population, population.neuron().model()?, LINES_PER_WORD);
+        Some(Self { membrane, n: population.size(), delivered: None, injected: vec![None] })
     }
 
-    /// Makes room for so many runs.
-    pub(super) fn begin(&mut self, runs: usize) {
-        let lines = self.thresholds.len();
-        self.potentials.resize(runs * lines, Line::of(0.0));
-        self.biases.resize(runs * lines, Line::of(0.0));
+    /// Makes room for so many samples.
+    pub(super) fn begin(&mut self, samples: usize) {
+        self.membrane.make_room(samples);
+        self.injected.resize(samples, None);
     }
 
-    /// Of one run.
-    pub(super) fn potentials(&self, run: usize) -> &[f32] {
-        &flat(&self.potentials[run * self.thresholds.len()..])[..self.n]
+    /// Takes the biases of a sample, and the currents that arrive once.
+    pub(super) fn drive(&mut self, sample: usize, biases: &[f32], injected: Option<Vec<f32>>) {
+        self.membrane.set_biases(sample, biases);
+        self.injected[sample] = injected;
     }
 
     pub(super) fn delivered(&self) -> Option<Delivery> {
         self.delivered
     }
 
-    /// Of one run.
-    pub(super) fn biases(&self, run: usize) -> &[f32] {
-        &flat(&self.biases[run * self.thresholds.len()..])[..self.n]
-    }
-
-    pub(super) fn set_potentials(&mut self, run: usize, potentials: &[f32]) {
-        flat_mut(&mut self.potentials[run * self.thresholds.len()..])[..self.n].copy_from_slice(potentials);
-    }
-
-    pub(super) fn set_biases(&mut self, run: usize, biases: &[f32]) {
-        flat_mut(&mut self.biases[run * self.thresholds.len()..])[..self.n].copy_from_slice(biases);
-    }
-
-    /// `u ← u + b·R`.
+    /// `u ← u + b·R`, of models on a ramp.
     pub(super) fn rebase(&mut self) {
-        for (u, bias) in flat_mut(&mut self.potentials).iter_mut().zip(flat(&self.biases)) {
-            *u += bias * REBASE as f32;
+        if self.membrane.autonomy() == Autonomy::Ramp {
+            self.membrane.rebase_all();
         }
     }
 
-    /// Words of one run.
-    fn words(&self) -> usize {
-        self.thresholds.len() / LINES_PER_WORD
+    /// The currents that a sample is given in the first step of the window: one for every neuron, 0 for none.
+    fn given(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
+        self.injected[sample].as_deref().filter(|_| window.first)
     }
 
-    /// Runs a window and adds its spikes to `train`. Adds to `updates`, for every run, the number of pairs of neuron
+    /// Words of one sample.
+    fn words(&self) -> usize {
+        self.membrane.lines() / LINES_PER_WORD
+    }
+
+    /// Runs a window and adds its spikes to `train`. Adds to `updates`, for every sample, the number of pairs of neuron
     /// and step in which a weight reached the neuron or it fired.
     pub(super) fn run(
         &mut self,
@@ -201,19 +150,22 @@ impl Layer {
     ) {
         let (words, steps) = (self.words(), window.all_steps());
         if words == 0 {
-            (0..steps).for_each(|_| train.push(&[]));
+            (0..steps).for_each(|_| train.push(SpikeSlice::default()));
             return;
         }
         scratch.fired.clear();
         scratch.fired.resize(steps * words, 0);
-        let (delivery, threads) = self.choose(window.forced, window.team, incoming, steps);
+        scratch.values.clear();
+        let given = window.first && self.injected.iter().any(Option::is_some);
+        let (delivery, threads) = self.choose(window.forced, window.team, incoming, steps, given);
         self.delivered = Some(delivery);
         match delivery {
             Delivery::Rows => self.by_rows(window, threads, incoming, scratch, updates),
             Delivery::Tiles => self.by_tiles(window, threads, incoming, scratch, updates),
             Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, scratch, updates),
         }
-        train.push_bits(window.kernels, &scratch.fired, words);
+        let values = self.membrane.model().description().values.then_some(&scratch.values);
+        train.push_bits(window.kernels, &scratch.fired, words, values);
     }
 
     /// The forced delivery if it is possible here, else the cheapest that is, and the threads to spread it over.
@@ -223,9 +175,11 @@ impl Layer {
         team: &Threads,
         incoming: &[Incoming<'_>],
         steps: usize,
+        given: bool,
     ) -> (Delivery, usize) {
         let tiles = !incoming.is_empty() && incoming.iter().all(|one| one.layouts.has_tiles());
-        let lanes = matches!(incoming, [one] if one.layouts.has_columns());
+        // Time lanes write currents anew, so nothing may have been given.
+        let lanes = matches!(incoming, [one] if one.layouts.has_columns()) && !given;
         let possible = |delivery: &Delivery| match delivery {
             Delivery::Rows => true,
             Delivery::Tiles => tiles,
@@ -254,7 +208,12 @@ impl Layer {
         let octets = steps.div_ceil(8) as f64;
         let words = self.words();
         let ranges = words.div_ceil(rows::words_of_range(words, threads)) as f64;
-        let mut work = Work { words: words as f64, steps: steps as f64, ..Work::default() };
+        let mut work = Work {
+            words: words as f64,
+            steps: steps as f64,
+            update: self.membrane.model().description().cycles,
+            ..Work::default()
+        };
         for one in incoming {
             let count = one.arriving.all().len() as f64;
             // Rows that a spike brings to a population, and among how many tiles of 16 they spread.
@@ -307,47 +266,42 @@ impl Layer {
         scratch: &mut Scratch,
         updates: &mut [u64],
     ) {
-        let Window { kernels, steps, k, .. } = window;
-        let lines = self.thresholds.len();
+        let Window { kernels, samples, steps, k, .. } = window;
+        let lines = self.membrane.lines();
         let each = rows::words_of_range(lines / LINES_PER_WORD, threads);
         let several = each < lines / LINES_PER_WORD;
         let cuts: Vec<Option<&Cuts>> = incoming
             .iter()
             .map(|one| if several { one.layouts.cuts(one.connectivity) } else { None })
             .collect();
-        self.by_ranges(
-            window,
-            threads,
-            each,
-            scratch,
-            updates,
-            |place, mut range, fired, stride, updates| {
-                rows::make_room(&mut place.resting, lines);
-                let (first, words) = (range.first, range.words);
-                let targets = first * LINES_PER_WORD * BLOCK..(first + words) * LINES_PER_WORD * BLOCK;
-                for (run, updates) in updates.iter_mut().enumerate() {
-                    let mut neurons = range.neurons(run, 0..words, k);
-                    for step in run * steps..(run + 1) * steps {
-                        for (one, cuts) in incoming.iter().zip(&cuts) {
-                            let spikes = one.arriving.of(step);
-                            rows::deliver(
-                                kernels,
-                                one.connectivity,
-                                *cuts,
-                                spikes,
-                                &targets,
-                                &mut place.resting,
-                            );
-                        }
-                        let currents =
-                            &mut place.resting[first * LINES_PER_WORD..(first + words) * LINES_PER_WORD];
-                        let fired = &mut fired[step * stride..][..words];
-                        *updates += (kernels.integrate_step)(&mut neurons, currents, fired);
-                        neurons.k += 1;
+        let given: Vec<Option<Vec<f32>>> =
+            (0..samples).map(|sample| self.given(&window, sample).map(<[f32]>::to_vec)).collect();
+        self.by_ranges(window, threads, each, scratch, updates, |scratch, mut range, out, updates| {
+            rows::make_room(&mut scratch.resting, lines);
+            let (first, length) = (range.first, range.lines);
+            let targets = first * BLOCK..(first + length) * BLOCK;
+            let (set, erased) = (kernels.set, range.model.erased());
+            for (sample, updates) in updates.iter_mut().enumerate() {
+                for step in 0..steps {
+                    if let (0, Some(given)) = (step, &given[sample]) {
+                        give(given, &targets, &mut flat_mut(&mut scratch.resting)[targets.clone()]);
                     }
+                    for (one, cuts) in incoming.iter().zip(&cuts) {
+                        let spikes = one.arriving.of(sample * steps + step);
+                        let resting = &mut scratch.resting;
+                        rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, resting);
+                    }
+                    let currents = &mut scratch.resting[first..first + length];
+                    let words = length / LINES_PER_WORD;
+                    let fired = &mut out.fired[(sample * steps + step) * out.stride..][..words];
+                    let neurons = range.neurons(sample, 0..length);
+                    let k = k + step as u32;
+                    *updates +=
+                        erased.integrate_words(set, neurons, currents, k, fired, &mut out.values.values);
                 }
-            },
-        );
+            }
+            out.values.end_piece(length / LINES_PER_WORD);
+        });
     }
 
     fn by_tiles(
@@ -366,9 +320,9 @@ impl Layer {
             .zip(&mut arranged)
             .filter_map(|(one, blocks)| Tiled::begin(one.connectivity, one.layouts, one.arriving, blocks))
             .collect();
-        scratch.places.resize_with(scratch.places.len().max(threads), ThreadScratch::default);
-        for place in &mut scratch.places[..threads] {
-            let image_rows = &mut place.tile_scratch.image_rows;
+        scratch.threads.resize_with(scratch.threads.len().max(threads), ThreadScratch::default);
+        for of_thread in &mut scratch.threads[..threads] {
+            let image_rows = &mut of_thread.tile_scratch.image_rows;
             image_rows.resize_with(image_rows.len().max(projections.len()), ImageRows::default);
             for (image_rows, projection) in image_rows.iter_mut().zip(&projections) {
                 image_rows.begin(projection);
@@ -379,8 +333,8 @@ impl Layer {
             threads,
             scratch,
             updates,
-            |tile, TileScratch { image_rows, room }, currents| {
-                let mut fresh = true;
+            |tile, TileScratch { image_rows, room }, currents, given| {
+                let mut fresh = !given;
                 if tile * BLOCK < n {
                     for (projection, image_rows) in projections.iter().zip(image_rows) {
                         fresh = projection.deliver(window.kernels, tile, image_rows, room, currents, fresh);
@@ -409,54 +363,61 @@ impl Layer {
         let (kernels, steps) = (window.kernels, window.all_steps());
         let mut masks = std::mem::take(&mut scratch.masks);
         masks.take(one.connectivity.sources(), steps, |step| one.arriving.of(step));
-        self.by_words(window, threads, scratch, updates, |tile, _, currents| {
+        self.by_words(window, threads, scratch, updates, |tile, _, currents, _| {
             (kernels.time_lanes)(columns, tile * BLOCK, &masks, steps, currents);
         });
         scratch.masks = masks;
     }
 
-    /// Runs word by word; `deliver(tile, tile_scratch, currents)` makes the currents `[padded steps][16]` of the 16
-    /// targets of a tile.
+    /// Runs word by word; `deliver(tile, tile_scratch, currents, given)` makes the currents `[padded steps][16]` of the
+    /// 16 targets of a tile, which begin with what was given to them.
     fn by_words(
         &mut self,
         window: Window<'_>,
         threads: usize,
         scratch: &mut Scratch,
         updates: &mut [u64],
-        deliver: impl Fn(usize, &mut TileScratch, &mut [Line]) + Sync,
+        deliver: impl Fn(usize, &mut TileScratch, &mut [Line], bool) + Sync,
     ) {
-        let Window { kernels, steps, k, .. } = window;
+        let Window { kernels, samples, steps, k, .. } = window;
         let padded = window.all_steps().next_multiple_of(BLOCK);
         let each = self.words().div_ceil(if threads == 1 { 1 } else { RANGES * threads });
-        self.by_ranges(
-            window,
-            threads,
-            each,
-            scratch,
-            updates,
-            |place, mut range, fired, stride, updates| {
-                let ThreadScratch { currents, tile_scratch, .. } = place;
-                currents.resize(currents.len().max(LINES_PER_WORD * padded), Line::of(-0.0));
-                let currents = &mut currents[..LINES_PER_WORD * padded];
-                for word in 0..range.words {
-                    let tiles = (range.first + word) * LINES_PER_WORD..;
-                    for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
-                        deliver(tile, tile_scratch, currents);
+        let given: Vec<Option<Vec<f32>>> =
+            (0..samples).map(|sample| self.given(&window, sample).map(<[f32]>::to_vec)).collect();
+        let some_given = given.iter().any(Option::is_some);
+        self.by_ranges(window, threads, each, scratch, updates, |scratch, mut range, out, updates| {
+            let ThreadScratch { currents, tile_scratch, .. } = scratch;
+            currents.resize(currents.len().max(LINES_PER_WORD * padded), Line::of(-0.0));
+            let currents = &mut currents[..LINES_PER_WORD * padded];
+            let erased = range.model.erased();
+            for word in 0..range.lines / LINES_PER_WORD {
+                let tiles = range.first + word * LINES_PER_WORD..;
+                for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
+                    if some_given {
+                        currents.fill(Line::of(-0.0));
+                        for (given, line) in given.iter().zip(currents.iter_mut().step_by(steps)) {
+                            if let Some(given) = given {
+                                give(given, &(tile * BLOCK..(tile + 1) * BLOCK), &mut line.0);
+                            }
+                        }
                     }
-                    for (run, updates) in updates.iter_mut().enumerate() {
-                        let first = run * steps;
-                        let fired = &mut fired[word + first * stride..];
-                        let mut neurons = range.neurons(run, word..word + 1, k);
-                        *updates +=
-                            (kernels.integrate_window)(&mut neurons, currents, first, steps, fired, stride);
-                    }
+                    deliver(tile, tile_scratch, currents, some_given);
                 }
-            },
-        );
+                for (sample, updates) in updates.iter_mut().enumerate() {
+                    let first = sample * steps;
+                    let lines = word * LINES_PER_WORD..(word + 1) * LINES_PER_WORD;
+                    let fired = &mut out.fired[word + first * out.stride..];
+                    let (stride, values) = (out.stride, &mut out.values.values);
+                    let window = WordWindow { currents, first, steps, k, fired, stride, values };
+                    *updates += erased.integrate_window(kernels.set, range.neurons(sample, lines), window);
+                }
+                out.values.end_piece(1);
+            }
+        });
     }
 
-    /// Runs ranges of `each` words; `run(place, range, fired, stride, updates)` writes the words of step `t` to
-    /// `fired[t · stride..]` and adds the updates of each run.
+    /// Runs ranges of `each` words; `run(thread_scratch, range, out, updates)` writes what a range emits and adds the
+    /// updates of each sample.
     fn by_ranges(
         &mut self,
         window: Window<'_>,
@@ -464,33 +425,30 @@ impl Layer {
         each: usize,
         scratch: &mut Scratch,
         updates: &mut [u64],
-        run: impl Fn(&mut ThreadScratch, Range<'_>, &mut [u64], usize, &mut [u64]) + Sync,
+        run: impl Fn(&mut ThreadScratch, Range<'_>, &mut Emissions<'_>, &mut [u64]) + Sync,
     ) {
-        let Window { runs, steps, team, .. } = window;
+        let Window { samples, steps, team, .. } = window;
         let words = self.words();
-        let Scratch { fired, fired_by_range, places, .. } = scratch;
-        places.resize_with(places.len().max(threads), ThreadScratch::default);
-        let Self { potentials, biases, thresholds, reset, .. } = self;
-        let reset = *reset;
+        let Scratch { fired, fired_by_range, values, threads: of_threads, .. } = scratch;
+        of_threads.resize_with(of_threads.len().max(threads), ThreadScratch::default);
         if threads == 1 {
-            let range = Range { first: 0, words, potentials, biases, thresholds, reset };
-            return run(&mut places[0], range, fired, words, updates);
+            let mut ranges = self.membrane.split(samples, words * LINES_PER_WORD);
+            let Some(range) = ranges.pop() else { panic!("a population of {words} words has no range") };
+            let mut out = Emissions { fired, stride: words, values };
+            return run(&mut of_threads[0], range, &mut out, updates);
         }
-        assert_eq!(runs, 1, "runs side by side on {threads} threads");
-        let lines = potentials.chunks_mut(each * LINES_PER_WORD).zip(biases.chunks(each * LINES_PER_WORD));
-        let ranges = (0..).step_by(each).zip(lines.zip(thresholds.chunks(each * LINES_PER_WORD))).map(
-            |(first, ((potentials, biases), thresholds))| {
-                let words = thresholds.len() / LINES_PER_WORD;
-                Range { first, words, potentials, biases, thresholds, reset }
-            },
-        );
+        assert_eq!(samples, 1, "samples side by side on {threads} threads");
+        let ranges = self.membrane.split(1, each * LINES_PER_WORD);
         // Threads write to their own memory, which is put together when all are done.
         fired_by_range.clear();
         fired_by_range.resize(steps * words, 0);
-        let tasks = ranges.zip(fired_by_range.chunks_mut(steps * each));
-        updates[0] += team.sum(&mut places[..threads], tasks, |place, (range, fired)| {
-            let (width, mut updates) = (range.words, [0]);
-            run(place, range, fired, width, &mut updates);
+        let mut values_by_range = vec![WordValues::default(); ranges.len()];
+        let outs = fired_by_range.chunks_mut(steps * each).zip(&mut values_by_range);
+        let tasks = ranges.into_iter().zip(outs);
+        updates[0] += team.sum(&mut of_threads[..threads], tasks, |scratch, (range, (fired, values))| {
+            let stride = range.lines / LINES_PER_WORD;
+            let mut updates = [0];
+            run(scratch, range, &mut Emissions { fired, stride, values }, &mut updates);
             updates[0]
         });
         for (first, of_range) in (0..).step_by(each).zip(fired_by_range.chunks(steps * each)) {
@@ -499,5 +457,22 @@ impl Layer {
                 row[first..first + width].copy_from_slice(of_range);
             }
         }
+        values_by_range.iter().for_each(|of_range| values.append(of_range));
+    }
+}
+
+/// What some words of neurons emit in a window.
+struct Emissions<'a> {
+    /// The words of step `t` stand from `fired[t · stride]` on.
+    fired: &'a mut [u64],
+    stride: usize,
+    values: &'a mut WordValues,
+}
+
+/// Begins the currents of the targets `range` with what they are given; 0 is nothing.
+fn give(given: &[f32], range: &std::ops::Range<usize>, currents: &mut [f32]) {
+    let given = given.get(range.start..range.end.min(given.len())).unwrap_or_default();
+    for (current, &given) in currents.iter_mut().zip(given).filter(|(_, given)| **given != 0.0) {
+        *current = given;
     }
 }

@@ -1,8 +1,10 @@
 use std::ops::Range;
 
 use super::cost::is_far;
-use crate::kernel::{Kernels, Line, flat_mut};
+use crate::kernel::Kernels;
+use crate::lanes::{Line, flat_mut};
 use crate::network::connectivity::{Connectivity, Conv2d, Rows, SparseRows, Targets};
+use crate::spikes::SpikeSlice;
 
 /// Where a compact row may write, counted from its first current.
 const COMPACT: usize = 1 << 16;
@@ -115,7 +117,7 @@ pub(super) fn deliver(
     kernels: &Kernels,
     connectivity: &Connectivity,
     cuts: Option<&Cuts>,
-    spikes: &[u32],
+    spikes: SpikeSlice<'_>,
     range: &Range<usize>,
     currents: &mut [Line],
 ) {
@@ -125,9 +127,7 @@ pub(super) fn deliver(
         spikes
     } else {
         let sources = sources_of(connectivity, range);
-        let from = spikes.partition_point(|&id| (id as usize) < sources.start);
-        let to = spikes.partition_point(|&id| (id as usize) < sources.end);
-        &spikes[from..to.max(from)]
+        spikes.between(sources.start, sources.end)
     };
     match connectivity {
         Connectivity::Rows(Rows::Sparse(rows)) => {
@@ -139,30 +139,31 @@ pub(super) fn deliver(
                     add(kernels, rows, spikes, starts, ends, currents);
                 }
                 (false, None) => {
-                    for &source in spikes {
+                    for (source, value) in spikes.iter() {
                         let ends =
                             [range.start, range.end].map(|target| place(rows, source as usize, target));
-                        add(kernels, rows, &[0], &ends[..1], &ends[1..], currents);
+                        add_piece(kernels, rows, value, ends, currents);
                     }
                 }
             }
         }
         Connectivity::Rows(Rows::Dense(rows)) => {
-            for &source in spikes {
+            for (source, value) in spikes.iter() {
                 let row = rows.row(source as usize);
                 let end = range.end.min(row.len());
-                (kernels.add_row)(&row[range.start..end], &mut currents[range.start..end]);
+                add_dense(kernels, &row[range.start..end], value, &mut currents[range.start..end]);
             }
         }
         Connectivity::Conv2d(conv) => {
-            for &source in spikes {
-                deliver_taps(kernels, conv, source, range, currents);
+            for (source, value) in spikes.iter() {
+                deliver_taps(kernels, conv, source, value, range, currents);
             }
         }
         Connectivity::OneToOne(one) => {
-            for &source in spikes {
+            for (source, value) in spikes.iter() {
                 if let Some(weight) = one.weight(source as usize, source as usize) {
-                    currents[source as usize] += weight;
+                    // A product with 1 is exact.
+                    currents[source as usize] += weight * value as f32;
                 }
             }
         }
@@ -170,7 +171,14 @@ pub(super) fn deliver(
 }
 
 /// What a spike brings through the taps of a convolution.
-fn deliver_taps(kernels: &Kernels, conv: &Conv2d, source: u32, range: &Range<usize>, currents: &mut [f32]) {
+fn deliver_taps(
+    kernels: &Kernels,
+    conv: &Conv2d,
+    source: u32,
+    value: i32,
+    range: &Range<usize>,
+    currents: &mut [f32],
+) {
     let channels = conv.rows().width();
     conv.taps_of(source as usize, |position, row| {
         let first = position * channels;
@@ -186,35 +194,59 @@ fn deliver_taps(kernels: &Kernels, conv: &Conv2d, source: u32, range: &Range<usi
                 } else {
                     [from, to].map(|target| place(rows, row, target - first))
                 };
-                add(kernels, rows, &[0], &ends[..1], &ends[1..], &mut currents[first..]);
+                add_piece(kernels, rows, value, ends, &mut currents[first..]);
             }
             Rows::Dense(rows) => {
-                (kernels.add_row)(&rows.row(row)[from - first..to - first], &mut currents[from..to]);
+                let piece = &rows.row(row)[from - first..to - first];
+                add_dense(kernels, piece, value, &mut currents[from..to]);
             }
         }
     });
+}
+
+/// Adds a dense row of the spike of a value.
+fn add_dense(kernels: &Kernels, row: &[f32], value: i32, currents: &mut [f32]) {
+    match value {
+        1 => (kernels.add_row)(row, currents),
+        value => (kernels.add_scaled_row)(row, value as f32, currents),
+    }
+}
+
+/// Adds a piece of a row, the places `ends` of the table, of the spike of a value.
+fn add_piece(kernels: &Kernels, table: &SparseRows, value: i32, ends: [u64; 2], currents: &mut [f32]) {
+    let (values, one) = ([value], SpikeSlice::raw(&[0], &[]));
+    let spikes = if value == 1 { one } else { SpikeSlice::raw(&[0], &values) };
+    add(kernels, table, spikes, &ends[..1], &ends[1..], currents);
 }
 
 /// Adds pieces of rows: of row `r` the places `starts[r]..ends[r]`.
 fn add(
     kernels: &Kernels,
     table: &SparseRows,
-    rows: &[u32],
+    spikes: SpikeSlice<'_>,
     starts: &[u64],
     ends: &[u64],
     currents: &mut [f32],
 ) {
     let weights: &[f32] = table.weights();
+    let (rows, values) = (spikes.neurons(), spikes.values());
     match table.targets() {
-        Targets::U16(ids) => {
+        Targets::U16(ids) if values.is_empty() => {
             let add = if is_far(weights.len() as u64) { kernels.add_far_rows } else { kernels.add_rows };
             add(rows, starts, ends, ids, weights, compact(currents));
         }
+        Targets::U16(ids) => {
+            (kernels.add_scaled_rows)(rows, values, starts, ends, ids, weights, compact(currents));
+        }
         Targets::U32(ids) => {
             let ids: &[u32] = ids;
-            for &row in rows {
+            for (row, value) in spikes.iter() {
                 let piece = starts[row as usize] as usize..ends[row as usize] as usize;
-                (kernels.scatter_u32)(&ids[piece.clone()], &weights[piece], currents);
+                let (ids, weights) = (&ids[piece.clone()], &weights[piece]);
+                match value {
+                    1 => (kernels.scatter_u32)(ids, weights, currents),
+                    value => (kernels.scatter_scaled_u32)(ids, weights, value as f32, currents),
+                }
             }
         }
     }

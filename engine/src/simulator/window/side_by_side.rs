@@ -78,11 +78,11 @@ impl WindowSimulator {
         }
         for id in self.network.ids() {
             let fired = windows.trains[id.index()].arriving(0, samples.len() * steps);
-            for (run, observer) in observers.iter_mut().enumerate() {
+            for (sample, observer) in observers.iter_mut().enumerate() {
                 for step in 0..steps {
-                    let neurons = fired.of(run * steps + step);
-                    if !neurons.is_empty() {
-                        observer.spikes(id, step as u64, neurons);
+                    let spikes = fired.of(sample * steps + step);
+                    if !spikes.is_empty() {
+                        observer.spikes(id, step as u64, spikes.settled());
                     }
                 }
             }

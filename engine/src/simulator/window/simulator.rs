@@ -141,10 +141,9 @@ impl Simulator for WindowSimulator {
             Strategy::Steps(event) => event.step(stimulus),
             Strategy::Windows(windows) => {
                 windows.alone();
-                windows.run(1, |id, _| stimulus.of(id));
+                windows.run(1, |id, _| stimulus.with_values(id));
                 for (list, train) in windows.spikes.lists.iter_mut().zip(&windows.trains) {
-                    list.clear();
-                    list.extend_from_slice(train.last(1));
+                    list.take(train.last(1));
                 }
                 &windows.spikes
             }
@@ -155,6 +154,13 @@ impl Simulator for WindowSimulator {
         match &self.strategy {
             Strategy::Steps(event) => event.state(),
             Strategy::Windows(windows) => windows.state(0),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        match &self.strategy {
+            Strategy::Steps(event) => event.now(),
+            Strategy::Windows(windows) => windows.step,
         }
     }
 
@@ -210,8 +216,9 @@ impl Simulator for WindowSimulator {
             for id in self.network.ids() {
                 let fired = windows.trains[id.index()].arriving(0, sound);
                 for (step, of_window) in (first..).zip(0..sound) {
-                    if !fired.of(of_window).is_empty() {
-                        observer.spikes(id, step, fired.of(of_window));
+                    let spikes = fired.of(of_window);
+                    if !spikes.is_empty() {
+                        observer.spikes(id, step, spikes.settled());
                     }
                 }
             }

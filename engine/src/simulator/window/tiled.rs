@@ -1,7 +1,8 @@
 use super::tiles::Tiles;
 use super::train::Arriving;
 use super::weights::WeightLayouts;
-use crate::kernel::{BLOCK, Kernels, Line, Octets};
+use crate::kernel::{Kernels, Octets};
+use crate::lanes::{BLOCK, Line};
 use crate::network::connectivity::{Connectivity, Conv2d};
 
 /// Of a convolution, the spikes of a window as one thread arranges them while it goes through the targets.
@@ -48,13 +49,16 @@ impl<'a> Tiled<'a> {
         let size = tiles.block();
         for (block, octets) in blocks.iter_mut().enumerate() {
             let (first, end) = (block * size, (block + 1) * size);
-            let list = |step: usize| {
-                let all = arriving.of(step);
+            let ends = |step: usize| {
+                let all = arriving.ids_of(step);
                 let from = all.partition_point(|&id| (id as usize) < first);
                 let to = all.partition_point(|&id| (id as usize) < end);
-                &all[from..to]
+                from..to
             };
-            octets.arrange(size, first as i64, steps, list);
+            octets.arrange(size, first as i64, steps, |step| &arriving.ids_of(step)[ends(step)]);
+            if arriving.has_values() {
+                octets.set_values(|step| &arriving.values_of(step)[ends(step)]);
+            }
         }
         Some(Self { connectivity, arriving, tiles, blocks })
     }
@@ -127,14 +131,14 @@ impl ImageRows {
         let (arriving, steps) = (projection.arriving, projection.arriving.steps());
         let Self { image_rows, starts, last_row, behind } = self;
         if behind.len() != steps || row != *last_row + 1 {
-            let start = |step| arriving.of(step).partition_point(|&id| i64::from(id) < first) as u32;
+            let start = |step| arriving.ids_of(step).partition_point(|&id| i64::from(id) < first) as u32;
             behind.clear();
             behind.extend((0..steps).map(start));
         }
         *last_row = row;
         starts.clear();
         for (step, behind) in behind.iter_mut().enumerate() {
-            let all = arriving.of(step);
+            let all = arriving.ids_of(step);
             let mut at = *behind as usize;
             starts.push(*behind);
             for x in 1..=width {
@@ -154,11 +158,15 @@ impl ImageRows {
             let x = ox * i64::from(g.stride[1]) - i64::from(g.padding[1]);
             let from = x.clamp(0, width) as usize;
             let to = (x + i64::from(g.kernel[1])).clamp(0, width) as usize;
-            let list = |step: usize| {
+            let ends = |step: usize| {
                 let starts = &starts[step * (width as usize + 1)..];
-                &arriving.of(step)[starts[from] as usize..starts[to] as usize]
+                starts[from] as usize..starts[to] as usize
             };
+            let list = |step: usize| &arriving.ids_of(step)[ends(step)];
             octets.arrange(projection.tiles.block(), first + x * channels, steps, list);
+            if arriving.has_values() {
+                octets.set_values(|step| &arriving.values_of(step)[ends(step)]);
+            }
         }
     }
 }

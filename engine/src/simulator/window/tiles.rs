@@ -1,4 +1,5 @@
-use crate::kernel::{BLOCK, Kernels, Line, MOST_ROWS, Packed, flat_mut, lines_of};
+use crate::kernel::{Kernels, MOST_ROWS, Packed, lines_of};
+use crate::lanes::{BLOCK, Line, flat_mut};
 use crate::network::connectivity::{Connectivity, Rows};
 
 /// The weight rows that stay in the first-level cache while a window is run over them: 26 KB of one tile.
@@ -199,7 +200,8 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::kernel::{best, flat};
+    use crate::kernel::best;
+    use crate::lanes::flat;
     use crate::network::connectivity::SparseRows;
 
     fn table(rows: usize, width: usize, density: f64) -> Rows {

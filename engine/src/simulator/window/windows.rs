@@ -7,10 +7,11 @@ use super::train::Train;
 use super::weights::{self, WeightLayouts};
 use crate::input::Drive;
 use crate::kernel::{Kernels, MOST_STEPS};
-use crate::network::{Network, PopulationId, Projection};
-use crate::neuron::{Maxima, Neuron, REBASE, ramp_steps};
+use crate::network::{Network, Neuron, PopulationId, Projection};
+use crate::neuron::{Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
-use crate::state::{PopulationState, State, effective_biases, inputs_counted};
+use crate::spikes::{SpikeList, SpikeSlice};
+use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of};
 
 /// The most words of spike bits that a window may have: 16 MB.
 const MOST_WORDS: usize = 1 << 21;
@@ -27,12 +28,12 @@ pub(super) struct Windows {
     pub(super) longest: usize,
     pub(super) step: u64,
     /// Samples that run side by side; more than one only in [`WindowSimulator::run_side_by_side`].
-    pub(super) runs: usize,
+    pub(super) samples: usize,
     pub(super) populations: Vec<WindowPopulation>,
     pub(super) trains: Vec<Train>,
     /// The spikes of the last single step.
     pub(super) spikes: Spikes,
-    /// One for each run.
+    /// One for each sample.
     pub(super) statistics: Vec<Statistics>,
     pub(super) scratch: Scratch,
 }
@@ -51,19 +52,8 @@ impl Windows {
         forced: Option<Delivery>,
         order: Arc<[PopulationId]>,
     ) -> Self {
-        let populations: Vec<WindowPopulation> = network
-            .ids()
-            .map(|id| match Layer::new(&network, id) {
-                Some(layer) => WindowPopulation::Layer(layer),
-                None if matches!(network.population(id).neuron(), Neuron::MaxPool(_)) => {
-                    WindowPopulation::MaxPool(Maxima::new(
-                        network.population(id).size(),
-                        inputs_counted(&network, id),
-                    ))
-                }
-                None => WindowPopulation::Source,
-            })
-            .collect();
+        let populations: Vec<WindowPopulation> =
+            network.ids().map(|id| WindowPopulation::new(&network, id)).collect();
         let largest = network.populations().iter().map(|population| population.size()).max().unwrap_or(0);
         let mut windows = Self {
             kernels,
@@ -73,7 +63,7 @@ impl Windows {
             order,
             longest: (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS),
             step: 0,
-            runs: 1,
+            samples: 1,
             trains: network.ids().map(|id| Train::new(network.delay_from(id) as usize)).collect(),
             populations,
             spikes: Spikes::none(network.populations().len()),
@@ -89,39 +79,38 @@ impl Windows {
         self.start_all(std::iter::once(drive));
     }
 
-    /// Whether a window knows nothing of what was before it but the potentials.
+    /// Whether a window knows nothing of what was before it but the state of the neurons.
     pub(super) fn is_plain(&self) -> bool {
-        let pools = self.populations.iter().any(|running| matches!(running, WindowPopulation::MaxPool(_)));
+        let pools = self.populations.iter().any(|one| matches!(one, WindowPopulation::MaxPool(_)));
         !pools && self.network.ids().all(|id| self.network.delay_from(id) == 0)
     }
 
-    /// Goes on with the first run alone.
+    /// Goes on with the first sample alone.
     pub(super) fn alone(&mut self) {
-        if self.runs > 1 {
-            self.runs = 1;
+        if self.samples > 1 {
+            self.make_room(1);
             self.statistics.truncate(1);
-            for running in &mut self.populations {
-                if let WindowPopulation::Layer(layer) = running {
-                    layer.begin(1);
-                }
+        }
+    }
+
+    fn make_room(&mut self, samples: usize) {
+        self.samples = samples;
+        for population in &mut self.populations {
+            if let WindowPopulation::Layer(layer) = population {
+                layer.begin(samples);
             }
         }
     }
 
-    /// Starts a run with each drive.
+    /// Starts a sample with each drive.
     pub(super) fn start_all<'a>(&mut self, drives: impl ExactSizeIterator<Item = &'a Drive>) {
-        self.runs = drives.len();
-        for running in &mut self.populations {
-            if let WindowPopulation::Layer(layer) = running {
-                layer.begin(self.runs);
-            }
-        }
-        for (run, drive) in drives.enumerate() {
-            for (id, running) in self.network.ids().zip(&mut self.populations) {
+        self.make_room(drives.len());
+        for (sample, drive) in drives.enumerate() {
+            for (id, population) in self.network.ids().zip(&mut self.populations) {
                 if let (WindowPopulation::Layer(layer), Some(biases)) =
-                    (running, effective_biases(&self.network, id, drive))
+                    (population, effective_biases(&self.network, id, drive))
                 {
-                    layer.set_biases(run, &biases);
+                    layer.drive(sample, &biases, injected(&self.network, id, drive));
                 }
             }
         }
@@ -131,22 +120,21 @@ impl Windows {
     pub(super) fn reset(&mut self) {
         self.take(&State::initial(&self.network));
         self.statistics.clear();
-        self.statistics.resize(self.runs, Statistics::zero(&self.network));
+        self.statistics.resize(self.samples, Statistics::zero(&self.network));
     }
 
     pub(super) fn take(&mut self, state: &State) {
         self.step = state.step;
-        let running = self.populations.iter_mut().zip(&mut self.trains);
-        for ((id, (running, train)), from) in self.network.ids().zip(running).zip(&state.populations) {
+        let populations = self.populations.iter_mut().zip(&mut self.trains);
+        for ((id, (population, train)), from) in self.network.ids().zip(populations).zip(&state.populations) {
             train.take(&from.under_way);
-            match running {
+            match population {
                 WindowPopulation::Source => {}
                 WindowPopulation::Layer(layer) => {
-                    (0..self.runs).for_each(|run| layer.set_potentials(run, &from.potentials));
+                    (0..self.samples).for_each(|sample| layer.membrane.take(sample, from));
                 }
                 WindowPopulation::MaxPool(maxima) => {
-                    let incoming = self.network.incoming(id).map(Projection::connectivity);
-                    maxima.take(&from.arrived, incoming);
+                    maxima.take(&from.arrived, self.network.incoming(id).map(Projection::connectivity));
                 }
             }
         }
@@ -159,12 +147,13 @@ impl Windows {
         wanted.min(before_rebase).min(self.longest as u64) as usize
     }
 
-    /// Runs a window of `steps` steps of each run; `given(source, step)` are the spikes of a source in its steps, those
-    /// of one run behind those of another.
-    pub(super) fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> &'a [u32]) {
+    /// Runs a window of `steps` steps of each sample; `given(source, step)` are the spikes of a source in its steps,
+    /// those of one sample behind those of another.
+    pub(super) fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> SpikeSlice<'a>) {
         let network = Arc::clone(&self.network);
-        let (runs, all_steps) = (self.runs, self.runs * steps);
-        let mut updates = vec![0; runs];
+        let (samples, all_steps) = (self.samples, self.samples * steps);
+        let mut updates = vec![0; samples];
+        let first = self.step == 0;
         let rebase = self.step > 0 && self.step.is_multiple_of(u64::from(REBASE));
         let k = ramp_steps(self.step + 1);
         for &id in self.order.iter() {
@@ -182,11 +171,11 @@ impl Windows {
                             let source = &self.trains[projection.source().index()];
                             let arriving = source.arriving(projection.delay(), all_steps);
                             let mut operations = 0;
-                            for (run, statistics) in self.statistics.iter_mut().enumerate() {
-                                let spikes = arriving.of_steps(run * steps..(run + 1) * steps);
-                                let of_run = layouts.operations(connectivity, spikes);
-                                statistics.at(id).synaptic_operations += of_run;
-                                operations += of_run;
+                            for (sample, statistics) in self.statistics.iter_mut().enumerate() {
+                                let spikes = arriving.of_steps(sample * steps..(sample + 1) * steps);
+                                let of_sample = layouts.operations(connectivity, spikes.neurons());
+                                statistics.at(id).synaptic_operations += of_sample;
+                                operations += of_sample;
                             }
                             Incoming { connectivity, layouts, arriving, operations }
                         })
@@ -195,7 +184,7 @@ impl Windows {
                         layer.rebase();
                     }
                     let (kernels, forced, team) = (self.kernels, self.forced, &self.team);
-                    let window = Window { kernels, forced, runs, steps, k, team };
+                    let window = Window { kernels, forced, samples, steps, first, k, team };
                     updates.fill(0);
                     layer.run(window, &incoming, &mut self.scratch, &mut train, &mut updates);
                     for (statistics, updates) in self.statistics.iter_mut().zip(&updates) {
@@ -203,9 +192,9 @@ impl Windows {
                     }
                 }
                 WindowPopulation::MaxPool(maxima) => {
-                    assert_eq!(runs, 1, "runs side by side with max pooling");
+                    assert_eq!(samples, 1, "samples side by side with max pooling");
                     let statistics = self.statistics[0].at(id);
-                    let mut fired = vec![];
+                    let mut fired = SpikeList::new();
                     for step in 0..steps {
                         let mut first_input = 0;
                         for (_, projection) in projections() {
@@ -217,13 +206,15 @@ impl Windows {
                         }
                         fired.clear();
                         statistics.updates += maxima.update(&mut fired);
-                        train.push(&fired);
+                        train.push(fired.as_slice());
                     }
                 }
             }
             let emitted = train.arriving(0, all_steps);
-            for (run, statistics) in self.statistics.iter_mut().enumerate() {
-                statistics.at(id).spikes += emitted.of_steps(run * steps..(run + 1) * steps).len() as u64;
+            for (sample, statistics) in self.statistics.iter_mut().enumerate() {
+                let spikes = emitted.of_steps(sample * steps..(sample + 1) * steps);
+                statistics.at(id).spikes += spikes.len() as u64;
+                statistics.at(id).magnitude += spikes.magnitude();
             }
             self.trains[id.index()] = train;
         }
@@ -231,30 +222,47 @@ impl Windows {
         self.statistics.iter_mut().for_each(|statistics| statistics.steps += steps as u64);
     }
 
-    /// The potentials `v` of a population in one run.
-    pub(super) fn potentials(&self, run: usize, population: PopulationId) -> Vec<f32> {
+    /// The potentials of a population in one sample.
+    pub(super) fn potentials(&self, sample: usize, population: PopulationId) -> Vec<f32> {
         match &self.populations[population.index()] {
             WindowPopulation::Layer(layer) => {
-                let k = ramp_steps(self.step) as f32;
-                let pairs = layer.potentials(run).iter().zip(layer.biases(run));
-                pairs.map(|(u, bias)| u + bias * k).collect()
+                layer.membrane.potentials(sample, ramp_of(&self.network, population, self.step))
             }
             WindowPopulation::Source | WindowPopulation::MaxPool(_) => vec![],
         }
     }
 
-    /// The state of one run.
-    pub(super) fn state(&self, run: usize) -> State {
+    /// The state of one sample.
+    pub(super) fn state(&self, sample: usize) -> State {
         let populations = self.network.ids().map(|id| {
-            let (potentials, arrived) = match &self.populations[id.index()] {
-                WindowPopulation::Source => (vec![], vec![]),
-                WindowPopulation::Layer(layer) => (layer.potentials(run).to_vec(), vec![]),
-                WindowPopulation::MaxPool(maxima) => (vec![], maxima.arrived().to_vec()),
+            let state = match &self.populations[id.index()] {
+                WindowPopulation::Source => PopulationState::default(),
+                WindowPopulation::Layer(layer) => layer.membrane.state(sample),
+                WindowPopulation::MaxPool(maxima) => {
+                    PopulationState { arrived: maxima.arrived().to_vec(), ..PopulationState::default() }
+                }
             };
             let ages = (1..=self.network.delay_from(id) as usize).rev();
-            let under_way = ages.map(|age| self.trains[id.index()].last(age).to_vec()).collect();
-            PopulationState { potentials, arrived, under_way }
+            let under_way = ages.map(|age| self.trains[id.index()].last(age).into()).collect();
+            PopulationState { under_way, ..state }
         });
         State { step: self.step, populations: populations.collect() }
+    }
+}
+
+impl WindowPopulation {
+    fn new(network: &Network, id: PopulationId) -> Self {
+        let population = network.population(id);
+        if let Some(layer) = Layer::new(population) {
+            return Self::Layer(layer);
+        }
+        match population.neuron() {
+            Neuron::MaxPool(_) => {
+                let incoming = network.incoming(id).map(Projection::connectivity);
+                let (units, inputs) = (population.size(), inputs_counted(network, id));
+                Self::MaxPool(Maxima::new(units, inputs, network.emission(id).negative, incoming))
+            }
+            Neuron::Source | Neuron::Model(_) => Self::Source,
+        }
     }
 }

@@ -1,0 +1,114 @@
+"""Samples in the forms that users have them, as NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["as_calibration", "as_flags", "as_floats"]
+
+#: The most numbers that are gathered from a data loader or data set: 1 GiB as float32.
+MOST_NUMBERS = 1 << 28
+
+
+def as_floats(x: Any) -> NDArray[np.float32]:
+    """An array or tensor as float32, without a copy where it already is."""
+    if hasattr(x, "detach"):
+        # NumPy knows neither bfloat16 nor sparse tensors.
+        x = x.detach().cpu()
+        x = (x if str(x.layout) == "torch.strided" else x.to_dense()).float().numpy()
+    return np.asarray(x, dtype=np.float32)
+
+
+def as_flags(raster: Any) -> NDArray[np.bool_]:
+    """An array or tensor of 0 and 1 as booleans, without a copy where it is bool or uint8."""
+    if hasattr(raster, "detach"):
+        raster = raster.detach().cpu().numpy()
+    values: NDArray[Any] = np.asarray(raster)
+    if values.dtype == np.bool_:
+        return values
+    allowed = (values == 0) | (values == 1)
+    if not allowed.all():
+        place = tuple(int(i) for i in np.argwhere(~allowed)[0])
+        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
+    flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
+    return flags
+
+
+def as_calibration(samples: Any) -> NDArray[np.float32]:
+    """Calibration samples `(N, …)` as float32: of an array, a tensor, a list of samples, a data set or a data loader.
+
+    What can be indexed (lists, tuples, `torch.utils.data.Dataset`) holds samples; what can only be iterated over
+    (`torch.utils.data.DataLoader`, generators) gives batches. Where an item is a pair or a longer tuple, as of samples with
+    labels, its first part is taken.
+
+    Raises:
+        ValueError: if there is no sample, they differ in shape, or there are more than 2^28 numbers.
+        TypeError: if it is none of these.
+    """
+    if _is_array(samples):
+        values = as_floats(samples)
+        if values.ndim < 2:
+            raise ValueError(f"calibration_data has the shape {values.shape}; allowed are batches of samples, (N, ...)")
+        return values
+    if isinstance(samples, Mapping | str | bytes) or not (
+        hasattr(samples, "__iter__") or hasattr(samples, "__getitem__")
+    ):
+        raise TypeError(
+            f"calibration_data of type {type(samples).__name__}; allowed are an array or tensor (N, ...), a list of "
+            "samples, a Dataset of samples and a DataLoader of batches"
+        )
+    if hasattr(samples, "__getitem__") and hasattr(samples, "__len__"):
+        items = [part[np.newaxis] for part in _parts(samples[place] for place in range(len(samples)))]
+    elif getattr(samples, "batch_size", ()) is None and getattr(samples, "batch_sampler", ()) is None:
+        # A DataLoader whose batching is switched off.
+        items = [part[np.newaxis] for part in _parts(samples)]
+    else:
+        items = list(_parts(samples))
+    if not items:
+        raise ValueError("calibration_data holds no samples; a few hundred of the training set do")
+    for place, item in enumerate(items):
+        if item.ndim == 0 or item.shape[1:] != items[0].shape[1:]:
+            raise ValueError(
+                f"calibration_data holds samples of shape {items[0].shape[1:]} and, at item {place}, of {item.shape[1:]}; "
+                "allowed is one shape for all (batches in a list are to be concatenated first)"
+            )
+    values = np.concatenate(items)
+    if values.ndim < 2:
+        raise ValueError(
+            f"calibration_data holds single numbers, {values.shape[0]} in all; allowed are samples (N, ...): put one sample "
+            "into a list of one"
+        )
+    return values
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") or hasattr(value, "detach")
+
+
+def _parts(items: Iterable[Any]) -> Iterator[NDArray[np.float32]]:
+    """The samples of each item, without its labels."""
+    numbers = 0
+    for place, item in enumerate(items):
+        part = item[0] if isinstance(item, tuple | list) and item and _is_array(item[0]) else item
+        if isinstance(part, Mapping):
+            raise TypeError(
+                f"item {place} of calibration_data is a mapping with the keys {list(part)[:8]}; allowed are samples, or tuples "
+                "whose first part is the sample"
+            )
+        try:
+            values = as_floats(part)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"item {place} of calibration_data, of type {type(part).__name__}, is no array of numbers ({error})"
+            ) from error
+        numbers += values.size
+        if numbers > MOST_NUMBERS:
+            raise ValueError(
+                f"calibration_data holds more than {MOST_NUMBERS:,} numbers; a few hundred samples do: give fewer, for "
+                "instance torch.utils.data.Subset(dataset, range(500))"
+            )
+        yield values

@@ -1,0 +1,86 @@
+//! Operators that make probabilities or classes of scores. They are left out where nothing but the net's output depends on
+//! them.
+
+use super::{Attributes, Call, Objection, Translated};
+use crate::ann::{Decision, Shape};
+
+impl Call<'_> {
+    pub(super) fn decision(&mut self) -> Translated {
+        if !self.last {
+            let reason =
+                format!("{} inside the net cannot be converted, only behind its last layer", self.op);
+            return Err(Objection::new(reason, "cut the net before it"));
+        }
+        decision(self.op, self.attributes, self.shape(0)?, self.opset)?;
+        self.pass()
+    }
+}
+
+/// What `Softmax`, `LogSoftmax` or `ArgMax` decides about activations of a shape, by the definitions of the operator sets 1,
+/// 11 and 13.
+pub(in crate::import) fn decision(
+    op: &str,
+    attributes: Attributes<'_>,
+    shape: &Shape,
+    opset: i64,
+) -> Result<Decision, Objection> {
+    let rank = shape.rank() as i64 + 1;
+    let usual = match op {
+        "ArgMax" => 0,
+        _ if opset < 13 => 1,
+        _ => -1,
+    };
+    let given = attributes.int("axis")?.unwrap_or(usual);
+    let axis = if given < 0 { given + rank } else { given };
+    if !(0..rank).contains(&axis) {
+        return Err(Objection::from(format!("its axis is {given}; allowed are {} to {}", -rank, rank - 1)));
+    }
+    let Some(axis) = usize::try_from(axis - 1).ok() else {
+        return Err(Objection::new(
+            format!("{op} along axis {given} compares the samples of a batch with one another"),
+            "give it the axis of the classes, 1 for outputs [N, classes]",
+        ));
+    };
+    // Older operator sets take all axes from the given one on as one.
+    let axes = axis..if opset < 13 { shape.rank() } else { axis + 1 };
+    Ok(match op {
+        "ArgMax" => Decision::ArgMax(axis),
+        "LogSoftmax" => Decision::LogSoftmax(axes),
+        _ => Decision::Softmax(axes),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rten_onnx::onnx::AttributeProto;
+
+    #[test]
+    fn the_axis_of_a_decision_is_that_of_the_operator_set_and_never_the_batch() {
+        let shape = Shape::new([3, 4, 5]).unwrap();
+        let of = |op: &str, axis: Option<i64>, opset: i64| {
+            let attribute =
+                |axis| AttributeProto { name: Some("axis".into()), i: Some(axis), ..Default::default() };
+            let attributes: Vec<AttributeProto> = axis.map(attribute).into_iter().collect();
+            decision(op, Attributes(&attributes), &shape, opset)
+        };
+        for (op, axis, opset, expected) in [
+            ("Softmax", None, 13, Decision::Softmax(2..3)),
+            ("Softmax", Some(1), 13, Decision::Softmax(0..1)),
+            ("Softmax", None, 11, Decision::Softmax(0..3)),
+            ("LogSoftmax", Some(2), 11, Decision::LogSoftmax(1..3)),
+            ("LogSoftmax", Some(-3), 17, Decision::LogSoftmax(0..1)),
+            ("ArgMax", Some(1), 11, Decision::ArgMax(0)),
+            ("ArgMax", Some(-1), 17, Decision::ArgMax(2)),
+        ] {
+            assert_eq!(of(op, axis, opset).unwrap(), expected, "{op} {axis:?} {opset}");
+        }
+        for (op, axis) in
+            [("ArgMax", None), ("ArgMax", Some(0)), ("Softmax", Some(-4)), ("LogSoftmax", Some(0))]
+        {
+            let reason = of(op, axis, 17).unwrap_err().reason;
+            assert!(reason.contains("compares the samples of a batch"), "{reason}");
+        }
+        assert!(of("Softmax", Some(4), 17).unwrap_err().reason.contains("allowed are -4 to 3"));
+    }
+}

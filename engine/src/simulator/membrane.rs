@@ -1,0 +1,253 @@
+use crate::kernel::InstructionSet;
+use crate::kernel::membrane::{BlockStep, Neurons};
+use crate::lanes::{BLOCK, Line, flat};
+use crate::network::{AnyModel, Population};
+use crate::neuron::{Autonomy, REBASE};
+use crate::state::PopulationState;
+
+/// The neurons of a population of a model while it runs: the columns of its parameters and of its state, in lines of
+/// 16 neurons; of every sample if several run side by side.
+#[derive(Clone)]
+pub(super) struct Membrane {
+    model: AnyModel,
+    n: usize,
+    /// Lines of one sample.
+    lines: usize,
+    /// Columns of parameters, real numbers and whole numbers.
+    columns: [usize; 3],
+    /// `[samples][lines][columns]`
+    parameters: Vec<Line>,
+    /// `[samples][lines][columns]`
+    reals: Vec<Line>,
+    /// `[samples][lines][columns]`
+    counts: Vec<Line<i32>>,
+}
+
+/// Writes a column of a population: element `i` to neuron `i` of lines of `columns` columns.
+fn fill<T: Copy>(lines: &mut [Line<T>], columns: usize, column: usize, values: &[T]) {
+    for (line, values) in lines[column..].iter_mut().step_by(columns).zip(values.chunks(BLOCK)) {
+        line.0[..values.len()].copy_from_slice(values);
+    }
+}
+
+/// Reads a column of `n` neurons.
+fn read<T: Copy>(lines: &[Line<T>], columns: usize, column: usize, n: usize) -> Vec<T> {
+    let mut values = Vec::with_capacity(n.next_multiple_of(BLOCK));
+    if n > 0 {
+        lines[column..].iter().step_by(columns).for_each(|line| values.extend_from_slice(&line.0));
+    }
+    values.truncate(n);
+    values
+}
+
+impl Membrane {
+    /// One sample of a population, in a whole number of groups of `group` lines.
+    pub(super) fn new(population: &Population, model: &AnyModel, group: usize) -> Self {
+        let n = population.size();
+        let lines = n.div_ceil(BLOCK * group) * group;
+        let description = model.description();
+        let columns = [description.stepped, description.reals, description.state.len() - description.reals];
+        let at_rest = description.parameters.iter().map(|parameter| Line::of(parameter.at_rest));
+        let line: Vec<Line> = at_rest.take(columns[0]).collect();
+        let mut parameters: Vec<Line> = line.iter().copied().cycle().take(lines * columns[0]).collect();
+        for (column, values) in model.parameters().into_iter().take(columns[0]).enumerate() {
+            if n > 0 {
+                fill(&mut parameters, columns[0], column, &values.to_vec(n));
+            }
+        }
+        let reals = vec![Line::of(0.0); lines * columns[1]];
+        let counts = vec![Line::of(0); lines * columns[2]];
+        let membrane = Self { model: model.clone(), n, lines, columns, parameters, reals, counts };
+        membrane.check_rest();
+        membrane
+    }
+
+    /// What fills up the last line must never fire.
+    fn check_rest(&self) {
+        let description = self.model.description();
+        let parameters: Vec<f32> =
+            description.parameters[..self.columns[0]].iter().map(|parameter| parameter.at_rest).collect();
+        for k in [1, REBASE] {
+            let (mut reals, mut counts) = (vec![0.0; self.columns[1]], vec![0; self.columns[2]]);
+            let value = self.model.erased().step(&parameters, &mut reals, &mut counts, None, k);
+            assert!(
+                value == 0,
+                "a neuron of the model `{}` at rest, with the parameters {parameters:?}, emits {value}",
+                description.name
+            );
+        }
+    }
+
+    pub(super) fn autonomy(&self) -> Autonomy {
+        self.model.description().autonomy
+    }
+
+    pub(super) fn model(&self) -> &AnyModel {
+        &self.model
+    }
+
+    /// Lines of one sample.
+    pub(super) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// Makes room for so many samples; new ones are like the first.
+    pub(super) fn make_room(&mut self, samples: usize) {
+        let [parameters, reals, counts] = self.columns.map(|columns| columns * self.lines);
+        let first = self.parameters[..parameters].to_vec();
+        self.parameters.truncate(samples * parameters);
+        while self.parameters.len() < samples * parameters {
+            self.parameters.extend_from_slice(&first);
+        }
+        self.reals.resize(samples * reals, Line::of(0.0));
+        self.counts.resize(samples * counts, Line::of(0));
+    }
+
+    /// Sets the biases of one sample.
+    pub(super) fn set_biases(&mut self, sample: usize, biases: &[f32]) {
+        let columns = self.columns[0];
+        if self.n > 0 {
+            fill(
+                &mut self.parameters[sample * self.lines * columns..][..self.lines * columns],
+                columns,
+                0,
+                biases,
+            );
+        }
+    }
+
+    /// Takes the state of one sample.
+    pub(super) fn take(&mut self, sample: usize, from: &PopulationState) {
+        let [_, reals, counts] = self.columns;
+        if self.n == 0 {
+            return;
+        }
+        let values = std::iter::once(&from.potentials).chain(&from.reals);
+        for (column, values) in values.enumerate() {
+            fill(&mut self.reals[sample * self.lines * reals..][..self.lines * reals], reals, column, values);
+        }
+        for (column, values) in from.counts.iter().enumerate() {
+            fill(
+                &mut self.counts[sample * self.lines * counts..][..self.lines * counts],
+                counts,
+                column,
+                values,
+            );
+        }
+    }
+
+    /// The state of one sample, without spikes.
+    pub(super) fn state(&self, sample: usize) -> PopulationState {
+        let [_, reals, counts] = self.columns;
+        let of_reals = &self.reals[sample * self.lines * reals..][..self.lines * reals];
+        let of_counts = &self.counts[sample * self.lines * counts..][..self.lines * counts];
+        PopulationState {
+            potentials: read(of_reals, reals, 0, self.n),
+            reals: (1..reals).map(|column| read(of_reals, reals, column, self.n)).collect(),
+            counts: (0..counts).map(|column| read(of_counts, counts, column, self.n)).collect(),
+            ..PopulationState::default()
+        }
+    }
+
+    /// The potentials of one sample: `u + bias·k` if there is a ramp, else `u`.
+    pub(super) fn potentials(&self, sample: usize, k: Option<f32>) -> Vec<f32> {
+        let [parameters, reals, _] = self.columns;
+        let mut v = read(&self.reals[sample * self.lines * reals..][..self.lines * reals], reals, 0, self.n);
+        if let Some(k) = k {
+            let of_sample = &self.parameters[sample * self.lines * parameters..][..self.lines * parameters];
+            let biases = read(of_sample, parameters, 0, self.n);
+            v.iter_mut().zip(biases).for_each(|(v, bias)| *v += bias * k);
+        }
+        v
+    }
+
+    /// `u ← u + b·R` in some lines, counted over all samples.
+    pub(super) fn rebase(&mut self, line: usize) {
+        let (biases, u) =
+            (&self.parameters[line * self.columns[0]].0, &mut self.reals[line * self.columns[1]].0);
+        for (u, bias) in u.iter_mut().zip(biases) {
+            *u += bias * REBASE as f32;
+        }
+    }
+
+    /// `u ← u + b·R` of all samples.
+    pub(super) fn rebase_all(&mut self) {
+        (0..self.parameters.len() / self.columns[0]).for_each(|line| self.rebase(line));
+    }
+
+    /// Whether some neuron of a line has a bias.
+    pub(super) fn has_bias(&self, line: usize) -> bool {
+        flat(&self.parameters[line * self.columns[0]..][..1]).iter().any(|&bias| bias != 0.0)
+    }
+
+    /// One step of some blocks of the only sample.
+    pub(super) fn integrate(&mut self, set: InstructionSet, step: BlockStep<'_>) -> u64 {
+        let Self { model, parameters, reals, counts, .. } = self;
+        model.erased().integrate_blocks(set, Neurons { parameters, reals, counts }, step)
+    }
+
+    /// Ranges of lines of all samples: the first of one sample each, and as many as there are lines of one sample.
+    pub(super) fn split(&mut self, samples: usize, each: usize) -> Vec<Range<'_>> {
+        let Self { model, lines, columns, parameters, reals, counts, .. } = self;
+        let erased = &*model;
+        if each >= *lines {
+            return vec![Range {
+                model: erased,
+                first: 0,
+                lines: *lines,
+                columns: *columns,
+                parameters,
+                reals,
+                counts,
+            }];
+        }
+        assert_eq!(samples, 1, "samples side by side on several threads");
+        let (mut parameters, mut reals, mut counts) = (&parameters[..], &mut reals[..], &mut counts[..]);
+        let mut ranges = vec![];
+        for first in (0..*lines).step_by(each) {
+            let length = each.min(*lines - first);
+            let of_parameters;
+            (of_parameters, parameters) = parameters.split_at(length * columns[0]);
+            let (of_reals, further) = reals.split_at_mut(length * columns[1]);
+            reals = further;
+            let (of_counts, further) = counts.split_at_mut(length * columns[2]);
+            counts = further;
+            ranges.push(Range {
+                model: erased,
+                first,
+                lines: length,
+                columns: *columns,
+                parameters: of_parameters,
+                reals: of_reals,
+                counts: of_counts,
+            });
+        }
+        ranges
+    }
+}
+
+/// Some lines of a population, in every sample.
+pub(super) struct Range<'a> {
+    pub(super) model: &'a AnyModel,
+    /// The first line.
+    pub(super) first: usize,
+    /// Lines of one sample.
+    pub(super) lines: usize,
+    columns: [usize; 3],
+    parameters: &'a [Line],
+    reals: &'a mut [Line],
+    counts: &'a mut [Line<i32>],
+}
+
+impl Range<'_> {
+    /// Some of the lines in one sample.
+    pub(super) fn neurons(&mut self, sample: usize, lines: std::ops::Range<usize>) -> Neurons<'_> {
+        let (from, to) = (sample * self.lines + lines.start, sample * self.lines + lines.end);
+        let [parameters, reals, counts] = self.columns;
+        Neurons {
+            parameters: &self.parameters[from * parameters..to * parameters],
+            reals: &mut self.reals[from * reals..to * reals],
+            counts: &mut self.counts[from * counts..to * counts],
+        }
+    }
+}
