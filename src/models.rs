@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
-use snn_converter::import::onnx;
+use snn_converter::import::onnx::{self, Choice};
 use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
@@ -22,7 +22,7 @@ pub enum Model {
 }
 
 /// Reads a net, one of weights only by its layer list; the sentences are what its import noted.
-pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> {
+pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Model, Vec<String>)> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let at = || path.display().to_string();
     if let (Some(layers), "onnx" | "npz") = (layers, ending) {
@@ -33,9 +33,16 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         ))
         .into());
     }
+    if ending != "onnx" && *choice != Choice::default() {
+        return Err(Usage(format!(
+            "--output and --input-shape: they choose among what an .onnx file leaves open; leave them out for {}",
+            path.display()
+        ))
+        .into());
+    }
     let (model, notes) = match ending {
         "onnx" => {
-            let import = onnx::read(path).with_context(at)?;
+            let import = onnx::read_chosen(path, choice).with_context(at)?;
             (Model::Trained(import.ann), import.notes)
         }
         "npz" => {
@@ -49,8 +56,7 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
             let tensors = StateDict::read(path).with_context(at)?;
             let Some(layers) = layers else { bail!("{}: {}", path.display(), tensors.request()) };
             let at_list = || layers.display().to_string();
-            let text = std::fs::read_to_string(layers)
-                .with_context(|| format!("{}: cannot be read", layers.display()))?;
+            let text = read_text(layers).with_context(|| format!("{}: cannot be read", layers.display()))?;
             let list = LayerList::parse(&text).with_context(at_list)?;
             let import = state_dict::import(&tensors, list)
                 .with_context(|| format!("{} for {}", layers.display(), path.display()))?;
@@ -67,10 +73,16 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
     })
 }
 
+/// The text of a layer list.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(snn_formats::regular::read(path)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
 /// The files beside a model's own that hold some of its numbers. None if the model cannot be read: its reading says why.
 pub fn files_beside(path: &Path) -> Vec<PathBuf> {
     let is_onnx = path.extension().is_some_and(|ending| ending == "onnx") && path.is_file();
-    let names = is_onnx.then(|| onnx::external_files(&std::fs::read(path).ok()?).ok()).flatten();
+    let names = is_onnx.then(|| onnx::external_files(&snn_formats::regular::read(path).ok()?).ok()).flatten();
     let folder = path.parent().unwrap_or(Path::new(""));
     names.unwrap_or_default().iter().map(|name| folder.join(name)).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use snn_engine::{Encoding, Input, Network};
+use snn_engine::{Encoding, Input, Network, Until};
 use snn_formats::{Array, Source};
 
 use crate::commands::Usage;
@@ -14,6 +14,9 @@ use crate::output;
 
 /// Steps of a run if neither `--T` nor the input says how many.
 pub const DEFAULT_STEPS: u32 = 256;
+
+/// The most steps of a run until the network is quiet.
+pub const QUIET_STEPS: u32 = 10_000;
 
 #[derive(Args)]
 pub struct NetArgs {
@@ -41,11 +44,13 @@ impl NetArgs {
 pub enum EncodingName {
     /// A constant current, weights times x, in every step
     Constant,
+    /// The same current once, in the first step, and all biases with it
+    Once,
     /// Random spikes; x in [0, 1] is their probability in a step
     Poisson,
     /// Evenly spaced spikes; x in [0, 1] is their rate
     Regular,
-    /// The input holds spikes: bool or uint8 of shape (T, n) or (N, T, n)
+    /// The input holds spikes: bool, or whole numbers as their values, of shape (T, n) or (N, T, n)
     Raster,
 }
 
@@ -53,6 +58,7 @@ impl EncodingName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Constant => "constant",
+            Self::Once => "once",
             Self::Poisson => "poisson",
             Self::Regular => "regular",
             Self::Raster => "raster",
@@ -66,9 +72,13 @@ pub struct InputArgs {
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     pub input: PathBuf,
 
-    /// Number of steps [default: 256, or the steps of the raster]
+    /// Number of steps, with --until-quiet the most [default: 256, or the steps of the raster; with --until-quiet 10000]
     #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     pub steps: Option<u32>,
+
+    /// Run each sample until the network is quiet: nothing is under way, and no neuron will do anything by itself
+    #[arg(long)]
+    pub until_quiet: bool,
 
     /// How the samples drive the network
     #[arg(long, value_enum, default_value = "constant")]
@@ -100,7 +110,9 @@ fn parse_range(text: &str) -> Result<BatchRange, String> {
 pub struct Samples {
     pub input: Input,
     pub range: Range<usize>,
+    /// The most steps.
     pub steps: u32,
+    pub until: Until,
 }
 
 impl InputArgs {
@@ -109,10 +121,15 @@ impl InputArgs {
         let input = self.input_of(network, array).with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
         let steps = self.steps_of(&input)?;
-        Ok(Samples { input, range, steps })
+        let until = if self.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+        Ok(Samples { input, range, steps, until })
     }
 
     fn steps_of(&self, input: &Input) -> Result<u32> {
+        // When the input is silent the network may still go on.
+        if self.until_quiet {
+            return Ok(self.steps.unwrap_or(QUIET_STEPS));
+        }
         let Some(given) = input.steps() else { return Ok(self.steps.unwrap_or(DEFAULT_STEPS)) };
         let given = u32::try_from(given).context("the raster has more than 2^32 steps")?;
         match self.steps {
@@ -153,7 +170,7 @@ impl InputArgs {
             } else {
                 anyhow::bail!("a raster of shape {shape:?}; allowed are (T, {width}) or (N, T, {width})");
             };
-            return Ok(Input::spikes(network, array.into_spikes()?, steps)?);
+            return Ok(Input::valued(network, array.into_spike_values()?, steps)?);
         }
         let samples_first = shape.len() >= 2 && size(&shape[1..]) == width;
         if !samples_first && size(&shape) != width {
@@ -166,6 +183,7 @@ impl InputArgs {
         }
         let encoding = match self.encoding {
             EncodingName::Constant => Encoding::Constant,
+            EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },
             EncodingName::Regular | EncodingName::Raster => Encoding::Regular,
         };

@@ -56,7 +56,11 @@ fn main() {
             println!("{name:22} is not there, skipped");
             continue;
         };
-        let set = if name.starts_with("cifar") { "cifar10" } else { "mnist" };
+        let set = match name {
+            _ if name.starts_with("cifar") => "cifar10",
+            _ if name.starts_with("resnet20") => "cifar10n",
+            _ => "mnist",
+        };
         let calibration = read(&folder.join(format!("{set}_x_calib.npy")));
         let mut x = read(&folder.join(format!("{set}_x_test.npy")));
         let labels = snn_formats::npy::read(folder.join(format!("{set}_y_test.npy"))).unwrap();

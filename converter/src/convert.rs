@@ -198,7 +198,6 @@ pub fn convert_while(
         input_scale,
         input_shift,
         unroll: options.unroll,
-        output_ramp: None,
         check_only: true,
     };
     let mut refusals = lower(ann, &plan).err().unwrap_or_default();
@@ -215,18 +214,19 @@ pub fn convert_while(
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
-    if options.fit {
+    let lowered = if options.fit {
         let Some((samples, prepared)) = given else {
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
         let groups_of = |node| groups(ann, node, options).groups;
-        fit(wanted, ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
         notes.push(format!(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
             options.steps
         ));
-    }
-    let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
+        fit(wanted, ann, &plan, samples.values, prepared, options.steps, groups_of)?
+    } else {
+        lower(ann, &plan).map_err(ConvertError::Refused)?
+    };
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
         .parts

@@ -1,19 +1,23 @@
 //! Trained nets from files.
 
+mod budget;
 mod draft;
+mod external;
 mod fold;
 mod layer_list;
+mod numbers;
 pub mod onnx;
 mod operator;
+mod order;
 mod span;
 mod staircase;
 pub mod state_dict;
 mod tensor;
 pub(crate) mod wire;
 
+pub use external::Opener;
+
 use crate::ann::{Ann, AnnError};
-use rten_onnx::onnx::StringStringEntryProto;
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -81,7 +85,7 @@ pub enum ImportError {
     Format(String),
     /// The file's operator set is too old or too new.
     #[error(
-        "operator set {found} is not supported (9 to 21 are); export the net again with opset_version=17"
+        "operator set {found} is not supported (7 to 28 are); export the net again with opset_version=17"
     )]
     Opset {
         /// The version in the file.
@@ -102,64 +106,4 @@ fn list(refusals: &[Refusal]) -> String {
         text.push_str(&format!("\n  {refusal}"));
     }
     text
-}
-
-/// Opens a file that lies beside the net's and is named in it, and returns all its bytes.
-pub type Opener<'a> = dyn Fn(&str) -> io::Result<Vec<u8>> + 'a;
-
-/// The files beside a net that hold some of its numbers; each is read once.
-pub(crate) struct External<'a> {
-    open: Option<&'a Opener<'a>>,
-    files: HashMap<String, Vec<u8>>,
-}
-
-impl<'a> External<'a> {
-    pub(crate) fn new(open: Option<&'a Opener<'a>>) -> Self {
-        External { open, files: HashMap::new() }
-    }
-
-    /// For a net that stands alone.
-    #[cfg(test)]
-    pub(crate) fn none() -> Self {
-        External::new(None)
-    }
-
-    /// Gives `read` the `expected` bytes that the entries `location`, `offset` and `length` of a tensor name.
-    fn read<T>(
-        &mut self,
-        entries: &[StringStringEntryProto],
-        expected: usize,
-        read: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, String> {
-        let entry = |key: &str| {
-            entries.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref())
-        };
-        let number = |key: &str| {
-            let parse = |text: &str| {
-                text.parse::<usize>()
-                    .map_err(|_| format!("the {key} `{text}` of external numbers is no number"))
-            };
-            entry(key).map(parse).transpose()
-        };
-        let location = entry("location").ok_or("external numbers without a location")?;
-        let open = self.open.ok_or_else(|| {
-            format!(
-                "its numbers are in the file `{location}`, which was not given; read the net from its path"
-            )
-        })?;
-        let offset = number("offset")?.unwrap_or(0);
-        if let Some(length) = number("length")?.filter(|&n| n != expected) {
-            return Err(format!("{length} external bytes stated where its shape needs {expected}"));
-        }
-        if !self.files.contains_key(location) {
-            let bytes =
-                open(location).map_err(|e| format!("cannot read its numbers from `{location}`: {e}"))?;
-            self.files.insert(location.to_owned(), bytes);
-        }
-        let file = &self.files[location];
-        let bytes = offset.checked_add(expected).and_then(|end| file.get(offset..end)).ok_or_else(|| {
-            format!("`{location}` has {} bytes; {expected} from {offset} on are needed", file.len())
-        })?;
-        Ok(read(bytes))
-    }
 }

@@ -2,47 +2,19 @@
 //!
 //! One test in a binary of its own: the counts are those of the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::io::{Cursor, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use snn_converter::import::state_dict::{LayerList, StateDict, import};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// The system's allocator, counting the bytes in use and the most ever in use.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller's promises about `layout` are those that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `place` came from `alloc` above, that is from the system's allocator, with this layout.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Writes a file, lets `read` read it and asserts that this took at most `factor` times its length and a little more.
 fn within<T>(case: &str, bytes: &[u8], factor: usize, read: impl FnOnce(&std::path::Path) -> T) -> T {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let result = read(file.path());
-    let taken = MOST.load(Ordering::Relaxed) - before;
+    let (result, taken) = counting::taken(|| read(file.path()));
     let allowed = factor * bytes.len() + (512 << 10);
     assert!(taken <= allowed, "{case}: {taken} bytes for a file of {}, {allowed} are allowed", bytes.len());
     println!("{case}: {taken} bytes for a file of {}", bytes.len());

@@ -129,8 +129,8 @@ pub use neuron::{
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use record::{PopulationStatistics, Raster, Spikes, Statistics};
 pub use run::{
-    AnySimulator, Divergence, Mode, Outcome, default_threads, divergence_at_end, first_divergence, run_batch,
-    run_sample, run_samples,
+    AnySimulator, Divergence, Mode, Outcome, Until, default_threads, divergence_at_end, first_divergence,
+    run_batch, run_sample, run_samples,
 };
 #[cfg(feature = "internals")]
 pub use simulator::WakeQueue;

@@ -3,6 +3,7 @@
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
+//! - [`regular`]: opening regular files only, and only where they may lie.
 //! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
@@ -25,6 +26,7 @@ pub mod net;
 pub mod npy;
 pub mod npz;
 pub mod outputs;
+pub mod regular;
 pub mod spikes;
 
 pub use array::{Array, Values};

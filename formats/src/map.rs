@@ -10,6 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
 
 use crate::error::{FormatError, Origin};
+use crate::regular;
 
 /// How the bytes of a file come into memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,11 +72,7 @@ impl FileBytes {
     /// The bytes of the regular file at `path`.
     pub(crate) fn open(path: &Path, source: Source, origin: &Origin) -> Result<Self, FormatError> {
         let refused = |reason: std::io::Error| origin.error(format!("cannot be read: {reason}"));
-        // Before it is opened: opening a pipe waits for whoever writes into it.
-        regular(&std::fs::metadata(path).map_err(refused)?, origin)?;
-        let mut file = File::open(path).map_err(refused)?;
-        let found = file.metadata().map_err(refused)?;
-        regular(&found, origin)?;
+        let (mut file, found) = regular::open(path).map_err(refused)?;
         let length = usize::try_from(found.len()).map_err(|_| {
             origin.error(format!("{} bytes do not fit into this machine's memory", found.len()))
         })?;
@@ -110,15 +107,6 @@ impl FileBytes {
             }
         }
     }
-}
-
-/// Refuses what is no regular file.
-fn regular(found: &std::fs::Metadata, origin: &Origin) -> Result<(), FormatError> {
-    if found.is_file() {
-        return Ok(());
-    }
-    let what = if found.is_dir() { "a directory" } else { "a device or pipe" };
-    Err(origin.error(format!("cannot be read: it is {what}; give the name of a file")))
 }
 
 #[allow(unsafe_code, reason = "memory-mapping is unsafe by nature: another process may change the file")]

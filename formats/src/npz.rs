@@ -8,7 +8,6 @@
 //! is taken as the bytes really come out, never on the word of a header alone.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
 
@@ -20,6 +19,7 @@ use crate::array::Array;
 use crate::atomic::{AtomicFile, unwritable};
 use crate::error::{FormatError, Origin};
 use crate::npy::{self, Element, element_count, header};
+use crate::regular;
 
 /// The most bytes that one packed byte can unfold into: 1032, the limit of the deflate format itself (two bits
 /// for a repetition of 258 bytes). Every array that deflate can have made is accepted, nothing else is.
@@ -53,10 +53,7 @@ impl NpzReader {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let origin = Origin::file(path.as_ref());
         let refused = |reason: io::Error| origin.error(format!("cannot be read: {reason}"));
-        let file = File::open(path.as_ref()).map_err(refused)?;
-        if file.metadata().map_err(refused)?.is_dir() {
-            return Err(origin.error("cannot be read: it is a directory; give the name of a file"));
-        }
+        let (file, _) = regular::open(path.as_ref()).map_err(refused)?;
         Self::from_reader(Box::new(BufReader::new(file)), origin)
     }
 

@@ -41,6 +41,7 @@ struct Report {
     samples: usize,
     #[serde(rename = "T")]
     steps: u32,
+    until_quiet: bool,
     states_compared: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     parting: Option<DivergenceReport>,
@@ -66,7 +67,7 @@ impl Check {
         output::check(&inputs, &[("--json", self.json.as_deref())])?;
         let network = self.net.read()?;
         let samples = self.input.read(&network)?;
-        let steps = u64::from(samples.steps);
+        let until = samples.until;
         let simulators =
             [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| AnySimulator::new(mode, network.clone()));
         let bar = progress::bar(samples.range.len(), "check");
@@ -75,22 +76,24 @@ impl Check {
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
                 let sample = samples.input.sample(&network, index, samples.steps)?;
                 let mut parting =
-                    first_divergence(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
+                    first_divergence(dense.get(), event.get(), &sample, until)?.map(|at| ("event", at));
                 if parting.is_none() {
                     parting =
-                        divergence_at_end(dense.get(), auto.get(), &sample, steps)?.map(|at| ("auto", at));
+                        divergence_at_end(dense.get(), auto.get(), &sample, until)?.map(|at| ("auto", at));
                 }
                 bar.inc(1);
-                Ok::<_, NetworkError>(parting)
+                Ok::<_, NetworkError>((parting, dense.get().now()))
             })?;
         bar.finish_and_clear();
+        let states_compared = partings.iter().map(|(_, steps)| steps).sum();
         let first =
-            samples.range.clone().zip(partings).find_map(|(sample, parting)| Some((sample, parting?)));
+            samples.range.clone().zip(partings).find_map(|(sample, (parting, _))| Some((sample, parting?)));
         let report = Report {
             equal: first.is_none(),
             samples: samples.range.len(),
             steps: samples.steps,
-            states_compared: samples.range.len() as u64 * steps,
+            until_quiet: self.input.until_quiet,
+            states_compared,
             parting: first
                 .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, &network)),
         };
@@ -124,10 +127,11 @@ impl Report {
     fn text(&self) -> String {
         let Some(parting) = &self.parting else {
             return format!(
-                "equal: {}, {} each; all {} states of the event-driven run\n       equal the dense reference, bit for \
+                "equal: {}, {} {}; all {} states of the event-driven run\n       equal the dense reference, bit for \
                  bit, and so do the final states\n       of the runs in windows (--mode auto)\n",
                 output::counted(self.samples, "sample"),
                 output::counted(self.steps as usize, "step"),
+                if self.until_quiet { "at most, until quiet" } else { "each" },
                 output::count(self.states_compared)
             );
         };

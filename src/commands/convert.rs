@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
+use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
@@ -25,6 +26,7 @@ use crate::{output, table};
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model detector.onnx --output scores --input-shape 3,96,96 --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
   snn-event convert --model weights.npz --normalise none --out net.bin
@@ -37,6 +39,15 @@ pub struct Convert {
     /// The layers of a state dict, in TOML (docs/layer-list.md)
     #[arg(long, value_parser = output::file(), value_name = "LAYERS.TOML")]
     layers: Option<PathBuf>,
+
+    /// What an .onnx file is to yield, where it has several outputs or the net is to be cut: the name of an
+    /// output, of another tensor or of a node
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+
+    /// The shape of one sample, without the batch axis, where an .onnx file leaves it open
+    #[arg(long, value_name = "3,224,224")]
+    input_shape: Option<String>,
 
     /// Calibration samples, .npy of shape (N, …)
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
@@ -164,9 +175,24 @@ enum ReadoutName {
 }
 
 impl Convert {
+    fn choice(&self) -> Result<Choice> {
+        let extent = |text: &str| {
+            text.trim().parse::<usize>().ok().filter(|&extent| extent > 0).ok_or_else(|| {
+                Usage(format!(
+                    "--input-shape: `{text}` is no extent; allowed are whole numbers above 0, as in 3,224,224"
+                ))
+            })
+        };
+        let input_shape = match &self.input_shape {
+            Some(shape) => Some(shape.split([',', 'x']).map(extent).collect::<Result<_, _>>()?),
+            None => None,
+        };
+        Ok(Choice { output: self.output.clone(), input_shape })
+    }
+
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
-        let (model, notes) = models::read(&self.model, self.layers.as_deref())?;
+        let (model, notes) = models::read(&self.model, self.layers.as_deref(), &self.choice()?)?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
@@ -290,7 +316,8 @@ impl Convert {
     /// Where the network came from, without dates or folders, so that the same command gives the same file.
     fn provenance(&self) -> Result<Map<String, Value>> {
         let file = |path: &Path| -> Result<Value> {
-            let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            let bytes = snn_formats::regular::read(path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
         };

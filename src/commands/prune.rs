@@ -67,7 +67,8 @@ impl Prune {
         inputs.extend(beside.iter().map(|path| ("--model", Some(path.as_path()))));
         output::check(&inputs, &[("--out", Some(self.out.as_path())), ("--json", self.json.as_deref())])?;
         let at = || self.model.display().to_string();
-        let bytes = std::fs::read(&self.model).with_context(|| format!("{}: cannot be read", at()))?;
+        let bytes =
+            snn_formats::regular::read(&self.model).with_context(|| format!("{}: cannot be read", at()))?;
         let scope = match self.scope {
             ScopeName::Global => Scope::Global,
             ScopeName::Layer => Scope::Layer,

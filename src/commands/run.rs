@@ -44,7 +44,7 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
-    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
+    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr; .values where not all are 1
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
@@ -100,9 +100,32 @@ struct Report {
     wall_seconds: f64,
     wall_seconds_per_sample: f64,
     predictions: Vec<usize>,
+    /// Of runs until the network is quiet, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<QuietReport>,
     /// Multiply-adds spent once per sample on constant currents.
     drive_operations: u64,
     populations: Vec<PopulationReport>,
+}
+
+#[derive(Serialize)]
+struct QuietReport {
+    /// Samples in which the network came to rest.
+    samples: usize,
+    /// Steps after which it did, of every sample.
+    after: Vec<Option<u64>>,
+    mean_steps: f64,
+    most_steps: u64,
+}
+
+impl QuietReport {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let after: Vec<Option<u64>> = outcomes.iter().map(|outcome| outcome.quiet_after).collect();
+        let rested: Vec<u64> = after.iter().flatten().copied().collect();
+        let mean_steps = rested.iter().sum::<u64>() as f64 / rested.len().max(1) as f64;
+        let most_steps = rested.iter().copied().max().unwrap_or(0);
+        Self { samples: rested.len(), after, mean_steps, most_steps }
+    }
 }
 
 #[derive(Serialize)]
@@ -135,8 +158,8 @@ impl Run {
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let (input, steps, keep) = (&samples.input, samples.steps, self.spikes.is_some());
-            let mut portion = run_batch(range, side_by_side, &simulator, input, steps, keep, |ended| {
+            let (input, until, keep) = (&samples.input, samples.until, self.spikes.is_some());
+            let mut portion = run_batch(range, side_by_side, &simulator, input, until, keep, |ended| {
                 bar.inc(ended as u64);
                 Ok::<_, NetworkError>(())
             })?;
@@ -244,6 +267,7 @@ impl Run {
             wall_seconds: seconds,
             wall_seconds_per_sample: seconds / outcomes.len() as f64,
             predictions,
+            quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
             drive_operations: outcomes.iter().map(|outcome| outcome.drive_operations).sum(),
             populations,
         }
@@ -293,6 +317,15 @@ impl Report {
             text += &format!("\n  … and {more} more (all in --json)");
         }
         text += "\n\n";
+        if let Some(quiet) = &self.quiet {
+            text += &format!(
+                "quiet: {} of {}, after {} steps on average, {} at most\n\n",
+                output::count(quiet.samples as u64),
+                output::counted(self.samples, "sample"),
+                output::decimal(quiet.mean_steps, 1),
+                output::count(quiet.most_steps)
+            );
+        }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
         let rows = self.populations.iter().map(|population| {
             vec![

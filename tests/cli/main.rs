@@ -6,6 +6,8 @@ mod example;
 mod expect;
 mod files;
 #[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
 mod kills;
 mod outputs;
 mod shared;

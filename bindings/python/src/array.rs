@@ -1,6 +1,7 @@
 //! NumPy arrays as samples of a network.
 
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use snn_engine::{Encoding, Input, Network};
 
@@ -66,10 +67,40 @@ fn batch_of(shape: &[usize], wanted: &[usize]) -> PyResult<Batch> {
 }
 
 /// Spikes `(T, …)` of one sample or `(N, T, …)`.
-pub fn raster(network: &Network, array: &PyReadonlyArrayDyn<'_, bool>) -> PyResult<Samples> {
+pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> {
+    let flags = array.extract::<PyReadonlyArrayDyn<'_, bool>>();
+    let values = match &flags {
+        Ok(flags) => {
+            return of_raster(network, flags.shape(), |steps| Input::spikes(network, copied(flags), steps));
+        }
+        Err(_) => array.call_method1("astype", ("int64",)).and_then(|wide| {
+            // Numbers that are not whole, or text, are not made so silently.
+            let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
+            if !matches!(kind.as_str(), "i" | "u") {
+                return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
+            }
+            wide.extract::<PyReadonlyArrayDyn<'_, i64>>()
+        })?,
+    };
+    let wide = copied(&values);
+    let allowed = i64::from(snn_engine::LARGEST_VALUE);
+    if let Some(value) = wide.iter().find(|value| !(-allowed..=allowed).contains(*value)) {
+        return Err(error::RaisedNetworkError::new_err(format!(
+            "a raster has the value {value}; allowed are spikes of -{allowed} to {allowed}"
+        )));
+    }
+    // All are within 16 bits, as was just seen.
+    let narrow: Vec<i16> = wide.into_iter().map(|value| value as i16).collect();
+    of_raster(network, values.shape(), |steps| Input::valued(network, narrow, steps))
+}
+
+fn of_raster(
+    network: &Network,
+    shape: &[usize],
+    input: impl FnOnce(usize) -> Result<Input, snn_engine::NetworkError>,
+) -> PyResult<Samples> {
     let wanted = source_shape(network)?;
     let width = size(&wanted);
-    let shape = array.shape();
     let (steps, single) = if shape.len() >= 2 && size(&shape[1..]) == width {
         (shape[0], true)
     } else if shape.len() >= 3 && size(&shape[2..]) == width {
@@ -81,7 +112,7 @@ pub fn raster(network: &Network, array: &PyReadonlyArrayDyn<'_, bool>) -> PyResu
     if steps == 0 {
         return Err(unfit("a raster", shape, "rasters of at least one step"));
     }
-    let input = Input::spikes(network, copied(array), steps).map_err(error::network)?;
+    let input = input(steps).map_err(error::network)?;
     Ok(Samples { input, single })
 }
 
@@ -97,11 +128,12 @@ pub fn encoding(name: &str, seed: u64) -> PyResult<Encoding> {
     match name {
         "constant" => Ok(Encoding::Constant),
         "poisson" => Ok(Encoding::Poisson { seed }),
+        "once" => Ok(Encoding::Once),
         "regular" => Ok(Encoding::Regular),
         _ => Err(error::argument(
             "encoding",
             name,
-            "\"constant\", \"poisson\" and \"regular\"; for given spikes use raster=",
+            "\"constant\", \"once\", \"poisson\" and \"regular\"; for given spikes use raster=",
         )),
     }
 }

@@ -84,7 +84,7 @@ impl Network {
     }
 
     /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None))]
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = false))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -95,16 +95,27 @@ impl Network {
         py: Python<'py>,
         x: Option<PyReadonlyArrayDyn<'py, f32>>,
         T: Option<u32>,
-        raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+        raster: Option<Bound<'py, PyAny>>,
         encoding: &str,
         seed: u64,
         threads: Option<usize>,
         mode: &str,
         spikes: bool,
         progress: Option<Py<PyAny>>,
+        until_quiet: bool,
     ) -> PyResult<Outcomes> {
-        let asked =
-            Asked { x, raster, steps: T, encoding, seed, threads, mode, keep_spikes: spikes, progress };
+        let asked = Asked {
+            x,
+            raster,
+            steps: T,
+            encoding,
+            seed,
+            threads,
+            mode,
+            keep_spikes: spikes,
+            progress,
+            until_quiet,
+        };
         run::run(py, self, &asked)
     }
 

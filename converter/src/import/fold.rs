@@ -1,27 +1,28 @@
 //! Operators on constants, evaluated while the graph is read: shape arithmetic and prepared weights.
 
+use super::budget::Budget;
+use super::numbers::arithmetic;
 use super::operator::Attributes;
-use super::span::spans;
-use super::tensor::{BATCH, Numbers, Tensor, count};
-use crate::ann::Shape;
-use crate::forward::transposed;
-
-/// The most numbers that an operator may make out of fewer.
-const GROWTH: usize = 1 << 22;
+use super::span::{Span, spans};
+use super::tensor::{BATCH, MOST_AXES, Numbers, Tensor, count};
 
 /// The constant that an operator makes of constants, or `None` if it is not one that is evaluated.
+///
+/// What only views its input otherwise shares the input's numbers; everything else is counted in the budget before it is
+/// made, and costs no more time than what is counted.
 pub(super) fn fold(
     op: &str,
     attributes: Attributes<'_>,
     inputs: &[Option<&Tensor>],
     opset: i64,
+    budget: &mut Budget,
 ) -> Option<Result<Tensor, String>> {
     Some(match op {
         "Constant" => attributes.constant(),
         "Identity" | "Dropout" => input(inputs, 0).cloned(),
-        "Cast" => input(inputs, 0).and_then(|x| cast(x, attributes.int("to")?.unwrap_or(0))),
+        "Cast" => input(inputs, 0).and_then(|x| cast(x, attributes.int("to")?.unwrap_or(0), budget)),
         "Reshape" => input(inputs, 0).and_then(|x| {
-            let target = input(inputs, 1)?.as_integers()?;
+            let target = input(inputs, 1)?.list()?;
             reshape(x, target, attributes.int("allowzero")?.unwrap_or(0) != 0)
         }),
         "Flatten" => input(inputs, 0).and_then(|x| {
@@ -31,27 +32,28 @@ pub(super) fn fold(
         }),
         "Squeeze" => input(inputs, 0).and_then(|x| squeeze(x, axes(attributes, inputs, "axes", 1)?)),
         "Unsqueeze" => input(inputs, 0).and_then(|x| unsqueeze(x, axes(attributes, inputs, "axes", 1)?)),
-        "Transpose" => input(inputs, 0).and_then(|x| transpose(x, attributes.ints("perm")?)),
-        "Concat" => concat(inputs, attributes),
-        "Gather" => input(inputs, 0).and_then(|x| gather(x, input(inputs, 1)?, attributes)),
-        "Slice" => input(inputs, 0).and_then(|x| slice(x, inputs, attributes, opset)),
+        "Transpose" => input(inputs, 0).and_then(|x| transpose(x, attributes.ints("perm")?, budget)),
+        "Concat" => concat(inputs, attributes, budget),
+        "Gather" => input(inputs, 0).and_then(|x| gather(x, input(inputs, 1)?, attributes, budget)),
+        "Slice" => input(inputs, 0).and_then(|x| slice(x, inputs, attributes, opset, budget)),
         "Shape" => input(inputs, 0).and_then(|x| {
             let extents = x.extents.iter().map(|&e| e as i64).collect::<Vec<_>>();
             shape_of(&extents, attributes)
         }),
-        "ConstantOfShape" => input(inputs, 0).and_then(|x| constant_of_shape(x, attributes)),
+        "ConstantOfShape" => input(inputs, 0).and_then(|x| constant_of_shape(x, attributes, budget)),
         "Expand" => input(inputs, 0).and_then(|x| {
-            let target = extents(input(inputs, 1)?.as_integers()?)?;
+            let target = extents(input(inputs, 1)?.list()?)?;
             let shape = broadcast(&x.extents, &target)?;
+            budget.constant(&shape, x.numbers.width())?;
             spread(x, &shape)
         }),
         "Add" | "Sub" | "Mul" | "Div" | "Min" | "Max" => {
-            input(inputs, 0).and_then(|a| binary(op, a, input(inputs, 1)?))
+            input(inputs, 0).and_then(|a| binary(op, a, input(inputs, 1)?, budget))
         }
         "Neg" | "Sqrt" | "Floor" | "Ceil" | "Reciprocal" | "Abs" => {
-            input(inputs, 0).and_then(|x| unary(op, x))
+            input(inputs, 0).and_then(|x| unary(op, x, budget))
         }
-        _ => return None,
+        _ => return arithmetic(op, attributes, inputs, opset, budget),
     })
 }
 
@@ -77,8 +79,13 @@ pub(super) fn axes(
     place: usize,
 ) -> Result<Option<Vec<i64>>, String> {
     match inputs.get(place).copied().flatten() {
-        Some(axes) => Ok(Some(axes.as_integers()?.to_vec())),
-        None => Ok(attributes.ints(name)?.map(<[i64]>::to_vec)),
+        Some(axes) => Ok(Some(axes.list()?.to_vec())),
+        None => match attributes.ints(name)? {
+            Some(axes) if axes.len() > MOST_AXES => {
+                Err(format!("its attribute `{name}` lists {} axes; allowed are {MOST_AXES}", axes.len()))
+            }
+            axes => Ok(axes.map(<[i64]>::to_vec)),
+        },
     }
 }
 
@@ -92,7 +99,8 @@ fn extents(integers: &[i64]) -> Result<Vec<usize>, String> {
         .collect()
 }
 
-fn cast(x: &Tensor, to: i64) -> Result<Tensor, String> {
+fn cast(x: &Tensor, to: i64, budget: &mut Budget) -> Result<Tensor, String> {
+    budget.constant(&x.extents, size_of::<i64>())?;
     let numbers = match (to, &x.numbers) {
         (1 | 10 | 11 | 16, _) => Numbers::Floats(x.floats()?),
         (9, Numbers::Integers(i)) => Numbers::Integers(i.iter().map(|&i| i64::from(i != 0)).collect()),
@@ -163,8 +171,11 @@ pub(super) fn unsqueezed(extents: &[usize], axes: &[i64]) -> Result<Vec<usize>, 
     Ok(result)
 }
 
-fn transpose(x: &Tensor, perm: Option<&[i64]>) -> Result<Tensor, String> {
+fn transpose(x: &Tensor, perm: Option<&[i64]>, budget: &mut Budget) -> Result<Tensor, String> {
     let rank = x.extents.len();
+    if perm.is_some_and(|perm| perm.len() != rank) {
+        return Err(format!("a permutation of {} axes for {rank}", perm.unwrap_or_default().len()));
+    }
     let perm = match perm {
         Some(perm) => perm.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).rev().collect(),
@@ -175,14 +186,18 @@ fn transpose(x: &Tensor, perm: Option<&[i64]>) -> Result<Tensor, String> {
         return Err(format!("{perm:?} does not permute {rank} axes"));
     }
     let extents: Vec<_> = perm.iter().map(|&a| x.extents[a]).collect();
-    if x.numbers.len() == 0 {
-        return Tensor::new(extents, x.numbers.clone());
-    }
-    let order = transposed(&perm, &Shape::new(x.extents.clone())?);
-    Tensor::new(extents, x.numbers.pick(order.into_iter()))
+    budget.constant_like(x)?;
+    let strides = strides(&x.extents);
+    let axes: Vec<_> =
+        perm.iter().map(|&a| Axis::Span { span: Span::all(x.extents[a]), step: strides[a] }).collect();
+    Ok(Tensor { extents, numbers: gathered(&x.numbers, &axes) })
 }
 
-fn concat(inputs: &[Option<&Tensor>], attributes: Attributes<'_>) -> Result<Tensor, String> {
+fn concat(
+    inputs: &[Option<&Tensor>],
+    attributes: Attributes<'_>,
+    budget: &mut Budget,
+) -> Result<Tensor, String> {
     let parts = (0..inputs.len()).map(|i| input(inputs, i)).collect::<Result<Vec<_>, _>>()?;
     let first = *parts.first().ok_or("nothing to concatenate")?;
     let axis = axis(attributes.int("axis")?.ok_or("its axis is missing")?, first.extents.len())?;
@@ -193,12 +208,14 @@ fn concat(inputs: &[Option<&Tensor>], attributes: Attributes<'_>) -> Result<Tens
         if !fits {
             return Err(format!("cannot join constants of shapes {extents:?} and {:?}", part.extents));
         }
-        extents[axis] += part.extents[axis];
+        extents[axis] = extents[axis].checked_add(part.extents[axis]).ok_or("its extent is too large")?;
     }
+    // Floats beside integers are made of these first.
+    budget.constant(&extents, 2 * size_of::<i64>())?;
     let outer = count(&extents[..axis])?;
     let inner = |t: &Tensor| t.numbers.len() / outer.max(1);
     fn join<T: Copy>(outer: usize, parts: &[(&[T], usize)]) -> Vec<T> {
-        let mut joined = Vec::new();
+        let mut joined = Vec::with_capacity(outer * parts.iter().map(|(_, length)| length).sum::<usize>());
         for block in 0..outer {
             for (numbers, length) in parts {
                 joined.extend_from_slice(&numbers[block * length..(block + 1) * length]);
@@ -209,7 +226,7 @@ fn concat(inputs: &[Option<&Tensor>], attributes: Attributes<'_>) -> Result<Tens
     let numbers = if parts.iter().all(|p| matches!(p.numbers, Numbers::Integers(_))) {
         let parts =
             parts.iter().map(|p| Ok((p.as_integers()?, inner(p)))).collect::<Result<Vec<_>, String>>()?;
-        Numbers::Integers(join(outer, &parts))
+        Numbers::Integers(join(outer, &parts).into())
     } else {
         let floats = parts.iter().map(|p| p.floats()).collect::<Result<Vec<_>, _>>()?;
         let parts: Vec<_> = floats.iter().zip(&parts).map(|(f, p)| (&f[..], inner(p))).collect();
@@ -218,36 +235,93 @@ fn concat(inputs: &[Option<&Tensor>], attributes: Attributes<'_>) -> Result<Tens
     Tensor::new(extents, numbers)
 }
 
-/// The elements at the given places along each axis.
-fn pick(x: &Tensor, places: &[Vec<usize>]) -> Result<Tensor, String> {
-    let extents: Vec<_> = places.iter().map(Vec::len).collect();
-    if count(&extents)? > GROWTH.max(x.numbers.len()) {
-        return Err(format!("a constant of shape {extents:?} is too large"));
-    }
-    let mut strides = vec![1; x.extents.len()];
-    for i in (1..x.extents.len()).rev() {
-        strides[i - 1] = strides[i] * x.extents[i];
-    }
-    let mut order = vec![0usize];
-    for (places, stride) in places.iter().zip(strides) {
-        order = order.iter().flat_map(|&base| places.iter().map(move |p| base + p * stride)).collect();
-    }
-    Tensor::new(extents, x.numbers.pick(order.into_iter()))
+/// Which places along one axis of a constant are taken, and how far apart these lie among its numbers.
+enum Axis<'a> {
+    /// Those of a span; a `step` of 0 repeats the first.
+    Span { span: Span, step: usize },
+    /// The given places.
+    Some { places: &'a [usize], step: usize },
 }
 
-fn gather(x: &Tensor, indices: &Tensor, attributes: Attributes<'_>) -> Result<Tensor, String> {
+impl Axis<'_> {
+    fn extent(&self) -> usize {
+        match self {
+            Axis::Span { span, .. } => span.count,
+            Axis::Some { places, .. } => places.len(),
+        }
+    }
+
+    fn offset(&self, place: usize) -> usize {
+        match self {
+            Axis::Span { span, step } => span.place(place) * step,
+            Axis::Some { places, step } => places[place] * step,
+        }
+    }
+}
+
+/// How far apart neighbours along each axis lie; of an empty tensor any numbers.
+fn strides(extents: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1usize; extents.len()];
+    for i in (1..extents.len()).rev() {
+        strides[i - 1] = strides[i].saturating_mul(extents[i]);
+    }
+    strides
+}
+
+/// The numbers at the places of all axes, the last running fastest. O(result), which must have been counted.
+fn gathered(numbers: &Numbers, axes: &[Axis<'_>]) -> Numbers {
+    let (last, outer) = match axes.split_last() {
+        Some((last, outer)) => (last, outer),
+        None => return numbers.pick(1, std::iter::once(0)),
+    };
+    if axes.iter().any(|axis| axis.extent() == 0) {
+        return numbers.pick(0, std::iter::empty());
+    }
+    let count = axes.iter().map(Axis::extent).product();
+    let mut index = vec![0usize; outer.len()];
+    let mut base = Some(outer.iter().map(|axis| axis.offset(0)).sum::<usize>());
+    let rows = std::iter::from_fn(move || {
+        let row = base?;
+        base = None;
+        for (axis, place) in outer.iter().zip(&mut index).rev() {
+            *place = (*place + 1) % axis.extent();
+            if *place > 0 {
+                base = Some(0);
+                break;
+            }
+        }
+        base = base.map(|_| outer.iter().zip(&index).map(|(axis, &place)| axis.offset(place)).sum());
+        Some(row)
+    });
+    let places = rows.flat_map(|row| (0..last.extent()).map(move |place| row + last.offset(place)));
+    numbers.pick(count, places)
+}
+
+fn gather(
+    x: &Tensor,
+    indices: &Tensor,
+    attributes: Attributes<'_>,
+    budget: &mut Budget,
+) -> Result<Tensor, String> {
     let axis = axis(attributes.int("axis")?.unwrap_or(0), x.extents.len())?;
-    let chosen = indices
+    let mut extents = x.extents.clone();
+    extents.splice(axis..=axis, indices.extents.iter().copied());
+    // The places that are gathered are listed first.
+    budget.constant(&extents, x.numbers.width() + size_of::<usize>())?;
+    let places = indices
         .as_integers()?
         .iter()
         .map(|&i| self::axis(i, x.extents[axis]).map_err(|_| format!("index {i} of {}", x.extents[axis])))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut places: Vec<Vec<usize>> = x.extents.iter().map(|&e| (0..e).collect()).collect();
-    places[axis] = chosen;
-    let picked = pick(x, &places)?;
-    let mut extents = picked.extents;
-    extents.splice(axis..=axis, indices.extents.iter().copied());
-    Tensor::new(extents, picked.numbers)
+    let strides = strides(&x.extents);
+    let mut axes = every(&x.extents, &strides);
+    axes[axis] = Axis::Some { places: &places, step: strides[axis] };
+    Tensor::new(extents, gathered(&x.numbers, &axes))
+}
+
+/// All places of all axes.
+fn every<'a>(extents: &[usize], strides: &[usize]) -> Vec<Axis<'a>> {
+    extents.iter().zip(strides).map(|(&extent, &step)| Axis::Span { span: Span::all(extent), step }).collect()
 }
 
 fn slice(
@@ -255,12 +329,14 @@ fn slice(
     inputs: &[Option<&Tensor>],
     attributes: Attributes<'_>,
     opset: i64,
+    budget: &mut Budget,
 ) -> Result<Tensor, String> {
-    let places: Vec<Vec<usize>> = spans(&x.extents, inputs, attributes, opset)?
-        .into_iter()
-        .map(|span| span.places().collect())
-        .collect();
-    pick(x, &places)
+    let spans = spans(&x.extents, inputs, attributes, opset)?;
+    let extents: Vec<usize> = spans.iter().map(|span| span.count).collect();
+    budget.constant(&extents, x.numbers.width())?;
+    let axes: Vec<_> =
+        spans.iter().zip(strides(&x.extents)).map(|(&span, step)| Axis::Span { span, step }).collect();
+    Tensor::new(extents, gathered(&x.numbers, &axes))
 }
 
 /// The result of the operator Shape for the given extents, batch included.
@@ -275,17 +351,15 @@ pub(super) fn shape_of(extents: &[i64], attributes: Attributes<'_>) -> Result<Te
     Ok(Tensor::integers(extents.get(start..end).unwrap_or(&[]).to_vec()))
 }
 
-fn constant_of_shape(x: &Tensor, attributes: Attributes<'_>) -> Result<Tensor, String> {
-    let extents = extents(x.as_integers()?)?;
-    let elements = count(&extents)?;
-    if elements > GROWTH {
-        return Err(format!("a constant of shape {extents:?} is too large"));
-    }
+fn constant_of_shape(x: &Tensor, attributes: Attributes<'_>, budget: &mut Budget) -> Result<Tensor, String> {
+    let extents = extents(x.list()?)?;
     let value = attributes.tensor("value")?.map_or(Numbers::Floats([0.0].into()), |t| t.numbers);
     if value.len() != 1 {
         return Err("its value is not one number".into());
     }
-    Tensor::new(extents, value.pick(std::iter::repeat_n(0, elements)))
+    budget.constant(&extents, value.width())?;
+    let elements = count(&extents)?;
+    Tensor::new(extents, value.pick(elements, std::iter::repeat_n(0, elements)))
 }
 
 /// The shape that two shapes broadcast to.
@@ -302,33 +376,45 @@ fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
             _ => Err(format!("constants of shapes {a:?} and {b:?} do not match")),
         })
         .collect::<Result<Vec<_>, _>>()?;
-    if count(&shape)? > GROWTH.max(a.iter().product()).max(b.iter().product()) {
-        return Err(format!("a constant of shape {shape:?} is too large"));
-    }
     Ok(shape)
 }
 
-/// A tensor repeated along its axes of 1 (and new leading axes) up to `shape`.
+/// A tensor repeated along its axes of 1 (and new leading axes) up to `shape`, to which it broadcasts. O(shape), which must
+/// have been counted.
 pub(super) fn spread(x: &Tensor, shape: &[usize]) -> Result<Tensor, String> {
-    let missing = shape.len() - x.extents.len();
-    let mut order = vec![0usize];
-    let mut stride = x.numbers.len();
-    for (i, &extent) in shape.iter().enumerate() {
-        let own = if i < missing { 1 } else { x.extents[i - missing] };
-        stride /= own.max(1);
-        let step = if own == extent { stride } else { 0 };
-        order = order.iter().flat_map(|&base| (0..extent).map(move |p| base + p * step)).collect();
+    if x.extents == shape {
+        return Ok(x.clone());
     }
-    Tensor::new(shape.to_vec(), x.numbers.pick(order.into_iter()))
+    let missing = shape.len() - x.extents.len();
+    let strides = strides(&x.extents);
+    let axis = |(i, &extent): (usize, &usize)| {
+        let repeated = i < missing || x.extents[i - missing] != extent;
+        Axis::Span { span: Span::all(extent), step: if repeated { 0 } else { strides[i - missing] } }
+    };
+    let axes: Vec<_> = shape.iter().enumerate().map(axis).collect();
+    Tensor::new(shape.to_vec(), gathered(&x.numbers, &axes))
 }
 
-fn binary(op: &str, a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
+/// The product of two constants that broadcast.
+pub(super) fn product(a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
+    binary("Mul", a, b, budget)
+}
+
+/// Both repeated up to the shape that they broadcast to.
+pub(super) fn spread_pair(a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<(Tensor, Tensor), String> {
     let shape = broadcast(&a.extents, &b.extents)?;
-    let (a, b) = (spread(a, &shape)?, spread(b, &shape)?);
+    // Both may be spread before, and integers made floats.
+    budget.constant(&shape, a.numbers.width() + b.numbers.width())?;
+    Ok((spread(a, &shape)?, spread(b, &shape)?))
+}
+
+pub(super) fn binary(op: &str, a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
+    let (a, b) = spread_pair(a, b, budget)?;
+    let shape = a.extents.clone();
     if let (Numbers::Integers(x), Numbers::Integers(y)) = (&a.numbers, &b.numbers) {
         let numbers = x
             .iter()
-            .zip(y)
+            .zip(y.iter())
             .map(|(&x, &y)| {
                 if x == BATCH || y == BATCH {
                     return Err("it computes with the size of the batch".to_owned());
@@ -360,7 +446,8 @@ fn binary(op: &str, a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
     Tensor::new(shape, Numbers::Floats(x.iter().zip(&y[..]).map(|(&x, &y)| f(x, y)).collect()))
 }
 
-fn unary(op: &str, x: &Tensor) -> Result<Tensor, String> {
+fn unary(op: &str, x: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
+    budget.constant_like(x)?;
     if let Numbers::Integers(i) = &x.numbers {
         if i.contains(&BATCH) {
             return Err("it computes with the size of the batch".into());
@@ -371,7 +458,7 @@ fn unary(op: &str, x: &Tensor) -> Result<Tensor, String> {
             _ => None,
         };
         let numbers = numbers.ok_or_else(|| format!("{op} of integers is not supported"))?;
-        return Tensor::new(x.extents.clone(), Numbers::Integers(numbers));
+        return Tensor::new(x.extents.clone(), Numbers::Integers(numbers.into()));
     }
     let f: fn(f32) -> f32 = match op {
         "Neg" => |x| -x,

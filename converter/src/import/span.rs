@@ -17,6 +17,12 @@ impl Span {
         Span { first: 0, step: 1, count: extent }
     }
 
+    /// The position of a number below `count`.
+    pub(super) fn place(self, number: usize) -> usize {
+        // On the axis, and so is every product on the way to it.
+        self.first.wrapping_add_signed(self.step.wrapping_mul(number.cast_signed()))
+    }
+
     pub(super) fn places(self) -> impl Iterator<Item = usize> {
         (0..self.count).scan(self.first, move |place, _| {
             let here = *place;
@@ -83,6 +89,9 @@ pub(super) fn spans(
     Ok(spans)
 }
 
+/// The longest axis that is padded by other than zeros: its places are listed.
+const LONGEST: i64 = 1 << 22;
+
 /// Where Pad takes the values along an axis from, in one of its modes: a place, or nothing.
 pub(super) fn border(
     mode: &str,
@@ -92,8 +101,10 @@ pub(super) fn border(
 ) -> Result<Vec<Option<usize>>, String> {
     let n = i64::try_from(extent).map_err(|_| format!("an axis of {extent}"))?;
     let size = n.checked_add(before).and_then(|n| n.checked_add(after)).unwrap_or(-1);
-    if size <= 0 || size > 1 << 26 {
-        return Err(format!("it pads an axis of {extent} by {before} and {after}"));
+    if size <= 0 || size > LONGEST {
+        return Err(format!(
+            "it pads an axis of {extent} by {before} and {after}; allowed are axes of 1 to {LONGEST}"
+        ));
     }
     let place = |out: i64| {
         let at = out - before;

@@ -1,19 +1,23 @@
 //! Constants of an ONNX graph: weights and the integers that shapes are computed with.
 
-use super::External;
+use super::budget::Budget;
+use super::external::External;
 use rten_onnx::onnx::{DataLocation, DataType, TensorProto};
 use std::sync::Arc;
 
 /// Stands for the size of the batch among the integers of a shape. No file can mean this number as an extent.
 pub(super) const BATCH: i64 = i64::MIN + 1;
 
-/// The numbers of a constant.
+/// The most axes of a constant, and so the longest list of axes or extents that means something; as in NumPy.
+pub(super) const MOST_AXES: usize = 64;
+
+/// The numbers of a constant, shared by all that only view them otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Numbers {
     /// Any floating-point type, as `f32`.
     Floats(Arc<[f32]>),
     /// Any integer type and booleans; may hold [`BATCH`].
-    Integers(Vec<i64>),
+    Integers(Arc<[i64]>),
 }
 
 impl Numbers {
@@ -24,11 +28,24 @@ impl Numbers {
         }
     }
 
-    /// The numbers at the given places, in that order.
-    pub(super) fn pick(&self, places: impl Iterator<Item = usize>) -> Numbers {
+    /// Bytes of one number.
+    pub(super) fn width(&self) -> usize {
         match self {
-            Numbers::Floats(x) => Numbers::Floats(places.map(|i| x[i]).collect()),
-            Numbers::Integers(x) => Numbers::Integers(places.map(|i| x[i]).collect()),
+            Numbers::Floats(_) => size_of::<f32>(),
+            Numbers::Integers(_) => size_of::<i64>(),
+        }
+    }
+
+    /// The numbers at the given `count` places, in that order.
+    pub(super) fn pick(&self, count: usize, places: impl Iterator<Item = usize>) -> Numbers {
+        fn picked<T: Copy>(all: &[T], count: usize, places: impl Iterator<Item = usize>) -> Arc<[T]> {
+            let mut numbers = Vec::with_capacity(count);
+            numbers.extend(places.map(|place| all[place]));
+            numbers.into()
+        }
+        match self {
+            Numbers::Floats(x) => Numbers::Floats(picked(x, count, places)),
+            Numbers::Integers(x) => Numbers::Integers(picked(x, count, places)),
         }
     }
 }
@@ -56,6 +73,9 @@ pub(super) fn count(extents: &[usize]) -> Result<usize, String> {
 
 impl Tensor {
     pub(super) fn new(extents: Vec<usize>, numbers: Numbers) -> Result<Self, String> {
+        if extents.len() > MOST_AXES {
+            return Err(format!("a constant of {} axes; allowed are {MOST_AXES}", extents.len()));
+        }
         let expected = count(&extents)?;
         if expected != numbers.len() {
             return Err(format!("{} numbers for a constant of shape {extents:?}", numbers.len()));
@@ -64,7 +84,7 @@ impl Tensor {
     }
 
     pub(super) fn integers(values: Vec<i64>) -> Self {
-        Tensor { extents: vec![values.len()], numbers: Numbers::Integers(values) }
+        Tensor { extents: vec![values.len()], numbers: Numbers::Integers(values.into()) }
     }
 
     /// The numbers as floats; integers are converted.
@@ -84,6 +104,15 @@ impl Tensor {
         }
     }
 
+    /// The numbers as a list of axes, extents or places along axes.
+    pub(super) fn list(&self) -> Result<&[i64], String> {
+        let list = self.as_integers()?;
+        if list.len() > MOST_AXES {
+            return Err(format!("a list of {} axes or extents; allowed are {MOST_AXES}", list.len()));
+        }
+        Ok(list)
+    }
+
     /// The only number, if there is one and it does not depend on the batch.
     pub(super) fn scalar(&self) -> Option<f64> {
         match &self.numbers {
@@ -97,7 +126,14 @@ impl Tensor {
     ///
     /// # Errors
     /// A sentence: an unknown or textual type, numbers missing or left over, an external file that cannot be read.
-    pub(super) fn decode(proto: &TensorProto, external: &mut External<'_>) -> Result<Self, String> {
+    pub(super) fn decode(
+        proto: &TensorProto,
+        external: &mut External<'_>,
+        budget: &mut Budget,
+    ) -> Result<Self, String> {
+        if proto.dims.len() > MOST_AXES {
+            return Err(format!("has {} axes; allowed are {MOST_AXES}", proto.dims.len()));
+        }
         let extents = proto
             .dims
             .iter()
@@ -108,7 +144,8 @@ impl Tensor {
         let numbers = if proto.data_location == Some(DataLocation::EXTERNAL) {
             let width = width(kind)?;
             let length = expected.checked_mul(width).ok_or("is too large")?;
-            external.read(&proto.external_data, length, |bytes| from_bytes(kind, bytes))??
+            let held = expected.checked_mul(size_of::<i64>());
+            external.read(&proto.external_data, length, held, budget, |bytes| from_bytes(kind, bytes))??
         } else if let Some(raw) = &proto.raw_data {
             from_bytes(kind, &raw.borrow())?
         } else {
@@ -170,7 +207,7 @@ fn from_fields(kind: DataType, proto: &TensorProto) -> Result<Numbers, String> {
     Ok(match kind {
         DataType::FLOAT => Numbers::Floats(proto.float_data.as_slice().into()),
         DataType::DOUBLE => Numbers::Floats(proto.double_data.iter().map(|&x| x as f32).collect()),
-        DataType::INT64 => Numbers::Integers(proto.int64_data.clone()),
+        DataType::INT64 => Numbers::Integers(proto.int64_data.as_slice().into()),
         DataType::UINT8
         | DataType::INT8
         | DataType::UINT16
@@ -223,16 +260,16 @@ mod tests {
 
     #[test]
     fn the_number_of_numbers_must_match_the_shape() {
-        let mut none = External::none();
+        let (mut none, mut budget) = (External::none(), Budget::of(0));
         let proto = |dims: &[i64], values: &[f32]| TensorProto {
             dims: dims.to_vec(),
             data_type: Some(DataType::FLOAT),
             float_data: values.to_vec(),
             ..Default::default()
         };
-        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 4]), &mut none).is_ok());
-        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 3]), &mut none).is_err());
-        assert!(Tensor::decode(&proto(&[-1], &[1.0]), &mut none).is_err());
-        assert!(Tensor::decode(&proto(&[i64::MAX, i64::MAX], &[1.0]), &mut none).is_err());
+        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 4]), &mut none, &mut budget).is_ok());
+        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 3]), &mut none, &mut budget).is_err());
+        assert!(Tensor::decode(&proto(&[-1], &[1.0]), &mut none, &mut budget).is_err());
+        assert!(Tensor::decode(&proto(&[i64::MAX, i64::MAX], &[1.0]), &mut none, &mut budget).is_err());
     }
 }

@@ -2,11 +2,20 @@
 //!
 //! The parser trusts the lengths that a file states and allocates by them, and does not return from a number of more than
 //! ten bytes in a packed list; a walk over the file with known bounds comes first, so that no length exceeds the message
-//! it stands in, packed lists are whole, and no nesting exhausts the stack.
+//! it stands in, packed lists are whole, no nesting exhausts the stack, and no swarm of empty messages (two bytes in the
+//! file, hundreds in memory) fills the memory.
 //! Encoding: <https://protobuf.dev/programming-guides/encoding/>.
+
+use rten_onnx::onnx::{
+    AttributeProto, Dimension, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto,
+};
 
 /// Deepest nesting of messages; an ordinary net needs 6.
 const MAX_DEPTH: usize = 40;
+
+/// Bytes that the messages of any file may take when they are parsed, beside the numbers of its tensors; sixteen times its
+/// own size on top of it. Of ordinary nets they take up to ten times their bytes in the file.
+const MOST_PARSED: u64 = 32 << 20;
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,22 +151,56 @@ impl Message {
     }
 }
 
+impl Message {
+    /// Bytes that it takes when it is parsed, without what is in it.
+    fn parsed(self) -> usize {
+        match self {
+            Message::Model => size_of::<ModelProto>(),
+            Message::Graph => size_of::<GraphProto>(),
+            Message::Node => size_of::<NodeProto>(),
+            Message::Attribute => size_of::<AttributeProto>(),
+            Message::ValueInfo => size_of::<ValueInfoProto>(),
+            Message::Type | Message::TensorType | Message::SequenceType => size_of::<TypeProto>(),
+            Message::Tensor => size_of::<TensorProto>(),
+            Message::Shape => size_of::<Vec<Dimension>>(),
+            Message::Leaf => 2 * size_of::<Option<String>>(),
+        }
+    }
+
+    /// Bytes that a field without a message takes: a text with its place in a list, or a number.
+    fn field(value: Value<'_>) -> usize {
+        match value {
+            Value::Bytes(_) => size_of::<String>(),
+            Value::Varint(_) | Value::Fixed32(_) | Value::Fixed64(_) => size_of::<i64>(),
+        }
+    }
+}
+
 /// Checks that every field of a file, and of the messages in it, ends within its message. O(size of the file).
 ///
 /// # Errors
 /// A sentence saying in which message what does not fit.
 pub(crate) fn check(file: &[u8]) -> Result<(), String> {
-    check_message(file, Message::Model, 0)
+    let mut left = MOST_PARSED.saturating_add((file.len() as u64).saturating_mul(16));
+    check_message(file, Message::Model, 0, &mut left)
 }
 
-fn check_message(bytes: &[u8], message: Message, depth: usize) -> Result<(), String> {
+fn check_message(bytes: &[u8], message: Message, depth: usize, left: &mut u64) -> Result<(), String> {
     if depth > MAX_DEPTH {
         return Err(format!("messages nest deeper than {MAX_DEPTH}"));
     }
     for field in Fields::of(bytes) {
         let field = field.map_err(|reason| format!("the {message:?} message {reason}"))?;
-        match (message.nested(field.number), field.value) {
-            (Some(inner), Value::Bytes(bytes)) => check_message(bytes, inner, depth + 1)?,
+        let nested = message.nested(field.number);
+        // Lists grow by doubling, so up to twice.
+        let bytes = 2 * nested.map_or_else(|| Message::field(field.value), Message::parsed) as u64;
+        *left = left.checked_sub(bytes).ok_or_else(|| {
+            format!(
+                "it has more messages and fields than a file of this size has ({MOST_PARSED} bytes and 16 times its own size)"
+            )
+        })?;
+        match (nested, field.value) {
+            (Some(inner), Value::Bytes(bytes)) => check_message(bytes, inner, depth + 1, left)?,
             (Some(_), _) => {
                 return Err(format!("field {} of the {message:?} message is not a message", field.number));
             }
@@ -265,6 +308,22 @@ mod tests {
         assert!(check(&model(4, &[0; 8])).is_ok());
         assert!(check(&model(4, &[0; 7])).is_err());
         assert!(check(&model(10, &[0; 12])).is_err());
+    }
+
+    #[test]
+    fn a_swarm_of_empty_messages_is_refused_and_as_many_bytes_of_names_are_not() {
+        // A graph of nodes, or of nameless strings.
+        let model = |key: u8| {
+            let graph: Vec<u8> = std::iter::repeat_n([key, 0], 1 << 20).flatten().collect();
+            let mut file = vec![0x3a, 0x80, 0x80, 0x80, 0x01];
+            file.extend(graph);
+            file
+        };
+        for message in [0x0a, 0x2a, 0x5a, 0x6a] {
+            let error = check(&model(message)).unwrap_err();
+            assert!(error.contains("more messages and fields"), "{message:#x}: {error}");
+        }
+        assert_eq!(check(&model(0x52)), Ok(()));
     }
 
     #[test]

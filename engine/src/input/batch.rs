@@ -4,12 +4,15 @@ use crate::encode;
 use crate::error::NetworkError;
 use crate::network::{Network, PopulationId};
 use crate::record::Raster;
+use crate::spikes::{LARGEST_VALUE, SpikeSlice};
 
 /// How values become a stimulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// A constant current in every step, `weights · x` ([`Drive::constant`]).
     Constant,
+    /// The same currents once, in the first step, and the biases of all populations with them ([`Drive::once`]).
+    Once,
     /// Random spikes, `x` their probability in a step ([`encode::bernoulli`]).
     Poisson {
         /// The seed of all random numbers.
@@ -33,6 +36,8 @@ enum Kind {
     Values(Vec<f32>, Encoding),
     /// Flags `[samples][steps][width]`.
     Spikes(Vec<bool>, usize),
+    /// Values of spikes `[samples][steps][width]`, 0 for none.
+    Valued(Vec<i16>, usize),
 }
 
 /// The source of a network that has just one.
@@ -61,7 +66,7 @@ impl Input {
         let width = network.population(source).size();
         let samples = whole(values.len(), width, "values")?;
         let (allowed, what): (fn(f32) -> bool, _) = match encoding {
-            Encoding::Constant => (|x| x.is_finite(), "finite numbers"),
+            Encoding::Constant | Encoding::Once => (|x| x.is_finite(), "finite numbers"),
             Encoding::Poisson { .. } | Encoding::Regular => (
                 |x| (0.0..=1.0).contains(&x),
                 "spike rates in [0, 1]; scale the input, or use constant-current encoding",
@@ -87,6 +92,25 @@ impl Input {
         Ok(Self { source, width, samples, kind: Kind::Spikes(flags, steps) })
     }
 
+    /// Given spikes with values, such as the counts of an event camera: `[samples][steps][neurons of the source]`, neurons in
+    /// the user's order, 0 where there is no spike.
+    ///
+    /// # Errors
+    /// If the network has not exactly one source, the number of values is not a whole number of samples, or a value is
+    /// larger than [`LARGEST_VALUE`] in magnitude.
+    pub fn valued(network: &Network, values: Vec<i16>, steps: usize) -> Result<Self, NetworkError> {
+        let source = only_source(network)?;
+        let width = network.population(source).size();
+        let samples = whole(values.len(), width.saturating_mul(steps), "values of spikes")?;
+        if let Some(place) = values.iter().position(|&value| i32::from(value).abs() > LARGEST_VALUE) {
+            return Err(NetworkError::new(
+                format!("input: sample {}, value [{}]", place / width / steps, place % (width * steps)),
+                format!("is {}; allowed are spikes of -{LARGEST_VALUE} to {LARGEST_VALUE}", values[place]),
+            ));
+        }
+        Ok(Self { source, width, samples, kind: Kind::Valued(values, steps) })
+    }
+
     /// The number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
@@ -98,7 +122,7 @@ impl Input {
     pub fn steps(&self) -> Option<usize> {
         match self.kind {
             Kind::Values(..) => None,
-            Kind::Spikes(_, steps) => Some(steps),
+            Kind::Spikes(_, steps) | Kind::Valued(_, steps) => Some(steps),
         }
     }
 
@@ -123,13 +147,28 @@ impl Input {
                 }
                 return Ok(spikes(raster));
             }
+            Kind::Valued(values, given) => {
+                let mut raster = Raster::new();
+                for step in
+                    values[index * given * self.width..][..given * self.width].chunks_exact(self.width)
+                {
+                    let value = |neuron: usize| i32::from(step[layout.user_index(neuron)]);
+                    let fired = (0..self.width).filter(|&neuron| value(neuron) != 0);
+                    // A neuron's id is below 2^32.
+                    let (neurons, values): (Vec<u32>, Vec<i32>) =
+                        fired.map(|neuron| (neuron as u32, value(neuron))).unzip();
+                    raster.push(SpikeSlice::of(&neurons, &values));
+                }
+                return Ok(spikes(raster));
+            }
             Kind::Values(values, encoding) => (&values[index * self.width..][..self.width], *encoding),
         };
         let x: Vec<f32> = (0..self.width).map(|neuron| values[layout.user_index(neuron)]).collect();
         Ok(match encoding {
-            Encoding::Constant => {
+            Encoding::Constant | Encoding::Once => {
                 let drive = Drive::constant(network, self.source, &x);
                 let drive = drive.map_err(|error| error.within(format!("sample {index}")))?;
+                let drive = if encoding == Encoding::Once { drive.once() } else { drive };
                 Sample { drive, spikes: vec![] }
             }
             Encoding::Poisson { seed } => spikes(encode::bernoulli(&x, steps, seed, index as u64)?),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use super::mode::AnySimulator;
 use super::outcome::{Outcome, Recorder, run_in_pieces};
 use super::samples::run_samples;
+use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::Input;
 use crate::neuron::REBASE;
 use crate::simulator::{Observer, Simulator, WindowSimulator};
 
-/// Runs samples of an input over threads, `steps` steps each, and gives the outcomes in order: those of
+/// Runs samples of an input over threads, each for so many steps or until the network is quiet, and gives the outcomes in order: those of
 /// [`run_sample`], whatever the number of threads.
 ///
 /// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
@@ -25,13 +26,15 @@ pub fn run_batch<E: From<NetworkError> + Send>(
     threads: usize,
     simulator: &AnySimulator,
     input: &Input,
-    steps: u32,
+    until: impl Into<Until>,
     keep_spikes: bool,
     done: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<Vec<Outcome>, E> {
-    let room = match simulator {
-        AnySimulator::Window(windows) => windows.side_by_side(u64::from(steps)),
-        AnySimulator::Event(_) | AnySimulator::Dense(_) => 1,
+    let until = until.into();
+    let room = match (simulator, until) {
+        (AnySimulator::Window(windows), Until::Steps(steps)) => windows.side_by_side(u64::from(steps)),
+        // Samples come to rest one by one.
+        (_, Until::Quiet { .. }) | (AnySimulator::Event(_) | AnySimulator::Dense(_), _) => 1,
     };
     // What one step of the dense reference or of an event-driven run costs is not known; windows must stay whole.
     let piece = match simulator {
@@ -47,10 +50,10 @@ pub fn run_batch<E: From<NetworkError> + Send>(
         let ended = group.len();
         let outcomes = match simulator {
             AnySimulator::Window(windows) if ended > 1 => {
-                run_group(windows, input, group, steps, keep_spikes)?
+                run_group(windows, input, group, until.most(), keep_spikes)?
             }
             other => group
-                .map(|index| run_in_pieces(other.get(), input, index, steps, keep_spikes, piece, || done(0)))
+                .map(|index| run_in_pieces(other.get(), input, index, until, keep_spikes, piece, || done(0)))
                 .collect::<Result<_, _>>()?,
         };
         done(ended)?;
@@ -76,7 +79,7 @@ fn run_group(
     simulator.run_side_by_side(&samples, u64::from(steps), &mut observers)?;
     let outcomes = recorders.into_iter().zip(&samples).enumerate().map(|(at, (recorder, sample))| {
         let v = simulator.potentials_of(at, network.output());
-        recorder.outcome(&v, simulator.statistics_of(at), sample)
+        recorder.outcome(&v, simulator.statistics_of(at), sample, None)
     });
     Ok(outcomes.collect())
 }

@@ -5,9 +5,11 @@ mod divergence;
 mod mode;
 mod outcome;
 mod samples;
+mod until;
 
 pub use batch::run_batch;
 pub use divergence::{Divergence, divergence_at_end, first_divergence};
 pub use mode::{AnySimulator, Mode};
 pub use outcome::{Outcome, run_sample};
 pub use samples::{default_threads, run_samples};
+pub use until::Until;

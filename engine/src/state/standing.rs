@@ -57,7 +57,8 @@ pub struct Difference {
     pub population: PopulationId,
     /// The neuron, or the input of a max pooling, if a single one can be named.
     pub neuron: Option<usize>,
-    /// What differs: `potential`, `further state` (real numbers), `count`, `arrived` or `spikes under way`.
+    /// What differs: `potential`, `further state` (real numbers), `count`, `arrived` or `spikes under way`; of
+    /// runs until the network is quiet also when it is: `quiet`.
     pub quantity: &'static str,
     /// The value in either state.
     pub values: [String; 2],

@@ -327,6 +327,10 @@ impl Simulator for Impostor {
         self.state.step
     }
 
+    fn is_quiet(&mut self) -> bool {
+        self.state.is_quiet(&self.network, &self.drive)
+    }
+
     fn statistics(&self) -> &Statistics {
         &self.statistics
     }
@@ -394,9 +398,9 @@ fn the_first_divergence_names_step_population_neuron_and_both_potentials() {
     let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster)] };
     let mut dense = DenseSimulator::new(Arc::clone(&network));
     let mut strict = Impostor::new(&network, Fault::StrictThreshold);
-    let parting = first_divergence(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
+    let parting = first_divergence(&mut dense, &mut strict, &sample, 3_u32).unwrap().unwrap();
     assert_eq!((parting.step, parting.difference.population, parting.difference.neuron), (1, layer, Some(0)));
     assert_eq!(parting.potentials, Some([0.0, 1.0]));
     let mut sound = Impostor::new(&network, Fault::None);
-    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3).unwrap(), None);
+    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3_u32).unwrap(), None);
 }

@@ -60,15 +60,18 @@ class Network:
         x: NDArray[np.float32] | None = None,
         T: int | None = None,
         *,
-        raster: NDArray[np.bool_] | None = None,
+        raster: NDArray[np.bool_] | NDArray[np.integer] | None = None,
         encoding: str = "constant",
         seed: int = 0,
         threads: int | None = None,
         mode: str = "auto",
         spikes: bool = False,
         progress: Callable[[int], object] | None = None,
+        until_quiet: bool = False,
     ) -> Outcomes:
-        """Runs samples: values `x` in an encoding, or the spikes of `raster`."""
+        """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values).
+
+        With `until_quiet` each sample runs until nothing happens any more, at most T (10000) steps."""
 
     @property
     def populations(self) -> list[Population]:
@@ -183,6 +186,11 @@ class Outcomes:
     def counts(self) -> NDArray[np.uint32] | NDArray[np.int64]:
         """The sum of the values of the spikes of every neuron of the last population, `(N, n)`: their number where all
         values are 1. uint32, or int64 if spikes may be negative."""
+
+    @property
+    def quiet_after(self) -> NDArray[np.int64]:
+        """After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given
+        length."""
 
     @property
     def potentials(self) -> NDArray[np.float32]:

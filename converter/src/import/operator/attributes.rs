@@ -1,6 +1,7 @@
 //! The attributes of a node.
 
-use crate::import::External;
+use crate::import::budget::Budget;
+use crate::import::external::External;
 use crate::import::tensor::{Numbers, Tensor};
 use rten_onnx::onnx::{AttributeProto, TensorProto};
 
@@ -31,6 +32,10 @@ impl<'a> Attributes<'a> {
         Ok(self.find(name).map(|a| &a.ints[..]))
     }
 
+    pub(in crate::import) fn floats(self, name: &str) -> Result<Option<&'a [f32]>, String> {
+        Ok(self.find(name).map(|a| &a.floats[..]))
+    }
+
     pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.find(name).and_then(|a| a.s.as_deref())
     }
@@ -41,7 +46,8 @@ impl<'a> Attributes<'a> {
         };
         let none = TensorProto::default();
         let proto = attribute.t.as_ref().unwrap_or(&none);
-        Tensor::decode(proto, &mut External::new(None)).map(Some)
+        // It stands in the file, and files beside it are not for attributes, so nothing is spent.
+        Tensor::decode(proto, &mut External::none(), &mut Budget::of(0)).map(Some)
     }
 
     /// The value of a Constant.
@@ -53,7 +59,7 @@ impl<'a> Attributes<'a> {
             return Tensor::new(vec![], Numbers::Floats([value].into()));
         }
         if let Some(value) = self.find("value_int").and_then(|a| a.i) {
-            return Tensor::new(vec![], Numbers::Integers(vec![value]));
+            return Tensor::new(vec![], Numbers::Integers([value].into()));
         }
         if let Some(attribute) = self.find("value_floats") {
             return Tensor::new(

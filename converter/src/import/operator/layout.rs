@@ -40,7 +40,7 @@ impl Call<'_> {
                 Some(tensor) => Some(tensor.scalar().ok_or("its value must be a single number")?),
                 None => None,
             };
-            (self.needed(1)?.as_integers()?.to_vec(), value)
+            (self.needed(1)?.list()?.to_vec(), value)
         };
         let value = value.filter(|_| mode == "constant").unwrap_or(0.0) as f32;
         if !value.is_finite() {
@@ -51,7 +51,7 @@ impl Call<'_> {
             ));
         }
         let along: Vec<usize> = match self.constant(3)? {
-            Some(tensor) => tensor.as_integers()?.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
+            Some(tensor) => tensor.list()?.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
             None => (0..rank).collect(),
         };
         if pads.len() != 2 * along.len() {
@@ -74,6 +74,11 @@ impl Call<'_> {
         {
             return Ok(Value::Step(self.push("", Part::Op(Op::Pad { before, after }), &[input])?));
         }
+        // As many elements as there will be, which are listed below, must be allowed.
+        let padded = extents.iter().zip(amounts).map(|(&extent, &(before, after))| {
+            extent.saturating_add_signed(isize::try_from(before.saturating_add(after)).unwrap_or(isize::MAX))
+        });
+        self.draft.budget.room(Shape::new(padded.collect::<Vec<_>>())?.elements())?;
         let mut axes = Vec::with_capacity(extents.len());
         let mut inside = vec![true];
         for (&extent, &(before, after)) in extents.iter().zip(amounts) {
@@ -143,7 +148,7 @@ impl Call<'_> {
         let target = match self.value(1) {
             // Before operator set 5 the shape was an attribute; some exporters still write it so.
             None => self.attributes.ints("shape")?.ok_or("its shape is missing")?.to_vec(),
-            Some(_) => self.needed(1)?.as_integers()?.to_vec(),
+            Some(_) => self.needed(1)?.list()?.to_vec(),
         };
         let copies = !self.attributes.flag("allowzero")?;
         let merged = || {
@@ -176,7 +181,8 @@ impl Call<'_> {
         } else if known != shape.elements() {
             return Err(merged());
         }
-        let is_batch = first == BATCH
+        let is_batch = self.batch_axis(self.step(0)?).is_none() && matches!(first, 1 | -1)
+            || first == BATCH
             || first == -1
             || (first == 0 && copies)
             || self.batch == Some(first)
@@ -219,17 +225,5 @@ impl Call<'_> {
             return Err("it puts an axis before the batch".into());
         }
         self.view(result.split_off(1))
-    }
-
-    pub(super) fn transpose(&mut self) -> Translated {
-        let rank = self.shape(0)?.rank() + 1;
-        let perm: Vec<usize> = match self.attributes.ints("perm")? {
-            Some(perm) => perm.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
-            None => (0..rank).rev().collect(),
-        };
-        if perm.first() != Some(&0) || perm[1..].contains(&0) {
-            return Err(Objection::new(format!("its permutation {perm:?} moves the batch"), "keep it first"));
-        }
-        self.one(Part::Op(Op::Transpose { perm: perm[1..].iter().map(|a| a - 1).collect() }))
     }
 }

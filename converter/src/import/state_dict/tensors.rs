@@ -7,6 +7,7 @@
 use super::StateDictError;
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, Metadata};
+use snn_formats::regular;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -70,8 +71,8 @@ impl StateDict {
     /// [`StateDictError::File`] and [`StateDictError::Format`].
     pub fn read(path: &Path) -> Result<Self, StateDictError> {
         let refuse = |reason| StateDictError::File { path: path.to_owned(), reason };
-        let mut file = File::open(path).map_err(refuse)?;
-        let length = file.metadata().map_err(refuse)?.len();
+        let (mut file, found) = regular::open(path).map_err(refuse)?;
+        let length = found.len();
         let mut head = Vec::new();
         file.by_ref().take(8).read_to_end(&mut head).map_err(refuse)?;
         let (tensors, bytes) = if head.starts_with(b"PK\x03\x04") {

@@ -157,6 +157,51 @@ impl Simulator for WindowSimulator {
         }
     }
 
+    fn is_quiet(&mut self) -> bool {
+        match &mut self.strategy {
+            Strategy::Steps(event) => event.is_quiet(),
+            Strategy::Windows(windows) => windows.is_quiet(),
+        }
+    }
+
+    /// In windows that grow; where the last event was is known from their spikes.
+    fn run_until_quiet(
+        &mut self,
+        sample: &Sample,
+        limit: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<u64>, NetworkError> {
+        /// Steps of the first window.
+        const FIRST: u64 = 8;
+        if let Strategy::Steps(event) = &mut self.strategy {
+            return event.run_until_quiet(sample, limit, observer);
+        }
+        let silent = sample.silent_from();
+        let mut wanted = FIRST;
+        loop {
+            let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
+            if windows.step >= silent && windows.is_quiet() {
+                return Ok(Some(windows.step));
+            }
+            let first = windows.step;
+            if first >= limit {
+                return Ok(None);
+            }
+            // Neurons that move in every step may come to rest without an event.
+            let steps = if windows.rests_after_events() {
+                windows.window(wanted.min(limit - first)) as u64
+            } else {
+                1
+            };
+            self.run(sample, steps, observer)?;
+            let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
+            if windows.step >= silent && windows.is_quiet() {
+                windows.go_back(windows.quiet_from(first).max(silent));
+            }
+            wanted *= 2;
+        }
+    }
+
     fn now(&self) -> u64 {
         match &self.strategy {
             Strategy::Steps(event) => event.now(),
