@@ -49,7 +49,10 @@ pub fn network(n: u32, delay: u32, bias: f32) -> Arc<Network> {
             columns.extend((0..FAN_OUT / 2).map(|_| rng.random_range(0..n)));
             columns[row..].sort_unstable();
             columns.dedup();
-            weights.extend((row..columns.len()).map(|_| rng.random_range(-0.08..0.08_f32)));
+            // A weight of zero is no synapse.
+            let mut weight =
+                || rng.random_range(0.001..0.08_f32) * if rng.random_bool(0.5) { 1.0 } else { -1.0 };
+            weights.extend((row..columns.len()).map(|_| weight()));
             starts.push(columns.len() as u64);
         }
         let rows = SparseRows::from_columns(n as usize, starts, columns, weights);

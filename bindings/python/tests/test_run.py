@@ -152,7 +152,7 @@ def test_the_integrated_input_loses_no_negative_output():
         ({"x": np.zeros((2, 5))}, r"samples of shape \(2, 5\); allowed are \(4\) and \(N, 4\)"),
         ({"x": np.full((2, 4), np.nan)}, r"sample 0, value \[0\] is NaN; allowed are finite numbers"),
         ({"x": np.full((2, 4), 2.0), "encoding": "poisson"}, r"sample 0, value \[0\] is 2; allowed are spike rates"),
-        ({"x": np.zeros(4), "encoding": "bursts"}, r'encoding is "bursts"; allowed are "constant", "poisson"'),
+        ({"x": np.zeros(4), "encoding": "bursts"}, r'encoding is "bursts"; allowed are "constant", "once", "poisson"'),
         ({"x": np.zeros(4), "mode": "fast"}, r'mode is "fast"; allowed are "auto", "event" and "dense"'),
         ({"x": np.zeros(4), "T": 0}, "allowed are|steps from 1 on"),
         ({"x": np.zeros(4), "threads": 0}, "numbers from 1 on"),

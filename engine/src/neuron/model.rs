@@ -112,7 +112,7 @@ pub enum Autonomy {
 /// Which values the spikes of a population may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Emission {
-    /// The largest magnitude, up to [`LARGEST_VALUE`]; 0 if the neurons never fire.
+    /// The largest magnitude, up to [`LARGEST_VALUE`](crate::LARGEST_VALUE); 0 if the neurons never fire.
     pub largest: i32,
     /// Whether values may be below 0.
     pub negative: bool,

@@ -162,7 +162,9 @@ def _watched_trace() -> Any:
                 more[axis] = max(0, (windows - 1) * strides[axis] + kernel[axis] - extent)
         if any(more):
             x, pads = F.pad(x, (pads[1], pads[1] + more[1], pads[0], pads[0] + more[0])), [0, 0]
-        return F.avg_pool2d(x, kernel, strides, pads) * (kernel[0] * kernel[1] / divisor_override)  # type: ignore[operator]
+        factor: float = kernel[0] * kernel[1] / divisor_override  # type: ignore[operator]
+        pooled: Tensor = F.avg_pool2d(x, kernel, strides, pads) * factor
+        return pooled
 
     def adaptive(x: Tensor, output_size: Any, axes: int) -> Tensor | None:
         """Adaptive average pooling as a linear map of the positions, if its windows differ in size."""
@@ -182,7 +184,7 @@ def _watched_trace() -> Any:
         channels = int(x.shape[1])
         return (x.reshape(-1, channels, weights.shape[0]) @ torch.from_numpy(weights).to(x.device)).reshape(-1, channels, *sizes)
 
-    class WatchedTrace(TorchFunctionMode):
+    class _WatchedTrace(TorchFunctionMode):
         def __init__(self) -> None:
             super().__init__()
             self.left: list[str] = []
@@ -197,7 +199,7 @@ def _watched_trace() -> Any:
                 given = {"x" if key == "input" else key: value for key, value in kwargs.items()}
                 return divided(*args, **given)
             elif name in ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"):
-                x, size = (*args, *(kwargs[key] for key in ("input", "output_size") if key in kwargs))
+                x, size = list(args) + [kwargs[key] for key in ("input", "output_size") if key in kwargs]
                 pooled = adaptive(x, size, int(name[-2]))
                 if pooled is not None:
                     return pooled
@@ -217,7 +219,7 @@ def _watched_trace() -> Any:
                 if place not in self.left:
                     self.left.append(place)
 
-    return WatchedTrace()
+    return _WatchedTrace()
 
 
 def _of_torch(file: str) -> bool:
@@ -287,7 +289,7 @@ def _traced(caught: Sequence[warnings.WarningMessage]) -> list[str]:
     found = (
         f"{warning.filename}:{warning.lineno}: {str(warning.message).partition('. ')[0]}"
         for warning in caught
-        if issubclass(warning.category, torch.jit.TracerWarning)
+        if issubclass(warning.category, torch.jit.TracerWarning)  # type: ignore[attr-defined]
     )
     return list(dict.fromkeys(found))
 
@@ -301,7 +303,8 @@ def _show(caught: Sequence[warnings.WarningMessage]) -> None:
         if issubclass(warning.category, DeprecationWarning) or str(warning.message).startswith("Constant folding"):
             continue
         # The tracer warns of PyTorch's own layers, too; what comes of that shows in the comparison.
-        if issubclass(warning.category, torch.jit.TracerWarning) and _of_torch(warning.filename):
+        tracer = torch.jit.TracerWarning  # type: ignore[attr-defined]
+        if issubclass(warning.category, tracer) and _of_torch(warning.filename):
             continue
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 

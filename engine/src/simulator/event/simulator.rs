@@ -18,7 +18,7 @@ use crate::state::{PopulationState, State, effective_biases, injected, inputs_co
 /// The spikes of each population wait in a queue per step until they have arrived everywhere. A spike adds
 /// its row of weights to the currents of its targets and marks the blocks of 16 neurons that it reaches;
 /// the marked blocks are then updated. A bias costs nothing until it carries a neuron over its threshold:
-/// that step is predicted exactly, and the block waits for it in a [`WakeQueue`].
+/// that step is predicted exactly, and the block waits for it in a wake queue.
 ///
 /// Cost of a step: O(delivered synapses + blocks reached or due). Memory: 16 bytes per neuron and 12 per
 /// block besides the spikes, and a bit per weight row and block that clones share.

@@ -14,7 +14,7 @@ use crate::simulator::interface::{Observer, Simulator};
 use crate::state::State;
 
 /// The simulator for whole runs: a feed-forward network is run population by population over windows of up
-/// to [`REBASE`] steps, each population by whichever [`Delivery`] is the cheapest for the spikes that arrive.
+/// to [`REBASE`](crate::REBASE) steps, each population by whichever [`Delivery`] is the cheapest for the spikes that arrive.
 ///
 /// A population's whole window is known before the next one is begun, so the weights of a layer are read
 /// once per window instead of once per step, and the sums of many steps are made side by side. A network in
