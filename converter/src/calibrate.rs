@@ -5,7 +5,8 @@
 //! activations no more than [`MEMORY`] is held, or 4 KiB per group if there are more groups than that.
 
 use crate::ann::{Ann, NodeId};
-use crate::forward::{Activation, ForwardError, forward};
+use crate::forward::{Activation, ForwardError, forward_while};
+use crate::wanted::Wanted;
 use rayon::prelude::*;
 
 /// The room that counters take at most, in bytes.
@@ -61,6 +62,8 @@ pub struct Calibration<'a> {
     pub ann: &'a Ann,
     /// The samples as the net takes them.
     pub samples: &'a [f32],
+    /// How long it is wanted.
+    pub wanted: Wanted<'a>,
 }
 
 impl Calibration<'_> {
@@ -72,7 +75,7 @@ impl Calibration<'_> {
         mut each: impl FnMut(usize, usize, &[f32]),
     ) -> Result<(), ForwardError> {
         let nodes: Vec<NodeId> = watched.iter().map(|watched| watched.node).collect();
-        forward(self.ann, self.samples, &nodes, |activation: Activation<'_>| {
+        forward_while(self.wanted, self.ann, self.samples, &nodes, |activation: Activation<'_>| {
             for (place, watched) in watched.iter().enumerate() {
                 if watched.node != activation.node {
                     continue;
@@ -202,11 +205,12 @@ impl Calibration<'_> {
                 .par_iter()
                 .zip(&extent.largest)
                 .map(|(histogram, &largest)| {
-                    f64::from(largest) * least_error_fraction(histogram, steps, start)
+                    self.wanted.check()?;
+                    Ok(f64::from(largest) * least_error_fraction(histogram, steps, start))
                 })
                 .collect()
         });
-        Ok(scales.collect())
+        scales.collect()
     }
 }
 

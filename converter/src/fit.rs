@@ -14,12 +14,13 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId, Op};
 use crate::convert::ConvertError;
-use crate::forward::forward;
+use crate::forward::forward_while;
 use crate::lower::{Fitted, Kind, Lowered, Part, Plan, Scaling, lower_fitted};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use rayon::prelude::*;
 use snn_engine::{
-    Drive, EventSimulator, Layout, Network, NetworkError, Observer, PopulationId, Raster, Sample, Simulator,
-    SpikeSlice, Stimulus, WindowSimulator, default_threads, run_samples,
+    Drive, EventSimulator, Layout, Network, NetworkError, Observer, PopulationId, REBASE, Raster, Sample,
+    Simulator, SpikeSlice, Stimulus, WindowSimulator, default_threads, run_samples,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -54,6 +55,7 @@ impl Traces {
 /// Cost: of every population two runs over its synapses for each sample, so linear in depth. The spikes of a population
 /// are held as long as later ones are connected to it.
 pub(crate) fn fit(
+    wanted: Wanted<'_>,
     ann: &Ann,
     plan: &Plan,
     raw: &[f32],
@@ -77,13 +79,14 @@ pub(crate) fn fit(
         .entry(output)
         .or_insert_with(|| Looks::new(ann, output, ann.output_shape().elements(), chosen.len(), steps));
     let nodes: Vec<NodeId> = looks.keys().copied().collect();
-    forward(ann, &prepared, &nodes, |activation| {
+    forward_while(wanted, ann, &prepared, &nodes, |activation| {
         let looks = looks.get_mut(&activation.node).expect("only these nodes are shown");
         for (at, values) in activation.values.chunks_exact(activation.elements).enumerate() {
             looks.take(activation.first_sample + at, values);
         }
     })?;
     let mut fitting = Fitting {
+        wanted,
         ann,
         plan,
         steps,
@@ -137,6 +140,7 @@ impl Looks {
 
 /// The populations that are made so far, with the spikes of those that later ones are connected to.
 struct Fitting<'a> {
+    wanted: Wanted<'a>,
     ann: &'a Ann,
     plan: &'a Plan,
     steps: u32,
@@ -162,14 +166,19 @@ impl Fitted for Fitting<'_> {
             _ => f64::INFINITY,
         };
         let length = self.looks[&node].length;
-        let fitted: Vec<Numbers> = traces
+        let fitted = traces
             .par_iter()
             .enumerate()
             .map(|(group, traces)| {
                 let from = Numbers { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
-                improve(from, traces, self.steps, bound)
+                self.wanted.check()?;
+                Ok(improve(from, traces, self.steps, bound))
             })
-            .collect();
+            .collect::<Result<Vec<Numbers>, Stopped>>();
+        let fitted = match fitted {
+            Ok(fitted) => fitted,
+            Err(stopped) => return self.fail(stopped.into()),
+        };
         let elements = old.lambda.elements();
         let runs = |f: &dyn Fn(&Numbers) -> f64| Runs::new(elements, fitted.iter().map(f).collect());
         Some(Scaling {
@@ -249,13 +258,13 @@ impl Stage {
 }
 
 impl Fitting<'_> {
-    fn fail<T>(&mut self, error: NetworkError) -> Option<T> {
+    fn fail<T>(&mut self, error: RunEnd) -> Option<T> {
         self.failed.get_or_insert(error.into());
         None
     }
 
     /// The spikes of a population in every sample.
-    fn spikes(&self, lowered: &Lowered, place: usize) -> Result<Vec<Raster>, NetworkError> {
+    fn spikes(&self, lowered: &Lowered, place: usize) -> Result<Vec<Raster>, RunEnd> {
         let stage = Stage::of(lowered, place, false)?;
         let network = &stage.network;
         let simulator = WindowSimulator::new(Arc::clone(network));
@@ -264,13 +273,16 @@ impl Fitting<'_> {
             let sample = Sample { drive: drive(network, &self.raw, sample)?, spikes: spikes.collect() };
             simulator.start(&sample.drive);
             let mut observer = Noted { population: network.output(), raster: Raster::new() };
-            simulator.run(&sample, u64::from(self.steps), &mut observer)?;
+            for first in (0..self.steps).step_by(REBASE as usize) {
+                self.wanted.check()?;
+                simulator.run(&sample, u64::from(REBASE.min(self.steps - first)), &mut observer)?;
+            }
             Ok(observer.raster)
         })
     }
 
     /// What the neurons that are looked at get.
-    fn traces(&self, lowered: &Lowered, place: usize) -> Result<Vec<Traces>, NetworkError> {
+    fn traces(&self, lowered: &Lowered, place: usize) -> Result<Vec<Traces>, RunEnd> {
         let stage = Stage::of(lowered, place, true)?;
         let network = &stage.network;
         let population = network.output();
@@ -283,6 +295,7 @@ impl Fitting<'_> {
             simulator.start(&drive(network, &self.raw, sample)?);
             let mut currents = Vec::with_capacity(neurons.len() * self.steps as usize);
             for step in 0..self.steps as usize {
+                self.wanted.check()?;
                 let lists: Vec<(PopulationId, &[u32])> = stage
                     .sources
                     .iter()
@@ -292,7 +305,7 @@ impl Fitting<'_> {
                 let potentials = simulator.potentials(population);
                 currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
             }
-            Ok::<_, NetworkError>(currents)
+            Ok::<_, RunEnd>(currents)
         })?;
         let (each, all) = (looks.each, looks.groups * looks.each);
         let count = self.samples * each;

@@ -117,18 +117,43 @@ pub fn run_sample(
     until: impl Into<Until>,
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
-    let network = Arc::clone(simulator.network());
     let until = until.into();
+    run_in_pieces(simulator, input, index, until, keep_spikes, until.most(), || Ok(()))
+}
+
+/// The same in pieces of so many steps, at least 1: between two of them `look` may end it by an error.
+pub(super) fn run_in_pieces<E: From<NetworkError>>(
+    simulator: &mut dyn Simulator,
+    input: &Input,
+    index: usize,
+    until: Until,
+    keep_spikes: bool,
+    piece: u32,
+    look: impl Fn() -> Result<(), E>,
+) -> Result<Outcome, E> {
+    let network = Arc::clone(simulator.network());
     let sample = input.sample(&network, index, until.most())?;
     let mut recorder = Recorder::new(&network, keep_spikes);
     simulator.start(&sample.drive);
-    let quiet_after = match until {
-        Until::Steps(steps) => {
-            simulator.run(&sample, u64::from(steps), &mut recorder)?;
-            None
+    let most = u64::from(until.most());
+    let mut quiet_after = None;
+    let mut done = 0;
+    while done < most {
+        let end = most.min(done + u64::from(piece.max(1)));
+        match until {
+            Until::Steps(_) => simulator.run(&sample, end - done, &mut recorder)?,
+            Until::Quiet { .. } => {
+                quiet_after = simulator.run_until_quiet(&sample, end, &mut recorder)?;
+                if quiet_after.is_some() {
+                    break;
+                }
+            }
         }
-        Until::Quiet { limit } => simulator.run_until_quiet(&sample, u64::from(limit), &mut recorder)?,
-    };
+        done = end;
+        if done < most {
+            look()?;
+        }
+    }
     let v = simulator.potentials(network.output());
     Ok(recorder.outcome(&v, simulator.statistics(), &sample, quiet_after))
 }
