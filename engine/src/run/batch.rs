@@ -11,7 +11,7 @@ use crate::neuron::REBASE;
 use crate::simulator::{Observer, Simulator, WindowSimulator};
 
 /// Runs samples of an input over threads, each for so many steps or until the network is quiet, and gives the outcomes in order: those of
-/// [`run_sample`], whatever the number of threads.
+/// [`run_sample`](crate::run_sample), whatever the number of threads.
 ///
 /// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
 /// is told whenever some samples have ended, with 0 now and then within a long one, and may stop the batch by an error.
