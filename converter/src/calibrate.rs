@@ -94,7 +94,7 @@ impl Calibration<'_> {
     /// Maxima and counts, in one pass.
     ///
     /// # Errors
-    /// As [`forward`].
+    /// As [`forward`](crate::forward::forward).
     pub fn extents(&self, watched: &[Watched]) -> Result<Vec<Extent>, ForwardError> {
         let mut extents: Vec<Extent> = watched
             .iter()
@@ -130,7 +130,7 @@ impl Calibration<'_> {
     /// each pass over the samples counts the next digit of those that share the digits found so far. 2 to 4 passes.
     ///
     /// # Errors
-    /// As [`forward`].
+    /// As [`forward`](crate::forward::forward).
     ///
     /// # Panics
     /// If `percent` is not in `0 ..= 100`.
@@ -179,7 +179,7 @@ impl Calibration<'_> {
     /// The activations are counted in 256 to 4,096 equal bins below the maximum, and taken at their bin's middle.
     ///
     /// # Errors
-    /// As [`forward`].
+    /// As [`forward`](crate::forward::forward).
     pub fn least_error_scales(
         &self,
         watched: &[Watched],
