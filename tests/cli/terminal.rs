@@ -59,8 +59,9 @@ fn tables_fit_80_columns_however_long_the_names_of_populations_and_however_large
                 text.contains("…") && text.contains("block/Relu"),
                 "names lose their middle only:\n{text}"
             );
-            // 3,000 × 1,000 in each of 400 steps.
-            assert!(text.contains("1,200,000,000"), "thousands are separated, no digit is lost:\n{text}");
+            // 3,000 × 1,000, of constant currents once and of spikes in each of 400 steps.
+            let dense = if line.contains("regular") { "1,200,000,000" } else { "3,000,000" };
+            assert!(text.contains(dense), "thousands are separated, no digit is lost:\n{text}");
         }
     }
 }
