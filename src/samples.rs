@@ -82,7 +82,7 @@ pub struct InputArgs {
 
     /// Number of steps, with --until-quiet the most [default: those the network was made for, else 256; the steps of a raster;
     /// with --until-quiet 10000]
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     pub steps: Option<u32>,
 
     /// Run each sample until the network is quiet: nothing is under way, and no neuron will do anything by itself
@@ -94,7 +94,7 @@ pub struct InputArgs {
     pub encoding: EncodingName,
 
     /// Seed of the random spikes of `--encoding poisson`
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
 
     /// Only the samples from a up to, but not with, b; either may be left out
@@ -128,7 +128,7 @@ pub struct Samples {
 
 impl InputArgs {
     pub fn read(&self, net: &Net) -> Result<Samples> {
-        let array = snn_formats::npy::read(&self.input)?;
+        let array = read_samples(&self.input)?;
         let mut notes = vec![];
         let input =
             self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
@@ -195,11 +195,27 @@ impl InputArgs {
     }
 }
 
+fn join(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// That the samples of an array have another shape than the input that they are read as.
 pub fn note_on_shape(batch: &Batch, wanted: &[usize]) -> Option<String> {
-    let join = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     let given = batch.read_from.as_ref()?;
     Some(format!("samples of shape ({}) are read as the input, ({})", join(given), join(wanted)))
+}
+
+/// The array of samples in a file; at least one.
+pub fn read_samples(path: &Path) -> Result<Array> {
+    let array = snn_formats::npy::read(path)?;
+    if array.shape.contains(&0) {
+        let shape = join(&array.shape);
+        anyhow::bail!(
+            "{}: it has no samples; at least one is needed (its shape is ({shape}))",
+            path.display()
+        );
+    }
+    Ok(array)
 }
 
 /// The classes of all samples of a file, for a net of so many.

@@ -3,13 +3,13 @@
 use crate::ann::{Ann, NodeId};
 use crate::convert::ConvertError;
 use crate::fit::{SAMPLES, choose, drive};
-use crate::forward::forward;
+use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered};
+use crate::wanted::{RunEnd, Wanted};
 use serde::Serialize;
 use snn_engine::{EventSimulator, Network, Simulator, Stimulus, default_threads, run_samples};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Samples that are held at once.
 const BLOCK: usize = 32;
@@ -57,13 +57,13 @@ pub(crate) struct Comparison {
 
 /// Runs some of the samples (at most 256, the same ones in whatever order they are given) for `steps` steps.
 pub(crate) fn compare(
+    wanted: Wanted<'_>,
     ann: &Ann,
     lowered: &Lowered,
     network: &Network,
     [raw, prepared]: [&[f32]; 2],
     labels: Option<&[i64]>,
     steps: u32,
-    stop: &AtomicBool,
 ) -> Result<Comparison, ConvertError> {
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n, SAMPLES);
@@ -80,22 +80,20 @@ pub(crate) fn compare(
         };
         let (raw, prepared) = (gather(raw), gather(prepared));
         let runs = run_samples(0..block.len(), default_threads(), &simulator, |simulator, sample| {
-            if stop.load(Ordering::Relaxed) {
-                return Err(ConvertError::Stopped);
-            }
             simulator.start(&drive(&network, &raw, sample)?);
             let mut counts: Vec<Vec<u32>> =
                 network.populations().iter().map(|population| vec![0; population.size()]).collect();
             for _ in 0..steps {
+                wanted.check()?;
                 let spikes = simulator.step(&Stimulus::none());
                 for (id, counts) in network.ids().zip(&mut counts) {
                     spikes.of(id).iter().for_each(|&neuron| counts[neuron as usize] += 1);
                 }
             }
-            Ok((counts, simulator.potentials(network.output())))
+            Ok::<_, RunEnd>((counts, simulator.potentials(network.output())))
         })?;
         let mut activations: HashMap<NodeId, Vec<f32>> = HashMap::new();
-        let outputs = forward(ann, &prepared, &nodes, |activation| {
+        let outputs = forward_while(wanted, ann, &prepared, &nodes, |activation| {
             activations.entry(activation.node).or_default().extend_from_slice(activation.values);
         })?;
         for (sums, &at) in sums.iter_mut().zip(&firing) {

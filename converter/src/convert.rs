@@ -4,7 +4,7 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
 use crate::compare::compare;
-use crate::expect::{ExpectError, expect};
+use crate::expect::{ExpectError, expect_while};
 use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
@@ -14,10 +14,10 @@ use crate::notes;
 use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
 use crate::scales::{choose_scales, clipped, groups};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use snn_engine::{Network, NetworkError};
 use snn_formats::{Basis, Description, InputRange, RunLength};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 
 /// What is read from the network as its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,16 +112,16 @@ pub enum ConvertError {
     Unfit(String),
     /// The net cannot be evaluated on the samples.
     #[error("calibration: {0}")]
-    Forward(#[from] ForwardError),
+    Forward(ForwardError),
+    /// It is not wanted any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The net that was read is not the one that was trained, or the outputs expected of it do not fit.
     #[error("{0}")]
-    Expect(#[from] ExpectError),
+    Expect(ExpectError),
     /// The numbers do not make a network.
     #[error("{0}")]
     Network(#[from] NetworkError),
-    /// The work was stopped from outside ([`convert_until`]).
-    #[error("the conversion was stopped")]
-    Stopped,
 }
 
 /// What a [`ConvertError`] is about.
@@ -156,7 +156,36 @@ impl ConvertError {
             | Self::Expect(ExpectError::Forward(ForwardError::NotFinite { .. }))
             | Self::Network(_) => ConvertErrorKind::Numbers,
             Self::Expect(ExpectError::Differs(_)) => ConvertErrorKind::Differs,
-            Self::Stopped => ConvertErrorKind::Stopped,
+            Self::Stopped(_)
+            | Self::Forward(ForwardError::Stopped(_))
+            | Self::Expect(ExpectError::Forward(ForwardError::Stopped(_))) => ConvertErrorKind::Stopped,
+        }
+    }
+}
+
+impl From<ForwardError> for ConvertError {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Stopped(stopped) => Self::Stopped(stopped),
+            other => Self::Forward(other),
+        }
+    }
+}
+
+impl From<ExpectError> for ConvertError {
+    fn from(error: ExpectError) -> Self {
+        match error {
+            ExpectError::Forward(ForwardError::Stopped(stopped)) => Self::Stopped(stopped),
+            other => Self::Expect(other),
+        }
+    }
+}
+
+impl From<RunEnd> for ConvertError {
+    fn from(end: RunEnd) -> Self {
+        match end {
+            RunEnd::Unfit(error) => Self::Network(error),
+            RunEnd::Stopped(stopped) => Self::Stopped(stopped),
         }
     }
 }
@@ -180,18 +209,19 @@ pub fn convert(
     samples: Option<&Samples<'_>>,
     options: &Options,
 ) -> Result<Conversion, ConvertError> {
-    convert_until(ann, samples, options, &AtomicBool::new(false))
+    convert_while(Wanted::always(), ann, samples, options)
 }
 
-/// The same as [`convert`], which ends soon with [`ConvertError::Stopped`] when another thread sets `stop`.
+/// [`convert`] as long as it is wanted: a caller that is told to give up (Ctrl-C, a closed window) has its thread back
+/// within a few hundredths of a second.
 ///
 /// # Errors
 /// As [`convert`], and [`ConvertError::Stopped`].
-pub fn convert_until(
+pub fn convert_while(
+    wanted: Wanted<'_>,
     ann: &Ann,
     samples: Option<&Samples<'_>>,
     options: &Options,
-    stop: &AtomicBool,
 ) -> Result<Conversion, ConvertError> {
     let recipe = Recipe::of(options, samples.is_some());
     check(&recipe)?;
@@ -214,8 +244,9 @@ pub fn convert_until(
     let mut warnings: Vec<String> = notes::on_percentile(recipe.normalise).into_iter().collect();
     let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
     let expected = samples.and_then(|samples| samples.expected).zip(prepared.as_deref());
-    let agreement = expected.map(|(outputs, prepared)| expect(ann, prepared, outputs)).transpose()?;
-    let measured = choose_scales(ann, prepared.as_deref(), options, &recipe, &activations)?;
+    let agreement =
+        expected.map(|(outputs, prepared)| expect_while(wanted, ann, prepared, outputs)).transpose()?;
+    let measured = choose_scales(wanted, ann, prepared.as_deref(), options, &recipe, &activations)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
@@ -228,12 +259,12 @@ pub fn convert_until(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
             recipe.steps
         ));
-        fit(ann, &plan, samples.values, prepared, recipe.steps, groups_of, stop)?
+        fit(wanted, ann, &plan, samples.values, prepared, recipe.steps, groups_of)?
     } else {
         lower(ann, &plan).map_err(ConvertError::Refused)?
     };
     let clipped = match given {
-        Some((samples, prepared)) => clipped(ann, &lowered, samples.values, prepared, &activations)?,
+        Some((samples, prepared)) => clipped(wanted, ann, &lowered, samples.values, prepared, &activations)?,
         None => Vec::new(),
     };
     for (place, measured) in measured.iter().enumerate() {
@@ -267,7 +298,7 @@ pub fn convert_until(
         && let Some((samples, prepared)) = given
     {
         let values = [samples.values, prepared];
-        let found = compare(ann, &lowered, &network, values, samples.labels, recipe.steps, stop)?;
+        let found = compare(wanted, ann, &lowered, &network, values, samples.labels, recipe.steps)?;
         report.compared = Some(found.samples);
         report.accuracy = found.accuracy;
         for (layer, loss) in report.layers.iter_mut().zip(found.losses) {

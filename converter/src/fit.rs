@@ -14,16 +14,16 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId, Op};
 use crate::convert::ConvertError;
-use crate::forward::forward;
+use crate::forward::forward_while;
 use crate::lower::{Fitted, Kind, Lowered, Part, Plan, Scaling, lower_fitted};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use rayon::prelude::*;
 use snn_engine::{
-    Drive, EventSimulator, Layout, Network, NetworkError, Observer, PopulationId, Raster, Sample, Simulator,
-    SpikeSlice, Stimulus, WindowSimulator, default_threads, run_samples,
+    Drive, EventSimulator, Layout, Network, NetworkError, Observer, PopulationId, REBASE, Raster, Sample,
+    Simulator, SpikeSlice, Stimulus, WindowSimulator, default_threads, run_samples,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most samples that are run.
 pub(crate) const SAMPLES: usize = 256;
@@ -55,13 +55,13 @@ impl Traces {
 /// Cost: of every population two runs over its synapses for each sample, so linear in depth. The spikes of a population
 /// are held as long as later ones are connected to it.
 pub(crate) fn fit(
+    wanted: Wanted<'_>,
     ann: &Ann,
     plan: &Plan,
     raw: &[f32],
     prepared: &[f32],
     steps: u32,
     groups_of: impl Fn(NodeId) -> usize,
-    stop: &AtomicBool,
 ) -> Result<Lowered, ConvertError> {
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n, SAMPLES);
@@ -79,13 +79,14 @@ pub(crate) fn fit(
         .entry(output)
         .or_insert_with(|| Looks::new(ann, output, ann.output_shape().elements(), chosen.len(), steps));
     let nodes: Vec<NodeId> = looks.keys().copied().collect();
-    forward(ann, &prepared, &nodes, |activation| {
+    forward_while(wanted, ann, &prepared, &nodes, |activation| {
         let looks = looks.get_mut(&activation.node).expect("only these nodes are shown");
         for (at, values) in activation.values.chunks_exact(activation.elements).enumerate() {
             looks.take(activation.first_sample + at, values);
         }
     })?;
     let mut fitting = Fitting {
+        wanted,
         ann,
         plan,
         steps,
@@ -94,7 +95,6 @@ pub(crate) fn fit(
         looks,
         rasters: HashMap::new(),
         failed: None,
-        stop,
     };
     let lowered = lower_fitted(ann, plan, &mut fitting);
     match fitting.failed {
@@ -140,6 +140,7 @@ impl Looks {
 
 /// The populations that are made so far, with the spikes of those that later ones are connected to.
 struct Fitting<'a> {
+    wanted: Wanted<'a>,
     ann: &'a Ann,
     plan: &'a Plan,
     steps: u32,
@@ -150,8 +151,6 @@ struct Fitting<'a> {
     /// Of a population, the spikes in each sample.
     rasters: HashMap<usize, Vec<Raster>>,
     failed: Option<ConvertError>,
-    /// Whether somebody wants the work to end.
-    stop: &'a AtomicBool,
 }
 
 impl Fitted for Fitting<'_> {
@@ -167,18 +166,19 @@ impl Fitted for Fitting<'_> {
             _ => f64::INFINITY,
         };
         let length = self.looks[&node].length;
-        let fitted: Vec<Numbers> = traces
+        let fitted = traces
             .par_iter()
             .enumerate()
             .map(|(group, traces)| {
                 let from = Numbers { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
-                if self.stop.load(Ordering::Relaxed) {
-                    from
-                } else {
-                    improve(from, traces, self.steps, bound)
-                }
+                self.wanted.check()?;
+                Ok(improve(from, traces, self.steps, bound))
             })
-            .collect();
+            .collect::<Result<Vec<Numbers>, Stopped>>();
+        let fitted = match fitted {
+            Ok(fitted) => fitted,
+            Err(stopped) => return self.fail(stopped.into()),
+        };
         let elements = old.lambda.elements();
         let runs = |f: &dyn Fn(&Numbers) -> f64| Runs::new(elements, fitted.iter().map(f).collect());
         Some(Scaling {
@@ -213,7 +213,7 @@ impl Fitted for Fitting<'_> {
             Ok(rasters) => {
                 self.rasters.insert(place, rasters);
             }
-            Err(error) => self.failed = Some(error),
+            Err(error) => self.failed = Some(error.into()),
         }
     }
 
@@ -258,34 +258,31 @@ impl Stage {
 }
 
 impl Fitting<'_> {
-    /// An error if the work is to end.
-    fn go_on(&self) -> Result<(), ConvertError> {
-        if self.stop.load(Ordering::Relaxed) { Err(ConvertError::Stopped) } else { Ok(()) }
-    }
-
-    fn fail<T>(&mut self, error: ConvertError) -> Option<T> {
-        self.failed.get_or_insert(error);
+    fn fail<T>(&mut self, error: RunEnd) -> Option<T> {
+        self.failed.get_or_insert(error.into());
         None
     }
 
     /// The spikes of a population in every sample.
-    fn spikes(&self, lowered: &Lowered, place: usize) -> Result<Vec<Raster>, ConvertError> {
+    fn spikes(&self, lowered: &Lowered, place: usize) -> Result<Vec<Raster>, RunEnd> {
         let stage = Stage::of(lowered, place, false)?;
         let network = &stage.network;
         let simulator = WindowSimulator::new(Arc::clone(network));
         run_samples(0..self.samples, default_threads(), &simulator, |simulator, sample| {
-            self.go_on()?;
             let spikes = stage.sources.iter().map(|&(from, id)| (id, self.rasters[&from][sample].clone()));
             let sample = Sample { drive: drive(network, &self.raw, sample)?, spikes: spikes.collect() };
             simulator.start(&sample.drive);
             let mut observer = Noted { population: network.output(), raster: Raster::new() };
-            simulator.run(&sample, u64::from(self.steps), &mut observer)?;
+            for first in (0..self.steps).step_by(REBASE as usize) {
+                self.wanted.check()?;
+                simulator.run(&sample, u64::from(REBASE.min(self.steps - first)), &mut observer)?;
+            }
             Ok(observer.raster)
         })
     }
 
     /// What the neurons that are looked at get.
-    fn traces(&self, lowered: &Lowered, place: usize) -> Result<Vec<Traces>, ConvertError> {
+    fn traces(&self, lowered: &Lowered, place: usize) -> Result<Vec<Traces>, RunEnd> {
         let stage = Stage::of(lowered, place, true)?;
         let network = &stage.network;
         let population = network.output();
@@ -293,12 +290,12 @@ impl Fitting<'_> {
         let looks = &self.looks[&part.node];
         let simulator = EventSimulator::new(Arc::clone(network));
         let currents = run_samples(0..self.samples, default_threads(), &simulator, |simulator, sample| {
-            self.go_on()?;
             let neurons: Vec<usize> =
                 looks.elements(sample).map(|element| part.layout.neuron_at(element)).collect();
             simulator.start(&drive(network, &self.raw, sample)?);
             let mut currents = Vec::with_capacity(neurons.len() * self.steps as usize);
             for step in 0..self.steps as usize {
+                self.wanted.check()?;
                 let lists: Vec<(PopulationId, &[u32])> = stage
                     .sources
                     .iter()
@@ -308,7 +305,7 @@ impl Fitting<'_> {
                 let potentials = simulator.potentials(population);
                 currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
             }
-            Ok::<_, ConvertError>(currents)
+            Ok::<_, RunEnd>(currents)
         })?;
         let (each, all) = (looks.each, looks.groups * looks.each);
         let count = self.samples * each;

@@ -21,11 +21,13 @@ pub mod recipe;
 pub mod report;
 mod scales;
 pub mod simplify;
+pub mod wanted;
 
 pub use convert::{
-    Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_until,
+    Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,
 };
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
 pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};
+pub use wanted::{Stopped, Wanted};

@@ -5,11 +5,12 @@ use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched};
 use crate::convert::{ConvertError, Options, Readout};
 use crate::fit::{SAMPLES, choose};
-use crate::forward::forward;
+use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered, Part, Scaling};
 use crate::normalise::{ScalePer, floored, upper_bound};
 use crate::recipe::Recipe;
 use crate::report::Units;
+use crate::wanted::Wanted;
 
 /// A chosen scale, with what was seen of the activation.
 pub(crate) struct Measured {
@@ -20,6 +21,7 @@ pub(crate) struct Measured {
 
 /// The scale of every activation, as options and recipe have it.
 pub(crate) fn choose_scales(
+    wanted: Wanted<'_>,
     ann: &Ann,
     samples: Option<&[f32]>,
     options: &Options,
@@ -38,7 +40,7 @@ pub(crate) fn choose_scales(
         };
         return Ok(activations.iter().map(fixed).collect());
     };
-    let calibration = Calibration { ann, samples };
+    let calibration = Calibration { ann, samples, wanted };
     let channels: Vec<Watched> =
         activations.iter().map(|&node| Watched { node, groups: ann.node(node).shape.channels() }).collect();
     let extents = calibration.extents(&channels)?;
@@ -122,6 +124,7 @@ pub(crate) fn groups(ann: &Ann, node: NodeId, options: &Options) -> Watched {
 /// For each activation the share of what is above zero that is above its scale, on some of the samples: there the neuron
 /// fires in every step and the rest is lost. `None` where nothing is above zero.
 pub(crate) fn clipped(
+    go_on: Wanted<'_>,
     ann: &Ann,
     lowered: &Lowered,
     raw: &[f32],
@@ -139,7 +142,7 @@ pub(crate) fn clipped(
         lowered.parts.iter().find(of).map(|part| &part.lambda)
     };
     let mut counts = vec![[0_u64; 2]; activations.len()];
-    forward(ann, &values, activations, |activation| {
+    forward_while(go_on, ann, &values, activations, |activation| {
         for (counts, _) in counts.iter_mut().zip(activations).filter(|(_, node)| **node == activation.node) {
             let Some(lambda) = lambda_of(activation.node) else { continue };
             for (place, &value) in activation.values.iter().enumerate().filter(|(_, value)| **value > 0.0) {

@@ -27,7 +27,7 @@ pub struct Check {
     input: InputArgs,
 
     /// Threads to spread the samples over [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -132,10 +132,10 @@ impl Report {
     fn text(&self) -> String {
         let Some(parting) = &self.parting else {
             return format!(
-                "equal: {} samples, {} steps {}; all {} states of the event-driven run equal the dense reference, \
-                 bit for bit,\n       and so do the final states of the runs in windows (--mode auto)\n",
-                self.samples,
-                self.steps,
+                "equal: {}, {} {}; all {} states of the event-driven run\n       equal the dense reference, bit for \
+                 bit, and so do the final states\n       of the runs in windows (--mode auto)\n",
+                output::counted(self.samples, "sample"),
+                output::counted(self.steps as usize, "step"),
                 if self.until_quiet { "at most, until quiet" } else { "each" },
                 output::count(self.states_compared)
             );

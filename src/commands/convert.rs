@@ -16,8 +16,8 @@ use snn_formats::{Description, Source};
 
 use crate::commands::{Usage, inspect};
 use crate::models::{self, Model};
-use crate::output;
-use crate::samples::{note_on_shape, read_labels};
+use crate::samples::{note_on_shape, read_labels, read_samples};
+use crate::{output, table};
 
 /// Make a spiking network of a trained net.
 ///
@@ -63,12 +63,12 @@ pub struct Convert {
     normalise: Option<NormaliseName>,
 
     /// The percentile of `--normalise percentile`, in per cent [default: 99.9]
-    #[arg(long, value_name = "PER CENT")]
+    #[arg(long, value_name = "PER CENT", allow_negative_numbers = true)]
     percentile: Option<f64>,
 
     /// The length of the runs that the network is made for; mse without it chooses scales for 32 steps, which
     /// suit runs of any length
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     steps: Option<u32>,
 
     /// Fit scales, starts and biases, layer by layer, to the spikes that really arrive in runs of --T steps of
@@ -107,7 +107,7 @@ pub struct Convert {
     input_mean: Vec<f32>,
 
     /// What the input is divided by after that: one number, or one per channel
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     input_std: Vec<f32>,
 
     /// Classes of the calibration samples: the accuracy is told
@@ -373,13 +373,14 @@ impl Convert {
         }
         if let (Some(agreement), Some(path)) = (conversion.report.agreement, &self.expect) {
             text += &format!(
-                "the model gives the outputs of {} on {} samples (largest relative difference {:.1e})\n",
+                "the model gives the outputs of {} on {} (largest relative difference {:.1e})\n",
                 path.display(),
-                output::count(agreement.samples as u64),
+                output::counted(agreement.samples, "sample"),
                 agreement.largest
             );
         }
-        let number = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());
+        let number =
+            |number: Option<usize>| number.map_or("–".into(), |number| output::count(number as u64));
         let rows = conversion.report.layers.iter().map(|layer: &LayerReport| {
             vec![
                 layer.name.clone(),
@@ -400,7 +401,7 @@ impl Convert {
             ]
         });
         let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         text += "\n\n";
         if conversion.report.compared.is_some() {
             text += &losses(&conversion.report);
@@ -427,19 +428,19 @@ fn losses(report: &Report) -> String {
         "rate",
         "error",
         "clipping",
-        "quantisation",
-        "uneven spikes",
+        "quanti-\nsation",
+        "uneven\nspikes",
     ];
     let mut text = format!(
-        "spike rates at T = {} against activations, {} calibration samples:\n{}\n\n",
-        report.steps,
-        report.compared.unwrap_or(0),
-        output::table(&head, rows)
+        "spike rates at T = {} against activations, {}:\n{}\n\n",
+        output::count(report.steps.into()),
+        output::counted(report.compared.unwrap_or(0), "calibration sample"),
+        table::table(&head, rows)
     );
     if let Some(accuracy) = &report.accuracy {
         text += &format!(
-            "accuracy on {} calibration samples: trained net {}, spiking network {}\n\n",
-            accuracy.samples,
+            "accuracy on {}: trained net {}, spiking network {}\n\n",
+            output::counted(accuracy.samples, "calibration sample"),
             output::percent(accuracy.trained),
             output::percent(accuracy.spiking)
         );
@@ -455,7 +456,7 @@ fn outputs(path: &Path) -> Result<Vec<f64>> {
 
 /// The calibration samples of a net.
 fn calibration(path: &Path, ann: &Ann, notes: &mut Vec<String>) -> Result<Vec<f32>> {
-    let array = snn_formats::npy::read(path)?;
+    let array = read_samples(path)?;
     let at = || path.display().to_string();
     let wanted = ann.input_shape().extents();
     let batch = samples::batch("calibration samples", &array.shape, wanted).with_context(at)?;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use snn_engine::{Connectivity, PerNeuron, Rows};
 use snn_formats::{Basis, InputRange, NetFile, RunLength, Source};
 
-use crate::output;
 use crate::samples::NetArgs;
+use crate::{output, table};
 
 /// Tell what is in a net.bin: populations, projections, sizes and where it came from.
 #[derive(Args)]
@@ -192,10 +192,10 @@ impl Report {
                 population.name.clone(),
                 population.kind.to_owned(),
                 format!("{:?}", population.shape),
-                parameters.chain(choices).collect::<Vec<_>>().join(", "),
+                parameters.chain(choices).collect::<Vec<_>>().join("\n"),
             ]
         });
-        text += &output::table(&["population", "kind", "shape", "parameters"], rows).to_string();
+        text += &table::table(&["population", "kind", "shape", "parameters"], rows);
         text += "\n\n";
         let rows = self.projections.iter().map(|projection| {
             vec![
@@ -208,7 +208,7 @@ impl Report {
             ]
         });
         let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         text.push('\n');
         if let Some(RunLength { steps, basis }) = self.run {
             text += &format!("\nmade for runs of T = {steps}");

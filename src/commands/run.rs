@@ -9,7 +9,7 @@ use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics,
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
 use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
-use crate::{output, progress};
+use crate::{output, progress, table};
 
 /// Run a network over samples and tell classes, rates and costs.
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub struct Run {
     mode: ModeName,
 
     /// Threads for the samples, or for each sample if there are fewer [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// True classes, .npy of N whole numbers: the accuracy is told
@@ -100,8 +100,9 @@ struct Report {
     threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
-    seconds_per_sample: f64,
-    seconds: f64,
+    /// By the clock on the wall, all threads together; the rivals are timed in processor time of one thread.
+    wall_seconds: f64,
+    wall_seconds_per_sample: f64,
     predictions: Vec<usize>,
     /// What the user should know about the run.
     notes: Vec<String>,
@@ -296,8 +297,8 @@ impl Run {
             seed: (self.input.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
             threads,
             accuracy,
-            seconds_per_sample: seconds / outcomes.len() as f64,
-            seconds,
+            wall_seconds: seconds,
+            wall_seconds_per_sample: seconds / outcomes.len() as f64,
             predictions,
             notes: samples.notes.clone(),
             quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
@@ -323,36 +324,49 @@ const LISTED: usize = 100;
 impl Report {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} samples, T = {}, {} input, {} mode, {} threads\n\n",
-            self.samples, self.steps, self.encoding, self.mode, self.threads
+            "{}, T = {}, {} input, {} mode, {}\n\n",
+            output::counted(self.samples, "sample"),
+            output::count(self.steps.into()),
+            self.encoding,
+            self.mode,
+            output::counted(self.threads, "thread")
         );
+        if let Some(accuracy) = self.accuracy {
+            let right = (accuracy * self.samples as f64).round();
+            let all = output::count(self.samples as u64);
+            text += &format!(
+                "accuracy: {} ({} of {all})\n\n",
+                output::percent(accuracy),
+                output::decimal(right, 0)
+            );
+        }
         text += "predicted classes:";
         for (place, class) in self.predictions.iter().take(LISTED).enumerate() {
             text += if place % 25 == 0 { "\n  " } else { " " };
             text += &class.to_string();
         }
         if self.predictions.len() > LISTED {
-            text += &format!("\n  … and {} more (all in --json)", self.predictions.len() - LISTED);
+            let more = output::count((self.predictions.len() - LISTED) as u64);
+            text += &format!("\n  … and {more} more (all in --json)");
         }
         text += "\n\n";
-        if let Some(accuracy) = self.accuracy {
-            let right = (accuracy * self.samples as f64).round();
-            text += &format!("accuracy: {} ({right} of {})\n\n", output::percent(accuracy), self.samples);
-        }
         if let Some(quiet) = &self.quiet {
             text += &format!(
-                "quiet: {} of {} samples, after {:.1} steps on average, {} at most\n\n",
-                quiet.samples, self.samples, quiet.mean_steps, quiet.most_steps
+                "quiet: {} of {}, after {} steps on average, {} at most\n\n",
+                output::count(quiet.samples as u64),
+                output::counted(self.samples, "sample"),
+                output::decimal(quiet.mean_steps, 1),
+                output::count(quiet.most_steps)
             );
         }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
-        let whole = |number: u64| output::count(per_sample(number).round() as u64);
+        let whole = |number: u64| output::decimal(per_sample(number), 0);
         let driven = self.populations.iter().any(|population| population.dense_drive_operations > 0);
         let rows = self.populations.iter().map(|population| {
             let mut row = vec![
                 population.name.clone(),
                 output::count(population.neurons as u64),
-                format!("{:.1}", per_sample(population.spikes)),
+                output::decimal(per_sample(population.spikes), 1),
                 output::percent(population.rate),
                 whole(population.synaptic_operations),
                 whole(population.dense_operations),
@@ -369,11 +383,15 @@ impl Report {
             head.extend(["input\ncurrents", "dense\ncurrents"]);
         }
         head.push("touched\npotentials");
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         if driven {
             text += "\n\ncurrents are made once per sample, here and in a dense simulator";
         }
-        text += &format!("\n\ntime per sample: {}\n", output::duration(self.seconds_per_sample));
+        text += &format!(
+            "\n\nwall time per sample: {}, all of {} together\n",
+            output::duration(self.wall_seconds_per_sample),
+            output::counted(self.threads, "thread")
+        );
         text
     }
 }

@@ -15,6 +15,7 @@ mod outputs;
 mod shared;
 mod state_dict;
 mod studies;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
@@ -12,6 +12,7 @@ use snn_converter::ann::{Ann, AnnError, Op};
 use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
+use snn_converter::wanted::Wanted;
 use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
 use snn_formats::samples::{self, Misfit};
 
@@ -206,7 +207,9 @@ impl Model {
                     labels: labels.as_deref(),
                     expected: expected.as_deref(),
                 });
-                snn_converter::convert_until(&ann, samples.as_ref(), &options, &stopped)
+                let go_on = || !stopped.load(Ordering::Relaxed);
+                let wanted = Wanted::as_long_as(&go_on);
+                snn_converter::convert_while(wanted, &ann, samples.as_ref(), &options)
             },
         )?;
         let conversion = conversion.map_err(error::convert)?;

@@ -8,9 +8,12 @@ use snn_converter::forward::logits;
 use snn_converter::import::onnx;
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
-use snn_converter::{ConvertError, Normalise, Options, Readout, Samples, ScalePer, Start, convert};
+use snn_converter::{
+    ConvertError, Normalise, Options, Readout, Samples, ScalePer, Start, Wanted, convert, convert_while,
+};
 use snn_engine::{Drive, EventSimulator, IntegrateFire, Network, Simulator, Stimulus};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn shape(extents: &[usize]) -> Shape {
     Shape::new(extents).unwrap()
@@ -205,7 +208,7 @@ proptest! {
         let values: Vec<f32> = values.iter().copied().cycle().take(values.len() * groups).collect();
         let n = values.len();
         let ann = relu_of_input(n);
-        let calibration = Calibration { ann: &ann, samples: &values };
+        let calibration = Calibration { ann: &ann, samples: &values, wanted: Wanted::always() };
         let watched = [Watched { node: ann.output(), groups }];
         let extents = calibration.extents(&watched).unwrap();
         for zeros in [Zeros::Included, Zeros::Excluded] {
@@ -221,7 +224,7 @@ proptest! {
     #[test]
     fn the_least_error_scale_is_not_worse_than_the_maximum(values in prop::collection::vec(0.0_f32..1.0, 20..200), steps in 2_u32..20) {
         let ann = relu_of_input(values.len());
-        let calibration = Calibration { ann: &ann, samples: &values };
+        let calibration = Calibration { ann: &ann, samples: &values, wanted: Wanted::always() };
         let watched = [Watched { node: ann.output(), groups: 1 }];
         let extents = calibration.extents(&watched).unwrap();
         let scale = calibration.least_error_scales(&watched, &extents, steps, &[0.5]).unwrap()[0][0];
@@ -540,5 +543,39 @@ fn every_real_net_converts_and_keeps_its_convolutions_shared() {
         }
         // Pooling units and residual branches have a few of their own.
         assert!(stored <= trained as u64 + 1500, "{name}: {stored} weights stored for {trained}");
+    }
+}
+
+#[test]
+fn a_conversion_that_is_not_wanted_any_more_ends_wherever_it_is_and_otherwise_changes_nothing() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mnist/mlp300-p90.onnx");
+    let ann = simplify(&onnx::import(std::fs::read(path).unwrap(), None).unwrap().ann).unwrap();
+    let values: Vec<f32> = (0..784 * 20).map(|at| (at * 37 % 101) as f32 / 100.0).collect();
+    for normalise in [Normalise::LeastError, Normalise::Percentile(99.0)] {
+        let options = Options {
+            normalise: Some(normalise),
+            fit: Some(true),
+            compare: true,
+            steps: Some(4),
+            ..Options::default()
+        };
+        let asked = AtomicUsize::new(0);
+        let converted = |most: usize| {
+            asked.store(0, Ordering::Relaxed);
+            let so = || asked.fetch_add(1, Ordering::Relaxed) < most;
+            convert_while(Wanted::as_long_as(&so), &ann, Some(&of(&values)), &options)
+        };
+        let whole = converted(usize::MAX).unwrap();
+        let looks = asked.load(Ordering::Relaxed);
+        let plain = convert(&ann, Some(&of(&values)), &options).unwrap();
+        let seen = |network: &Network| outputs(network, &values[..784], 4);
+        assert_eq!(seen(&whole.network), seen(&plain.network));
+        assert_eq!(format!("{:?}", whole.report), format!("{:?}", plain.report));
+        // Calibration, traces of each layer, the search, and the comparison all look.
+        assert!(looks > 300, "{looks}");
+        for most in (0..looks).step_by(looks / 12) {
+            let error = converted(most).unwrap_err();
+            assert!(matches!(error, ConvertError::Stopped(_)), "after {most} of {looks}: {error}");
+        }
     }
 }

@@ -7,13 +7,14 @@ use super::samples::run_samples;
 use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::Input;
+use crate::neuron::REBASE;
 use crate::simulator::{Observer, Simulator, WindowSimulator};
 
 /// Runs samples of an input over threads, each for so many steps or until the network is quiet, and gives the outcomes in order: those of
-/// [`run_sample`], whatever the number of threads.
+/// [`run_sample`](crate::run_sample), whatever the number of threads.
 ///
 /// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
-/// is told whenever some samples have ended, with 0 in between in a long run, and may stop the batch by an error.
+/// is told whenever some samples have ended, with 0 now and then within a long one, and may stop the batch by an error.
 ///
 /// # Errors
 /// The error of the first sample, in order, that does not fit the network, or of `done`.
@@ -35,6 +36,11 @@ pub fn run_batch<E: From<NetworkError> + Send>(
         // Samples come to rest one by one.
         (_, Until::Quiet { .. }) | (AnySimulator::Event(_) | AnySimulator::Dense(_), _) => 1,
     };
+    // What one step of the dense reference or of an event-driven run costs is not known; windows must stay whole.
+    let piece = match simulator {
+        AnySimulator::Window(_) => REBASE,
+        AnySimulator::Event(_) | AnySimulator::Dense(_) => 8,
+    };
     // As many as there is room for, but not so many that a thread has none.
     let at_once = room.min(samples.len().div_ceil(threads.max(1))).max(1);
     let groups = 0..samples.len().div_ceil(at_once);
@@ -47,8 +53,8 @@ pub fn run_batch<E: From<NetworkError> + Send>(
                 run_group(windows, input, group, until.most(), keep_spikes)?
             }
             other => group
-                .map(|index| run_in_pieces(other.get(), input, index, until, keep_spikes, || done(0)))
-                .collect::<Result<_, E>>()?,
+                .map(|index| run_in_pieces(other.get(), input, index, until, keep_spikes, piece, || done(0)))
+                .collect::<Result<_, _>>()?,
         };
         done(ended)?;
         Ok::<Vec<Outcome>, E>(outcomes)
@@ -76,4 +82,41 @@ fn run_group(
         recorder.outcome(&v, simulator.statistics_of(at), sample, None)
     });
     Ok(outcomes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::input::Encoding;
+    use crate::random::{Plan, RandomNetwork};
+    use crate::run::Mode;
+
+    #[test]
+    fn one_sample_of_a_very_long_run_can_be_stopped_on_its_way() {
+        let plan = Plan::Layers(vec![8, 8, 2]);
+        let recipe =
+            RandomNetwork { plan, density: 0.5, rate: 0.2, bias: 0.0, firing_output: false, seed: 1 };
+        let network = Arc::new(recipe.make().unwrap().0);
+        let input = Input::values(&network, vec![0.3; 8], Encoding::Constant).unwrap();
+        for mode in [Mode::Auto, Mode::Event, Mode::Dense] {
+            for threads in [1, 3] {
+                let simulator = AnySimulator::new(mode, Arc::clone(&network));
+                let (simulator, over) = simulator.over_threads(threads, 1);
+                let looks = AtomicUsize::new(0);
+                let look = |ended: usize| {
+                    assert_eq!(ended, 0);
+                    match looks.fetch_add(1, Ordering::Relaxed) {
+                        2 => Err(NetworkError::new("run", "is not wanted any more")),
+                        _ => Ok(()),
+                    }
+                };
+                // It would take hours.
+                let stopped = run_batch(0..1, over, &simulator, &input, u32::MAX, false, look);
+                assert!(stopped.unwrap_err().to_string().contains("not wanted"), "{mode:?}");
+                assert_eq!(looks.into_inner(), 3, "{mode:?}");
+            }
+        }
+    }
 }

@@ -117,40 +117,43 @@ pub fn run_sample(
     until: impl Into<Until>,
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
-    run_in_pieces(simulator, input, index, until.into(), keep_spikes, || Ok(()))
+    let until = until.into();
+    run_in_pieces(simulator, input, index, until, keep_spikes, until.most(), || Ok(()))
 }
 
-/// The most steps between two questions whether a run is to go on: those of a whole window, so that none is cut.
-const PIECE: u64 = 256;
-
-/// The same as [`run_sample`]; `go_on` is asked after every [`PIECE`] of steps but the last, and may stop the run by an error.
+/// The same in pieces of so many steps, at least 1: between two of them `look` may end it by an error.
 pub(super) fn run_in_pieces<E: From<NetworkError>>(
     simulator: &mut dyn Simulator,
     input: &Input,
     index: usize,
     until: Until,
     keep_spikes: bool,
-    go_on: impl Fn() -> Result<(), E>,
+    piece: u32,
+    look: impl Fn() -> Result<(), E>,
 ) -> Result<Outcome, E> {
     let network = Arc::clone(simulator.network());
     let sample = input.sample(&network, index, until.most())?;
     let mut recorder = Recorder::new(&network, keep_spikes);
     simulator.start(&sample.drive);
-    let quiet_after = match until {
-        Until::Steps(steps) => {
-            let mut left = u64::from(steps);
-            loop {
-                let piece = left.min(PIECE);
-                simulator.run(&sample, piece, &mut recorder)?;
-                left -= piece;
-                if left == 0 {
-                    break None;
+    let most = u64::from(until.most());
+    let mut quiet_after = None;
+    let mut done = 0;
+    while done < most {
+        let end = most.min(done + u64::from(piece.max(1)));
+        match until {
+            Until::Steps(_) => simulator.run(&sample, end - done, &mut recorder)?,
+            Until::Quiet { .. } => {
+                quiet_after = simulator.run_until_quiet(&sample, end, &mut recorder)?;
+                if quiet_after.is_some() {
+                    break;
                 }
-                go_on()?;
             }
         }
-        Until::Quiet { limit } => simulator.run_until_quiet(&sample, u64::from(limit), &mut recorder)?,
-    };
+        done = end;
+        if done < most {
+            look()?;
+        }
+    }
     let v = simulator.potentials(network.output());
     Ok(recorder.outcome(&v, simulator.statistics(), &sample, quiet_after))
 }
