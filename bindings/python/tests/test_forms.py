@@ -294,7 +294,9 @@ LONG = {
     "run": "snn.run(np.full((1, 784), 0.5, np.float32), T=40_000_000)",
     "stepwise run": "snn.run(np.full((1, 784), 0.5, np.float32), T=4_000_000, mode='event')",
     "dense run": "snn.run(np.full((1, 784), 0.5, np.float32), T=400_000, mode='dense')",
-    "fit": "snn_event.convert(layers, np.random.default_rng(0).random((2000, 784)), T=2000, normalise='mse', fit=True)",
+    # Fitting is linear in the depth, so it takes depth to be long.
+    "fit": "snn_event.convert(layers[:1] + [(rng.standard_normal((300, 300)) / 10, None)] * 80, "
+    "np.random.default_rng(0).random((2000, 784)), T=2000, normalise='mse', fit=True)",
 }
 
 
