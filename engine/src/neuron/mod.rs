@@ -1,8 +1,11 @@
 //! Neuron models. Each file holds one: its parameters, its state and its step.
 
 mod accumulator;
+mod adaptive_leaky;
 mod bipolar;
+mod current_leaky;
 mod integrate_fire;
+mod leaky;
 mod max_pool;
 mod model;
 mod parameters;
@@ -10,6 +13,7 @@ mod ramp;
 
 pub use bipolar::{BiasArrives, Sign};
 pub use integrate_fire::Reset;
+pub use leaky::LeakyReset;
 pub use max_pool::MaxPool;
 pub(crate) use max_pool::Maxima;
 pub use model::{
@@ -38,6 +42,9 @@ models! {
     integrate_fire::IntegrateFire,
     accumulator::Accumulator,
     bipolar::Bipolar,
+    leaky::Leaky,
+    current_leaky::CurrentLeaky,
+    adaptive_leaky::AdaptiveLeaky,
 }
 
 /// Is shown models.
