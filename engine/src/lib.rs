@@ -123,8 +123,8 @@ pub use network::{
 };
 pub use neuron::models::*;
 pub use neuron::{
-    Allowed, Autonomy, BIAS, BiasArrives, Choice, Columns, Description, Emission, Emitted, Initial, MaxPool,
-    Model, Parameter, REBASE, Reset, START, Sign, THRESHOLD, Variable,
+    Allowed, Autonomy, BIAS, BiasArrives, Choice, Columns, Description, Emission, Emitted, Initial,
+    LeakyReset, MaxPool, Model, Parameter, REBASE, Reset, START, Sign, THRESHOLD, Variable,
 };
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use record::{PopulationStatistics, Raster, Spikes, Statistics};

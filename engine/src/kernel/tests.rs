@@ -9,7 +9,8 @@ use super::membrane::{
 use super::{Line, Octets, Packed, SpikeMasks, available, best};
 use crate::lanes::{BLOCK, flat, flat_mut};
 use crate::network::connectivity::{DenseRows, Rows, SparseRows};
-use crate::neuron::models::{Accumulator, Bipolar, IntegrateFire};
+use crate::neuron::models::{Accumulator, AdaptiveLeaky, Bipolar, CurrentLeaky, IntegrateFire, Leaky};
+use crate::neuron::{Autonomy, LeakyReset};
 use crate::neuron::{BiasArrives, Columns, Model, REBASE, Reset, Sign};
 use crate::spikes::SpikeSlice;
 
@@ -265,6 +266,38 @@ fn each_word(seed: u64, check: &mut impl Check) {
         let counts = counts.collect();
         check.word(&Word { model, parameters, reals, counts });
     }
+    for reset in [LeakyReset::Subtract, LeakyReset::To] {
+        let [most, share] = [[0.0, 0.9], [2.0, 1.0], [3.0, 0.0], [1.0, 0.5]][seed as usize / 4 % 4];
+        // Bias, threshold, leak, value after a spike, steps of rest; then decay or recovery, and rise.
+        let mut draw = |i: usize| match i {
+            0 => bias(&mut rng),
+            1 => [0.3, 1.0, 0.1][rng.random_range(0..3)],
+            3 => -0.2,
+            4 => most,
+            6 => 0.3,
+            _ => share,
+        };
+        let all = [5, 6, 7].map(|count| columns(&mut draw, count));
+        let mut count = |_| Line(std::array::from_fn(|_| rng.random_range(0..=most as i32)));
+        let counts = [(); 3].map(|()| (0..4).map(&mut count).collect::<Vec<_>>());
+        let reals = [1, 2, 2].map(|n| lines(&mut rng, 4 * n, 0.0));
+        let [first, second, third] = all;
+        let [a, b, c] = counts;
+        let [x, y, z] = reals;
+        let (leak, threshold, bias) = (one.clone(), one.clone(), zero.clone());
+        let (start, after, refractory) = (zero.clone(), zero.clone(), zero.clone());
+        let model = Leaky { leak, threshold, bias, start, reset, after, refractory };
+        check.word(&Word { model, parameters: first, reals: x, counts: a });
+        let (leak, threshold, bias, decay) = (one.clone(), one.clone(), zero.clone(), one.clone());
+        let (start, after, refractory) = (zero.clone(), zero.clone(), zero.clone());
+        let model = CurrentLeaky { decay, leak, threshold, bias, start, reset, after, refractory };
+        check.word(&Word { model, parameters: second, reals: y, counts: b });
+        let (leak, threshold, bias) = (one.clone(), one.clone(), zero.clone());
+        let (start, after, refractory) = (zero.clone(), zero.clone(), zero.clone());
+        let (recovery, rise) = (one.clone(), one.clone());
+        let model = AdaptiveLeaky { recovery, rise, leak, threshold, bias, start, reset, after, refractory };
+        check.word(&Word { model, parameters: third, reals: z, counts: c });
+    }
 }
 
 trait Check {
@@ -371,6 +404,10 @@ struct ActsAreFound(u64, usize);
 
 impl Check for ActsAreFound {
     fn word<M: Model>(&mut self, start: &Word<M>) {
+        // Models that move in every step are stepped in every step.
+        if M::AUTONOMY == Autonomy::EveryStep {
+            return;
+        }
         for after in [1, 17, 200, 254, 255, 256] {
             let first_of_block = |block: usize, word: &Word<M>| {
                 (after + 1..=REBASE + 1).find(|&k| {

@@ -1,8 +1,8 @@
 use super::leaky::{AFTER, LEAK, Last, LeakyReset, REFRACTORY, RESET, REST};
 use super::model::{Allowed, Autonomy, Choice, Emission, Emitted, Initial, Model, Parameter, Variable};
 use super::parameters::{BIAS, START, THRESHOLD};
-use crate::lanes::{Counts as _, Lanes};
-use crate::per_neuron::PerNeuron;
+use crate::lanes::Lanes;
+use crate::per_neuron::{LARGEST, PerNeuron};
 
 /// A leaky integrate-and-fire neuron whose threshold rises with every spike and falls back.
 ///
@@ -47,7 +47,8 @@ pub struct AdaptiveLeaky {
 
 impl Model for AdaptiveLeaky {
     const NAME: &'static str = "adaptive-leaky";
-    const MEANING: &'static str = "integrates with a leak and fires at a threshold that rises with every spike";
+    const MEANING: &'static str =
+        "integrates with a leak and fires at a threshold that rises with every spike";
     const PARAMETERS: &'static [Parameter] = &[
         BIAS,
         THRESHOLD,
@@ -63,7 +64,7 @@ impl Model for AdaptiveLeaky {
         },
         Parameter {
             name: "rise",
-            allowed: Allowed::Within(0.0, crate::LARGEST),
+            allowed: Allowed::Within(0.0, LARGEST),
             default: Some(0.1),
             at_rest: 0.0,
             meaning: "what a spike adds to the threshold",

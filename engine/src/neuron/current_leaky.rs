@@ -1,7 +1,7 @@
 use super::leaky::{AFTER, LEAK, Last, LeakyReset, REFRACTORY, RESET, REST};
 use super::model::{Allowed, Autonomy, Choice, Emission, Emitted, Initial, Model, Parameter, Variable};
 use super::parameters::{BIAS, START, THRESHOLD};
-use crate::lanes::{Counts as _, Lanes};
+use crate::lanes::Lanes;
 use crate::per_neuron::PerNeuron;
 
 /// A leaky integrate-and-fire neuron behind a synaptic filter: what arrives makes a current that dies away.
@@ -44,7 +44,8 @@ pub struct CurrentLeaky {
 
 impl Model for CurrentLeaky {
     const NAME: &'static str = "current-leaky";
-    const MEANING: &'static str = "integrates a current that dies away, with a leak, and fires at its threshold";
+    const MEANING: &'static str =
+        "integrates a current that dies away, with a leak, and fires at its threshold";
     const PARAMETERS: &'static [Parameter] = &[
         BIAS,
         THRESHOLD,

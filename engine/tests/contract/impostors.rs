@@ -6,6 +6,7 @@ use std::sync::Arc;
 use snn_engine::*;
 
 use crate::case::Case;
+use crate::leaking::{self, Wrong, is_leaky};
 use crate::simulators::{parting, reference};
 use crate::{draw, shrink};
 
@@ -62,9 +63,11 @@ enum Fault {
     MissedFall,
     /// Never lets the count of a max-pool unit fall.
     MaxWithoutFalls,
+    /// Steps leaky neurons wrongly.
+    Leaking(Wrong),
 }
 
-const FAULTS: [Fault; 24] = [
+const FAULTS: [Fault; 29] = [
     Fault::DescendingSources,
     Fault::ReversedProjections,
     Fault::NoAccumulator,
@@ -89,6 +92,11 @@ const FAULTS: [Fault; 24] = [
     Fault::RoundedToZero,
     Fault::MissedFall,
     Fault::MaxWithoutFalls,
+    Fault::Leaking(Wrong::LeakBehindCurrent),
+    Fault::Leaking(Wrong::FilterBehindPotential),
+    Fault::Leaking(Wrong::RestOffByOne),
+    Fault::Leaking(Wrong::FusedLeak),
+    Fault::Leaking(Wrong::RiseBeforeReset),
 ];
 
 /// A clocked engine with one fault, in scatter form and without any cleverness.
@@ -131,6 +139,9 @@ impl Impostor {
 
     fn rebase(&mut self) {
         for id in self.network.clone().ids() {
+            if is_leaky(self.network.population(id).neuron()) {
+                continue;
+            }
             for neuron in 0..self.state.populations[id.index()].potentials.len() {
                 let ramp = self.bias(id, neuron) * REBASE as f32;
                 self.state.populations[id.index()].potentials[neuron] += ramp;
@@ -202,6 +213,16 @@ impl Impostor {
         for (neuron, current) in currents.into_iter().enumerate() {
             let bias = self.bias(id, neuron);
             let fault = self.fault;
+            let neurons = network.population(id).neuron();
+            let wrong = if let Fault::Leaking(wrong) = fault { wrong } else { Wrong::Nothing };
+            let state = &mut self.state.populations[id.index()];
+            if let Some(fires) = leaking::step(neurons, neuron, wrong, bias, current, state) {
+                if fires {
+                    fired.push((neuron as u32, 1));
+                }
+                updates += u64::from(fires || current.is_some());
+                continue;
+            }
             let mut u = self.state.populations[id.index()].potentials[neuron];
             let mut ramp = bias * k;
             if let Some(current) = current {
@@ -212,7 +233,6 @@ impl Impostor {
                 ramp = 0.0;
             }
             let v = if fault == Fault::FusedRamp { bias.mul_add(k, u) } else { u + ramp };
-            let neurons = network.population(id).neuron();
             if let Some(model) = neurons.as_model::<Bipolar>() {
                 let missed = fault == Fault::MissedFall && current.is_none() && v < 0.0;
                 let count = &mut self.state.populations[id.index()].counts[0][neuron];

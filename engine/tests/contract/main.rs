@@ -7,6 +7,7 @@ mod golden;
 mod impostors;
 mod judge;
 mod laws;
+mod leaking;
 mod models;
 mod quiet;
 mod shrink;

@@ -24,7 +24,7 @@ impl PartialEq for Model {
 }
 
 /// A parameter and the value that a reader has least to think about.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Parameter {
     pub name: &'static str,
     pub simplest: f32,
@@ -125,8 +125,117 @@ static BIPOLAR: Model = Model {
     fires: true,
 };
 
+/// What the leaky models have in common: threshold, bias, start, leak, reset to a value, that value, steps of rest.
+const LEAKING: [Parameter; 7] = [
+    parameter("threshold", 1.0),
+    parameter("bias", 0.0),
+    parameter("start", 0.0),
+    parameter("leak", 0.5),
+    parameter("reset to a value", 0.0),
+    parameter("after", 0.0),
+    parameter("refractory", 0.0),
+];
+
+fn leaking(draw: &mut Draw, n: u32) -> Vec<Vec<f32>> {
+    let bias = biases(draw, n);
+    let leak = shares(draw, n);
+    let reset = if draw.chance(0.5) { 1.0 } else { 0.0 };
+    let after = draw.per_neuron(n, |draw| if draw.chance(0.5) { 0.0 } else { draw.number(-5, 5) });
+    let refractory =
+        draw.per_neuron(n, |draw| if draw.chance(0.5) { 0.0 } else { draw.between(1, 4) as f32 });
+    vec![thresholds(draw, n), bias, starts(draw, n), leak, vec![reset], after, refractory]
+}
+
+fn leaky_reset(column: &PerNeuron) -> LeakyReset {
+    if column.get(0) == 0.0 { LeakyReset::Subtract } else { LeakyReset::To }
+}
+
+static LEAKY: Model = Model {
+    name: "leaky",
+    parameters: &LEAKING,
+    draw: leaking,
+    build: |columns| {
+        Neuron::of(Leaky {
+            threshold: columns[0].clone(),
+            bias: columns[1].clone(),
+            start: columns[2].clone(),
+            leak: columns[3].clone(),
+            reset: leaky_reset(&columns[4]),
+            after: columns[5].clone(),
+            refractory: columns[6].clone(),
+        })
+    },
+    fires: true,
+};
+
+static CURRENT_LEAKY: Model = Model {
+    name: "current-leaky",
+    parameters: &{
+        let [a, b, c, d, e, f, g] = LEAKING;
+        [a, b, c, d, e, f, g, parameter("decay", 0.5)]
+    },
+    draw: |draw, n| {
+        let mut columns = leaking(draw, n);
+        columns.push(shares(draw, n));
+        columns
+    },
+    build: |columns| {
+        Neuron::of(CurrentLeaky {
+            threshold: columns[0].clone(),
+            bias: columns[1].clone(),
+            start: columns[2].clone(),
+            leak: columns[3].clone(),
+            reset: leaky_reset(&columns[4]),
+            after: columns[5].clone(),
+            refractory: columns[6].clone(),
+            decay: columns[7].clone(),
+        })
+    },
+    fires: true,
+};
+
+static ADAPTIVE_LEAKY: Model = Model {
+    name: "adaptive-leaky",
+    parameters: &{
+        let [a, b, c, d, e, f, g] = LEAKING;
+        [a, b, c, d, e, f, g, parameter("recovery", 0.5), parameter("rise", 0.0)]
+    },
+    draw: |draw, n| {
+        let mut columns = leaking(draw, n);
+        columns.push(shares(draw, n));
+        columns.push(draw.per_neuron(n, |draw| draw.number(0, 8)));
+        columns
+    },
+    build: |columns| {
+        Neuron::of(AdaptiveLeaky {
+            threshold: columns[0].clone(),
+            bias: columns[1].clone(),
+            start: columns[2].clone(),
+            leak: columns[3].clone(),
+            reset: leaky_reset(&columns[4]),
+            after: columns[5].clone(),
+            refractory: columns[6].clone(),
+            recovery: columns[7].clone(),
+            rise: columns[8].clone(),
+        })
+    },
+    fires: true,
+};
+
+/// What is left after a step: nothing, all, a half, and shares that no f32 holds exactly.
+fn shares(draw: &mut Draw, n: u32) -> Vec<f32> {
+    draw.per_neuron(n, |draw| [0.0, 1.0, 0.5, 0.9, 0.95, 0.3][draw.below(6) as usize])
+}
+
 /// The models that a population with a potential may have, and how often it has each.
-pub static WITH_POTENTIAL: [(&Model, u32); 3] = [(&INTEGRATE_FIRE, 30), (&ACCUMULATOR, 10), (&BIPOLAR, 60)];
+pub static WITH_POTENTIAL: [(&Model, u32); 6] = [
+    (&INTEGRATE_FIRE, 30),
+    (&ACCUMULATOR, 10),
+    (&BIPOLAR, 60),
+    (&LEAKY, 12),
+    (&CURRENT_LEAKY, 12),
+    (&ADAPTIVE_LEAKY, 6),
+];
 
 /// Neurons that settle on so many levels: they start at half of their threshold, and their bias arrives once.
 fn settling(draw: &mut Draw, n: u32, levels: f32) -> Vec<Vec<f32>> {

@@ -195,10 +195,11 @@ impl Simulator for WindowSimulator {
             };
             self.run(sample, steps, observer)?;
             let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
-            if windows.step >= silent && windows.is_quiet() {
+            // A network of neurons that move in every step was stepped one by one: it is quiet only now.
+            if windows.step >= silent && windows.rests_after_events() && windows.is_quiet() {
                 windows.go_back(windows.quiet_from(first).max(silent));
             }
-            wanted *= 2;
+            wanted = wanted.saturating_mul(2);
         }
     }
 
