@@ -7,10 +7,11 @@ mod models;
 mod output;
 mod progress;
 mod samples;
+mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Converts trained, pruned neural networks into spiking networks and runs them, event-driven.
 ///
@@ -36,6 +37,8 @@ enum Command {
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
     Prune(commands::prune::Prune),
+    Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
         Command::Prune(prune) => prune.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
     };
     match done {
         Ok(code) => code,

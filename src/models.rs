@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use snn_converter::ann::Ann;
-use snn_converter::import::onnx;
+use snn_converter::import::ImportError;
+use snn_converter::import::onnx::{self, Choice};
 use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
@@ -22,7 +23,7 @@ pub enum Model {
 }
 
 /// Reads a net, one of weights only by its layer list; the sentences are what its import noted.
-pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> {
+pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Model, Vec<String>)> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let at = || path.display().to_string();
     if let (Some(layers), "onnx" | "npz") = (layers, ending) {
@@ -33,9 +34,16 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         ))
         .into());
     }
+    if ending != "onnx" && *choice != Choice::default() {
+        return Err(Usage(format!(
+            "--output and --input-shape: they choose among what an .onnx file leaves open; leave them out for {}",
+            path.display()
+        ))
+        .into());
+    }
     let (model, notes) = match ending {
         "onnx" => {
-            let import = onnx::read(path).with_context(at)?;
+            let import = onnx::read_chosen(path, choice).map_err(with_flags).with_context(at)?;
             (Model::Trained(import.ann), import.notes)
         }
         "npz" => {
@@ -47,7 +55,13 @@ pub fn read(path: &Path, layers: Option<&Path>) -> Result<(Model, Vec<String>)> 
         }
         "pt" | "pth" | "safetensors" => {
             let tensors = StateDict::read(path).with_context(at)?;
-            let Some(layers) = layers else { bail!("{}: {}", path.display(), tensors.request()) };
+            let Some(layers) = layers else {
+                bail!(
+                    "{}: a layer list is needed, given with --layers LAYERS.TOML: {}",
+                    path.display(),
+                    tensors.request()
+                )
+            };
             let at_list = || layers.display().to_string();
             let text = read_text(layers).with_context(|| format!("{}: cannot be read", layers.display()))?;
             let list = LayerList::parse(&text).with_context(at_list)?;
@@ -78,6 +92,16 @@ pub fn files_beside(path: &Path) -> Vec<PathBuf> {
     let names = is_onnx.then(|| onnx::external_files(&snn_formats::regular::read(path).ok()?).ok()).flatten();
     let folder = path.parent().unwrap_or(Path::new(""));
     names.unwrap_or_default().iter().map(|name| folder.join(name)).collect()
+}
+
+/// An error of the library with the flags by which the user chooses, which the library does not know.
+fn with_flags(error: ImportError) -> anyhow::Error {
+    match error {
+        ImportError::Refused(_) => anyhow::anyhow!(
+            "{error}\nthe flags to choose an output and the shape of a sample: --output NAME, --input-shape 3,224,224"
+        ),
+        other => other.into(),
+    }
 }
 
 fn arrays(path: &Path) -> Result<Vec<NamedArray>> {

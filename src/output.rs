@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use snn_formats::{OutputError, Part, check_outputs};
 
@@ -17,6 +16,13 @@ pub fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Writes what the user should know to standard error, a line each.
+pub fn notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }
 
 /// Whether an error says only that nobody reads our output any more, as in `snn-event … | head`.
@@ -85,19 +91,6 @@ pub fn write_json(path: &Path, report: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// A table with a name in the first column and numbers in the others.
-pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(head.iter().copied());
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
 /// A whole number with separators: `12,345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -109,6 +102,23 @@ pub fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number with separators and so many digits behind the point: `12,345.6`.
+pub fn decimal(number: f64, digits: usize) -> String {
+    let text = format!("{:.digits$}", number.abs());
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let sign = if number < 0.0 { "-" } else { "" };
+    match whole.parse() {
+        Ok(whole) => format!("{sign}{}{fraction}", count(whole)),
+        // Not finite, or beyond 2^64.
+        Err(_) => format!("{number:.digits$}"),
+    }
+}
+
+/// A number of things: `1 thread`, `2 threads`, `1,000 samples`.
+pub fn counted(number: usize, one: &str) -> String {
+    format!("{} {one}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// A duration in the unit in which it has one to three digits before the point.
@@ -132,5 +142,22 @@ pub fn bytes(number: u64) -> String {
         n if n >= 1 << 20 => format!("{:.2} MiB", n as f64 / f64::from(1 << 20)),
         n if n >= 1 << 10 => format!("{:.2} KiB", n as f64 / f64::from(1 << 10)),
         n => format!("{n} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated_and_one_is_no_plural() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(decimal(1_234_567.89, 1), "1,234,567.9");
+        assert_eq!(decimal(-999.96, 1), "-1,000.0");
+        assert_eq!(decimal(12.0, 0), "12");
+        assert_eq!(
+            [0, 1, 2, 1000].map(|n| counted(n, "thread")),
+            ["0 threads", "1 thread", "2 threads", "1,000 threads"]
+        );
     }
 }

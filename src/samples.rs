@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network};
-use snn_formats::{Array, NetFile, Source};
+use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network, Until};
+use snn_formats::samples::{self, Batch};
+use snn_formats::{Array, Description, NetFile, Source};
 
 use crate::commands::Usage;
 use crate::output;
 
-/// Steps of a run if neither `--T` nor the input says how many.
+/// Steps of a run if neither `--T`, the input nor the network says how many.
 pub const DEFAULT_STEPS: u32 = 256;
+
+/// The most steps of a run until the network is quiet.
+pub const QUIET_STEPS: u32 = 10_000;
 
 #[derive(Args)]
 pub struct NetArgs {
@@ -34,6 +38,7 @@ pub struct NetArgs {
 /// A network with what its run may take.
 pub struct Net {
     pub network: Arc<Network>,
+    pub description: Description,
     memory_limit: u64,
 }
 
@@ -78,7 +83,11 @@ impl NetArgs {
 
     pub fn read(&self) -> Result<Net> {
         let file = NetFile::open_within(&self.net, self.source(), self.memory_limit)?;
-        Ok(Net { network: Arc::new(file.network), memory_limit: file.memory_limit })
+        Ok(Net {
+            network: Arc::new(file.network),
+            memory_limit: file.memory_limit,
+            description: file.description,
+        })
     }
 }
 
@@ -86,11 +95,13 @@ impl NetArgs {
 pub enum EncodingName {
     /// A constant current, weights times x, in every step
     Constant,
+    /// The same current once, in the first step, and all biases with it
+    Once,
     /// Random spikes; x in [0, 1] is their probability in a step
     Poisson,
     /// Evenly spaced spikes; x in [0, 1] is their rate
     Regular,
-    /// The input holds spikes: bool or uint8 of shape (T, n) or (N, T, n)
+    /// The input holds spikes: bool, or whole numbers as their values, of shape (T, n) or (N, T, n)
     Raster,
 }
 
@@ -98,6 +109,7 @@ impl EncodingName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Constant => "constant",
+            Self::Once => "once",
             Self::Poisson => "poisson",
             Self::Regular => "regular",
             Self::Raster => "raster",
@@ -111,16 +123,21 @@ pub struct InputArgs {
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     pub input: PathBuf,
 
-    /// Number of steps [default: 256, or the steps of the raster]
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Number of steps, with --until-quiet the most [default: those the network was made for, else 256; the steps of a raster;
+    /// with --until-quiet 10000]
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     pub steps: Option<u32>,
+
+    /// Run each sample until the network is quiet: nothing is under way, and no neuron will do anything by itself
+    #[arg(long)]
+    pub until_quiet: bool,
 
     /// How the samples drive the network
     #[arg(long, value_enum, default_value = "constant")]
     pub encoding: EncodingName,
 
     /// Seed of the random spikes of `--encoding poisson`
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
 
     /// Only the samples from a up to, but not with, b; either may be left out
@@ -145,20 +162,35 @@ fn parse_range(text: &str) -> Result<BatchRange, String> {
 pub struct Samples {
     pub input: Input,
     pub range: Range<usize>,
+    /// The most steps.
     pub steps: u32,
+    pub until: Until,
+    /// What the user should know about them.
+    pub notes: Vec<String>,
 }
 
 impl InputArgs {
-    pub fn read(&self, network: &Network) -> Result<Samples> {
-        let array = snn_formats::npy::read(&self.input)?;
-        let input = self.input_of(network, array).with_context(|| self.input.display().to_string())?;
+    pub fn read(&self, net: &Net) -> Result<Samples> {
+        let array = read_samples(&self.input)?;
+        let mut notes = vec![];
+        let input =
+            self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
-        let steps = self.steps_of(&input)?;
-        Ok(Samples { input, range, steps })
+        let steps = self.steps_of(&input, net)?;
+        let until = if self.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+        notes.extend(net.description.note_on_run(steps, self.encoding == EncodingName::Constant));
+        Ok(Samples { input, range, steps, until, notes })
     }
 
-    fn steps_of(&self, input: &Input) -> Result<u32> {
-        let Some(given) = input.steps() else { return Ok(self.steps.unwrap_or(DEFAULT_STEPS)) };
+    fn steps_of(&self, input: &Input, net: &Net) -> Result<u32> {
+        // When the input is silent the network may still go on.
+        if self.until_quiet {
+            return Ok(self.steps.unwrap_or(QUIET_STEPS));
+        }
+        let Some(given) = input.steps() else {
+            let made_for = net.description.run.map(|run| run.steps);
+            return Ok(self.steps.or(made_for).unwrap_or(DEFAULT_STEPS));
+        };
         let given = u32::try_from(given).context("the raster has more than 2^32 steps")?;
         match self.steps {
             Some(steps) if steps > given => Err(Usage(format!(
@@ -183,38 +215,26 @@ impl InputArgs {
         Ok(first..end)
     }
 
-    fn input_of(&self, network: &Network, array: Array) -> Result<Input> {
+    fn input_of(&self, net: &Net, array: Array, notes: &mut Vec<String>) -> Result<Input> {
+        let network = &*net.network;
         let source = network.sources().next().context("the network has no input population")?;
-        let population = network.population(source);
-        let width = population.size();
-        let wanted = population.layout().shape();
-        let shape = array.shape.clone();
-        let size = |axes: &[usize]| axes.iter().product::<usize>();
+        let wanted = network.population(source).layout().shape();
         if let EncodingName::Raster = self.encoding {
-            let steps = if shape.len() >= 2 && size(&shape[1..]) == width {
-                shape[0]
-            } else if shape.len() >= 3 && size(&shape[2..]) == width {
-                shape[1]
-            } else {
-                anyhow::bail!("a raster of shape {shape:?}; allowed are (T, {width}) or (N, T, {width})");
-            };
-            return Ok(Input::spikes(network, array.into_spikes()?, steps)?);
+            let batch = samples::raster("a raster", &array.shape, &wanted)?;
+            notes.extend(note_on_shape(&batch, &wanted));
+            return Ok(Input::valued(network, array.into_spike_values()?, batch.steps.unwrap_or(0))?);
         }
-        let samples_first = shape.len() >= 2 && size(&shape[1..]) == width;
-        if !samples_first && size(&shape) != width {
-            anyhow::bail!("samples of shape {shape:?}; allowed is (N, {})", join(&wanted));
-        }
-        let given = if samples_first { &shape[1..] } else { &shape[..] };
-        if given != wanted {
-            let note = "note: samples of shape";
-            eprintln!("{note} ({}) are read as the network's input, ({})", join(given), join(&wanted));
-        }
+        let batch = samples::batch("samples", &array.shape, &wanted)?;
+        notes.extend(note_on_shape(&batch, &wanted));
         let encoding = match self.encoding {
             EncodingName::Constant => Encoding::Constant,
+            EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },
             EncodingName::Regular | EncodingName::Raster => Encoding::Regular,
         };
-        Ok(Input::values(network, array.into_f32()?, encoding)?)
+        let values = array.into_f32()?;
+        notes.extend(net.description.note_on_input(&values));
+        Ok(Input::values(network, values, encoding)?)
     }
 }
 
@@ -222,15 +242,28 @@ fn join(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The labels of all samples of a file.
-pub fn read_labels(path: &Path, samples: usize) -> Result<Vec<i64>> {
+/// That the samples of an array have another shape than the input that they are read as.
+pub fn note_on_shape(batch: &Batch, wanted: &[usize]) -> Option<String> {
+    let given = batch.read_from.as_ref()?;
+    Some(format!("samples of shape ({}) are read as the input, ({})", join(given), join(wanted)))
+}
+
+/// The array of samples in a file; at least one.
+pub fn read_samples(path: &Path) -> Result<Array> {
     let array = snn_formats::npy::read(path)?;
-    let shape = array.shape.clone();
-    let labels = array.into_labels()?;
-    if labels.len() != samples {
-        anyhow::bail!("{}: labels of shape {shape:?}; the input has {samples} samples", path.display());
+    if array.shape.contains(&0) {
+        let shape = join(&array.shape);
+        anyhow::bail!(
+            "{}: it has no samples; at least one is needed (its shape is ({shape}))",
+            path.display()
+        );
     }
-    Ok(labels)
+    Ok(array)
+}
+
+/// The classes of all samples of a file, for a net of so many.
+pub fn read_labels(path: &Path, samples: usize, classes: usize) -> Result<Vec<i64>> {
+    Ok(samples::labels(snn_formats::npy::read(path)?, samples, classes)?)
 }
 
 /// The most threads, as the flags have it.

@@ -1,6 +1,6 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch short single job --chart docs/speed.svg > tables.md`; without names of
+//! `cargo bench --bench studies -- cases cells scale batch short single job recurrent --chart docs/speed.svg > tables.md`; without names of
 //! studies, all are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
@@ -12,6 +12,7 @@ mod chart;
 mod layers;
 mod nets;
 mod numbers;
+mod recurrent;
 
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ fn main() {
     if wanted("single") {
         println!("{}", batches::single(&batches::SINGLE, time));
     }
+    if wanted("recurrent") {
+        println!("{}", recurrent::recurrent(&recurrent::NETS, time));
+    }
     if wanted("job") {
         println!("{}", layers::job(time));
     }
@@ -81,4 +85,6 @@ fn check() {
     assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
     let text = batches::single(&[(300, 0.1, 0.05)], short);
     assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
+    let text = recurrent::recurrent(&[(300, 1, 0.04), (300, 2, 0.04)], short);
+    assert!(text.contains("| 300 | 2 | ") && !text.contains("NaN"), "{text}");
 }

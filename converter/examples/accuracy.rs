@@ -36,10 +36,10 @@ fn main() {
     let limit = value("--samples").map_or(usize::MAX, |n| number(n) as usize);
     let mut options = Options::default();
     if let Some(percent) = value("--percentile") {
-        options.normalise = Normalise::Percentile(number(percent));
+        options.normalise = Some(Normalise::Percentile(number(percent)));
     }
     if has("--max") {
-        options.normalise = Normalise::Max;
+        options.normalise = Some(Normalise::Max);
     }
     options.scale_per = value("--per").map(|per| match per {
         "layer" => ScalePer::Layer,
@@ -49,14 +49,18 @@ fn main() {
         "half" => Start::Half,
         _ => Start::Zero,
     });
-    options.fit = has("--fit");
+    options.fit = Some(has("--fit"));
     println!("{:22} {:>6} {}", "net", "ANN", lengths.iter().map(|t| format!("{t:>7}")).collect::<String>());
     for name in value("--nets").unwrap_or(NETS).split(',') {
         let Some(ann) = read_net(&folder, name) else {
             println!("{name:22} is not there, skipped");
             continue;
         };
-        let set = if name.starts_with("cifar") { "cifar10" } else { "mnist" };
+        let set = match name {
+            _ if name.starts_with("cifar") => "cifar10",
+            _ if name.starts_with("resnet20") => "cifar10n",
+            _ => "mnist",
+        };
         let calibration = read(&folder.join(format!("{set}_x_calib.npy")));
         let mut x = read(&folder.join(format!("{set}_x_test.npy")));
         let labels = snn_formats::npy::read(folder.join(format!("{set}_y_test.npy"))).unwrap();
@@ -75,7 +79,7 @@ fn main() {
             }
         } else {
             for &steps in &lengths {
-                let options = Options { steps, ..options.clone() };
+                let options = Options { steps: Some(steps), ..options.clone() };
                 let network = convert(&ann, Some(&samples), &options).unwrap().network;
                 line.push_str(&format!("{:7.2}", run(&network, &x, &labels, &[steps])[0]));
             }

@@ -9,7 +9,7 @@ mod runs;
 pub(crate) use compose::{MOST_NUMBERS, TooLarge};
 pub(crate) use map::{LinearMap, Matrix, Shared};
 pub(crate) use operator::planes_of;
-pub(crate) use placed::Placed;
+pub(crate) use placed::{Placed, row_major};
 pub(crate) use runs::Runs;
 
 use crate::ann::{Op, Shape};

@@ -5,7 +5,8 @@
 //! activations no more than [`MEMORY`] is held, or 4 KiB per group if there are more groups than that.
 
 use crate::ann::{Ann, NodeId};
-use crate::forward::{Activation, ForwardError, forward};
+use crate::forward::{Activation, ForwardError, forward_while};
+use crate::wanted::Wanted;
 use rayon::prelude::*;
 
 /// The room that counters take at most, in bytes.
@@ -61,6 +62,8 @@ pub struct Calibration<'a> {
     pub ann: &'a Ann,
     /// The samples as the net takes them.
     pub samples: &'a [f32],
+    /// How long it is wanted.
+    pub wanted: Wanted<'a>,
 }
 
 impl Calibration<'_> {
@@ -72,7 +75,7 @@ impl Calibration<'_> {
         mut each: impl FnMut(usize, usize, &[f32]),
     ) -> Result<(), ForwardError> {
         let nodes: Vec<NodeId> = watched.iter().map(|watched| watched.node).collect();
-        forward(self.ann, self.samples, &nodes, |activation: Activation<'_>| {
+        forward_while(self.wanted, self.ann, self.samples, &nodes, |activation: Activation<'_>| {
             for (place, watched) in watched.iter().enumerate() {
                 if watched.node != activation.node {
                     continue;
@@ -91,7 +94,7 @@ impl Calibration<'_> {
     /// Maxima and counts, in one pass.
     ///
     /// # Errors
-    /// As [`forward`].
+    /// As [`forward`](crate::forward::forward).
     pub fn extents(&self, watched: &[Watched]) -> Result<Vec<Extent>, ForwardError> {
         let mut extents: Vec<Extent> = watched
             .iter()
@@ -127,7 +130,7 @@ impl Calibration<'_> {
     /// each pass over the samples counts the next digit of those that share the digits found so far. 2 to 4 passes.
     ///
     /// # Errors
-    /// As [`forward`].
+    /// As [`forward`](crate::forward::forward).
     ///
     /// # Panics
     /// If `percent` is not in `0 ..= 100`.
@@ -176,7 +179,7 @@ impl Calibration<'_> {
     /// The activations are counted in 256 to 4,096 equal bins below the maximum, and taken at their bin's middle.
     ///
     /// # Errors
-    /// As [`forward`].
+    /// As [`forward`](crate::forward::forward).
     pub fn least_error_scales(
         &self,
         watched: &[Watched],
@@ -202,11 +205,12 @@ impl Calibration<'_> {
                 .par_iter()
                 .zip(&extent.largest)
                 .map(|(histogram, &largest)| {
-                    f64::from(largest) * least_error_fraction(histogram, steps, start)
+                    self.wanted.check()?;
+                    Ok(f64::from(largest) * least_error_fraction(histogram, steps, start))
                 })
                 .collect()
         });
-        Ok(scales.collect())
+        scales.collect()
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::ann::{Ann, NodeId};
 use crate::convert::ConvertError;
 use crate::fit::{SAMPLES, choose, drive};
-use crate::forward::forward;
+use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered};
+use crate::wanted::{RunEnd, Wanted};
 use serde::Serialize;
-use snn_engine::{EventSimulator, Network, NetworkError, Simulator, Stimulus, default_threads, run_samples};
+use snn_engine::{EventSimulator, Network, Simulator, Stimulus, default_threads, run_samples};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ pub(crate) struct Comparison {
 
 /// Runs some of the samples (at most 256, the same ones in whatever order they are given) for `steps` steps.
 pub(crate) fn compare(
+    wanted: Wanted<'_>,
     ann: &Ann,
     lowered: &Lowered,
     network: &Network,
@@ -82,15 +84,16 @@ pub(crate) fn compare(
             let mut counts: Vec<Vec<u32>> =
                 network.populations().iter().map(|population| vec![0; population.size()]).collect();
             for _ in 0..steps {
+                wanted.check()?;
                 let spikes = simulator.step(&Stimulus::none());
                 for (id, counts) in network.ids().zip(&mut counts) {
                     spikes.of(id).iter().for_each(|&neuron| counts[neuron as usize] += 1);
                 }
             }
-            Ok::<_, NetworkError>((counts, simulator.potentials(network.output())))
+            Ok::<_, RunEnd>((counts, simulator.potentials(network.output())))
         })?;
         let mut activations: HashMap<NodeId, Vec<f32>> = HashMap::new();
-        let outputs = forward(ann, &prepared, &nodes, |activation| {
+        let outputs = forward_while(wanted, ann, &prepared, &nodes, |activation| {
             activations.entry(activation.node).or_default().extend_from_slice(activation.values);
         })?;
         for (sums, &at) in sums.iter_mut().zip(&firing) {

@@ -2,16 +2,21 @@
 
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
-use crate::calibrate::{Calibration, Extent, Watched, Zeros};
+use crate::calibrate::Zeros;
 use crate::compare::compare;
-use crate::expect::{ExpectError, expect};
+use crate::expect::{ExpectError, expect_while};
 use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
 use crate::lower::{Kind, Plan, Scaling, lower, needed};
-use crate::normalise::{Normalise, ScalePer, Start, floored, upper_bound};
+use crate::normalise::{Normalise, ScalePer, Start};
+use crate::notes;
+use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
+use crate::scales::{choose_scales, clipped, groups};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use snn_engine::{Network, NetworkError};
+use snn_formats::{Basis, Description, InputRange, RunLength};
 use std::fmt;
 
 /// What is read from the network as its result.
@@ -26,10 +31,10 @@ pub enum Readout {
 }
 
 /// How to convert.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// How scales are chosen. Default: least squared error.
-    pub normalise: Normalise,
+    /// How scales are chosen. Default: least squared error ([`Recipe`]).
+    pub normalise: Option<Normalise>,
     /// How far one scale reaches. Default: one per channel of images, one for all of a vector.
     pub scale_per: Option<ScalePer>,
     /// Whether zeros count in percentiles. Default: they do.
@@ -37,12 +42,14 @@ pub struct Options {
     /// The potential before the first step. Default: half a threshold for QCFS activations and the methods that round to
     /// the nearest rate, else 0.
     pub start: Option<Start>,
-    /// The number of steps of the runs that the network is made for; at least 1. Default: 32.
-    pub steps: u32,
+    /// The number of steps of the runs that the network is made for; at least 1. Default: none; scales are then chosen for
+    /// [`USUAL_STEPS`](crate::recipe::USUAL_STEPS) and suit runs of any length.
+    pub steps: Option<u32>,
     /// Whether scales, starts and biases are then fitted, layer by layer, to the spikes that really arrive in runs of
     /// `steps` steps with constant input. The network is much more accurate in short runs of this length, and less in runs of
-    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: no.
-    pub fit: bool,
+    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: for short runs
+    /// ([`Recipe::of`]).
+    pub fit: Option<bool>,
     /// Whether the report compares spike rates with activations, and accuracies if labels are given, on at most 256 of the
     /// samples in runs of `steps` steps. Default: no.
     pub compare: bool,
@@ -54,24 +61,6 @@ pub struct Options {
     pub input_mean: Vec<f32>,
     /// What the input is divided by after that: nothing, one number, or one per channel.
     pub input_std: Vec<f32>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            normalise: Normalise::default(),
-            scale_per: None,
-            zeros: Zeros::default(),
-            start: None,
-            steps: 32,
-            fit: false,
-            compare: false,
-            readout: Readout::default(),
-            unroll: false,
-            input_mean: Vec::new(),
-            input_std: Vec::new(),
-        }
-    }
 }
 
 /// Samples for calibration.
@@ -91,10 +80,16 @@ pub struct Samples<'a> {
 pub struct Conversion {
     /// The network. Its first population is `input`, its last the one to read.
     pub network: Network,
+    /// What its numbers stand for, and what it is made for; its provenance is the caller's to fill in.
+    pub description: Description,
+    /// How it was made, where the options left it open.
+    pub recipe: Recipe,
     /// What was done, layer by layer.
     pub report: Report,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// What the user should look at: the network is probably not what was wanted.
+    pub warnings: Vec<String>,
 }
 
 /// Why there is no network.
@@ -105,8 +100,8 @@ pub enum ConvertError {
     Refused(Vec<Refusal>),
     /// The method looks at activations, and there are no samples.
     #[error(
-        "scales are chosen from activations (node `{node}`), which needs calibration samples; give some with --calib FILE.npy, \
-         or choose --normalise qcfs or none, which need none"
+        "scales are chosen from activations (node `{node}`), which needs calibration samples; give some, or choose trained \
+         thresholds (qcfs) or none, which need no samples"
     )]
     NoSamples {
         /// The first activation that needs them.
@@ -117,13 +112,82 @@ pub enum ConvertError {
     Unfit(String),
     /// The net cannot be evaluated on the samples.
     #[error("calibration: {0}")]
-    Forward(#[from] ForwardError),
+    Forward(ForwardError),
+    /// It is not wanted any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The net that was read is not the one that was trained, or the outputs expected of it do not fit.
     #[error("{0}")]
-    Expect(#[from] ExpectError),
+    Expect(ExpectError),
     /// The numbers do not make a network.
     #[error("{0}")]
     Network(#[from] NetworkError),
+}
+
+/// What a [`ConvertError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConvertErrorKind {
+    /// Something of the model has no spiking counterpart.
+    Model,
+    /// Samples, labels or expected outputs are missing or do not fit, or an option does not.
+    Input,
+    /// Numbers that are not finite, or too large.
+    Numbers,
+    /// The net that was read is not the one that was trained.
+    Differs,
+    /// The work was stopped from outside.
+    Stopped,
+}
+
+impl ConvertError {
+    /// What it is about.
+    #[must_use]
+    pub fn kind(&self) -> ConvertErrorKind {
+        match self {
+            Self::Refused(_) => ConvertErrorKind::Model,
+            Self::NoSamples { .. }
+            | Self::Unfit(_)
+            | Self::Forward(ForwardError::Length { .. })
+            | Self::Expect(ExpectError::Unfit(_) | ExpectError::Forward(ForwardError::Length { .. })) => {
+                ConvertErrorKind::Input
+            }
+            Self::Forward(ForwardError::NotFinite { .. })
+            | Self::Expect(ExpectError::Forward(ForwardError::NotFinite { .. }))
+            | Self::Network(_) => ConvertErrorKind::Numbers,
+            Self::Expect(ExpectError::Differs(_)) => ConvertErrorKind::Differs,
+            Self::Stopped(_)
+            | Self::Forward(ForwardError::Stopped(_))
+            | Self::Expect(ExpectError::Forward(ForwardError::Stopped(_))) => ConvertErrorKind::Stopped,
+        }
+    }
+}
+
+impl From<ForwardError> for ConvertError {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Stopped(stopped) => Self::Stopped(stopped),
+            other => Self::Forward(other),
+        }
+    }
+}
+
+impl From<ExpectError> for ConvertError {
+    fn from(error: ExpectError) -> Self {
+        match error {
+            ExpectError::Forward(ForwardError::Stopped(stopped)) => Self::Stopped(stopped),
+            other => Self::Expect(other),
+        }
+    }
+}
+
+impl From<RunEnd> for ConvertError {
+    fn from(end: RunEnd) -> Self {
+        match end {
+            RunEnd::Unfit(error) => Self::Network(error),
+            RunEnd::Stopped(stopped) => Self::Stopped(stopped),
+        }
+    }
 }
 
 fn list(refusals: &[Refusal]) -> impl fmt::Display {
@@ -145,6 +209,22 @@ pub fn convert(
     samples: Option<&Samples<'_>>,
     options: &Options,
 ) -> Result<Conversion, ConvertError> {
+    convert_while(Wanted::always(), ann, samples, options)
+}
+
+/// [`convert`] as long as it is wanted: a caller that is told to give up (Ctrl-C, a closed window) has its thread back
+/// within a few hundredths of a second.
+///
+/// # Errors
+/// As [`convert`], and [`ConvertError::Stopped`].
+pub fn convert_while(
+    wanted: Wanted<'_>,
+    ann: &Ann,
+    samples: Option<&Samples<'_>>,
+    options: &Options,
+) -> Result<Conversion, ConvertError> {
+    let recipe = Recipe::of(options, samples.is_some());
+    check(&recipe)?;
     let (input_scale, input_shift) = input_map(ann, options)?;
     let activations = activations(ann, options);
     let mut plan = Plan {
@@ -153,46 +233,63 @@ pub fn convert(
         input_scale,
         input_shift,
         unroll: options.unroll,
-        output_ramp: None,
         check_only: true,
     };
     let mut refusals = lower(ann, &plan).err().unwrap_or_default();
-    refusals.extend(untrained(ann, &activations, options));
+    refusals.extend(untrained(ann, &activations, &recipe));
     if !refusals.is_empty() {
         return Err(ConvertError::Refused(refusals));
     }
     let mut notes = Vec::new();
+    let mut warnings: Vec<String> = notes::on_percentile(recipe.normalise).into_iter().collect();
     let prepared = samples.map(|samples| prepare(ann, samples, &plan)).transpose()?;
     let expected = samples.and_then(|samples| samples.expected).zip(prepared.as_deref());
-    let agreement = expected.map(|(outputs, prepared)| expect(ann, prepared, outputs)).transpose()?;
-    let measured = choose_scales(ann, prepared.as_deref(), options, &activations, &mut notes)?;
+    let agreement =
+        expected.map(|(outputs, prepared)| expect_while(wanted, ann, prepared, outputs)).transpose()?;
+    let measured = choose_scales(wanted, ann, prepared.as_deref(), options, &recipe, &activations)?;
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
-    if options.fit {
+    let lowered = if recipe.fit {
         let Some((samples, prepared)) = given else {
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
         let groups_of = |node| groups(ann, node, options).groups;
-        fit(ann, &mut plan, samples.values, prepared, options.steps, groups_of)?;
         notes.push(format!(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
-            options.steps
+            recipe.steps
         ));
+        fit(wanted, ann, &plan, samples.values, prepared, recipe.steps, groups_of)?
+    } else {
+        lower(ann, &plan).map_err(ConvertError::Refused)?
+    };
+    let clipped = match given {
+        Some((samples, prepared)) => clipped(wanted, ann, &lowered, samples.values, prepared, &activations)?,
+        None => Vec::new(),
+    };
+    for (place, measured) in measured.iter().enumerate() {
+        let Some(units) = measured.units else { continue };
+        let (name, of) = (&ann.node(measured.node).name, &ann.node(measured.node).shape);
+        notes.extend(notes::on_dead(name, of, units.dead));
+        warnings.extend(notes::on_layer(name, of, units.dead, clipped.get(place).copied().flatten()));
     }
-    let lowered = lower(ann, &plan).map_err(ConvertError::Refused)?;
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
         .parts
         .iter()
         .map(|part| match part.kind {
-            Kind::Fires { .. } => measured.iter().find(|m| m.node == part.node).and_then(|m| m.units),
+            Kind::Fires { .. } => {
+                let place = measured.iter().position(|m| m.node == part.node)?;
+                let clipped = clipped.get(place).copied().flatten();
+                measured[place].units.map(|units| Units { clipped, ..units })
+            }
             _ => None,
         })
         .collect();
     let mut report = Report {
-        steps: options.steps,
-        fitted: options.fit,
+        steps: recipe.steps,
+        fitted: recipe.fit,
+        notes: warnings.iter().chain(&notes).cloned().collect(),
         agreement,
         layers: layers(&lowered, &network, &units),
         ..Report::default()
@@ -201,14 +298,31 @@ pub fn convert(
         && let Some((samples, prepared)) = given
     {
         let values = [samples.values, prepared];
-        let found = compare(ann, &lowered, &network, values, samples.labels, options.steps)?;
+        let found = compare(wanted, ann, &lowered, &network, values, samples.labels, recipe.steps)?;
         report.compared = Some(found.samples);
         report.accuracy = found.accuracy;
         for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
             layer.loss = loss;
         }
     }
-    Ok(Conversion { network, report, notes })
+    let description = Description {
+        run: run_length(ann, options, &recipe),
+        input: samples.and_then(|samples| InputRange::of(samples.values)),
+        units: lowered.parts.iter().map(|part| part.unit().map(Some)).collect::<Result<_, _>>()?,
+        ..Description::default()
+    };
+    Ok(Conversion { network, description, recipe, report, notes, warnings })
+}
+
+/// The runs that the network is made for.
+fn run_length(ann: &Ann, options: &Options, recipe: &Recipe) -> Option<RunLength> {
+    let basis = match options.steps {
+        _ if recipe.fit => Basis::Fitted,
+        Some(_) if recipe.depends_on_steps(ann) => Basis::Scaled,
+        Some(_) => Basis::Stated,
+        None => return None,
+    };
+    Some(RunLength { steps: recipe.steps, basis })
 }
 
 /// The activations that the output depends on, and the output if it is to fire.
@@ -228,8 +342,8 @@ fn unit_scaling(ann: &Ann, node: NodeId) -> Scaling {
 }
 
 /// The activations without a trained threshold, if that is what is asked for.
-fn untrained(ann: &Ann, activations: &[NodeId], options: &Options) -> Vec<Refusal> {
-    if options.normalise != Normalise::Trained {
+fn untrained(ann: &Ann, activations: &[NodeId], recipe: &Recipe) -> Vec<Refusal> {
+    if recipe.normalise != Normalise::Trained {
         return Vec::new();
     }
     activations
@@ -239,7 +353,7 @@ fn untrained(ann: &Ann, activations: &[NodeId], options: &Options) -> Vec<Refusa
             node: ann.node(id).name.clone(),
             op: ann.node(id).op.kind().into(),
             reason: "it has no trained threshold".into(),
-            hint: "choose a method that looks at activations, such as --normalise mse with --calib FILE.npy"
+            hint: "choose a method that looks at activations, such as mse, and give calibration samples"
                 .into(),
         })
         .collect()
@@ -289,13 +403,22 @@ fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, Co
             ann.node(ann.input()).name
         )));
     }
-    if let Some(labels) = samples.labels
-        && labels.len() != count
-    {
-        return Err(ConvertError::Unfit(format!(
-            "there are {} labels for {count} calibration samples; allowed are equal numbers",
-            labels.len()
-        )));
+    if let Some(labels) = samples.labels {
+        if labels.len() != count {
+            return Err(ConvertError::Unfit(format!(
+                "there are {} labels for {count} calibration samples; allowed are equal numbers",
+                labels.len()
+            )));
+        }
+        let classes = ann.output_shape().elements();
+        let is_class = |label: &i64| usize::try_from(*label).is_ok_and(|label| label < classes);
+        if let Some(place) = labels.iter().position(|label| !is_class(label)) {
+            return Err(ConvertError::Unfit(format!(
+                "label {} of calibration sample {place} is no class: the net has {classes} outputs, allowed are 0 to {}",
+                labels[place],
+                classes.saturating_sub(1)
+            )));
+        }
     }
     let map = |(element, &value): (usize, &f32)| {
         (f64::from(value) * plan.input_scale.get(element % n) + plan.input_shift.get(element % n)) as f32
@@ -303,127 +426,16 @@ fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, Co
     Ok(samples.values.iter().enumerate().map(map).collect())
 }
 
-/// A chosen scale, with what was seen of the activation.
-struct Measured {
-    node: NodeId,
-    scaling: Scaling,
-    units: Option<Units>,
-}
-
-fn choose_scales(
-    ann: &Ann,
-    samples: Option<&[f32]>,
-    options: &Options,
-    activations: &[NodeId],
-    notes: &mut Vec<String>,
-) -> Result<Vec<Measured>, ConvertError> {
-    check(options)?;
-    let needy = activations.iter().find(|&&id| options.normalise.needs_samples(&ann.node(id).op));
-    let Some(samples) = samples else {
-        if let Some(&id) = needy {
-            return Err(ConvertError::NoSamples { node: ann.node(id).name.clone() });
-        }
-        let fixed =
-            |&node: &NodeId| Measured { node, scaling: fixed_scaling(ann, node, options), units: None };
-        return Ok(activations.iter().map(fixed).collect());
-    };
-    let calibration = Calibration { ann, samples };
-    let channels: Vec<Watched> =
-        activations.iter().map(|&node| Watched { node, groups: ann.node(node).shape.channels() }).collect();
-    let extents = calibration.extents(&channels)?;
-    let chosen: Vec<usize> = (0..activations.len())
-        .filter(|&place| options.normalise.needs_samples(&ann.node(activations[place]).op))
-        .collect();
-    let watched: Vec<Watched> =
-        chosen.iter().map(|&place| groups(ann, activations[place], options)).collect();
-    let grouped: Vec<Extent> = chosen
-        .iter()
-        .zip(&watched)
-        .map(|(&place, watched)| {
-            if watched.groups == channels[place].groups {
-                extents[place].clone()
-            } else {
-                extents[place].merged()
-            }
-        })
-        .collect();
-    let starts: Vec<f64> = watched.iter().map(|watched| start(ann, watched.node, options)).collect();
-    let mut scales = options
-        .normalise
-        .measured(&calibration, &watched, &grouped, options.zeros, options.steps, &starts)?
-        .into_iter();
-    let mut all = Vec::with_capacity(activations.len());
-    for (place, &node) in activations.iter().enumerate() {
-        let scaling = if chosen.contains(&place) {
-            let bound = upper_bound(&ann.node(node).op).unwrap_or(f64::INFINITY);
-            let scales = floored(scales.next().expect("one list of scales for each chosen activation"));
-            let scales = scales.into_iter().map(|scale| scale.min(bound)).collect();
-            Scaling::new(Runs::new(ann.node(node).shape.elements(), scales), start(ann, node, options))
-        } else {
-            fixed_scaling(ann, node, options)
-        };
-        let units = count_units(&extents[place], &scaling.lambda);
-        if units.dead > 0 {
-            notes.push(format!(
-                "`{}`: {} of {} {} are never active on the calibration samples; their scale is the median of the others",
-                ann.node(node).name,
-                units.dead,
-                channels[place].groups,
-                if ann.node(node).shape.rank() > 1 { "channels" } else { "neurons" },
-            ));
-        }
-        all.push(Measured { node, scaling, units: Some(units) });
-    }
-    Ok(all)
-}
-
-fn check(options: &Options) -> Result<(), ConvertError> {
-    if let Normalise::Percentile(percent) = options.normalise
+fn check(recipe: &Recipe) -> Result<(), ConvertError> {
+    if let Normalise::Percentile(percent) = recipe.normalise
         && !(percent > 0.0 && percent <= 100.0)
     {
         return Err(ConvertError::Unfit(format!(
             "the percentile is {percent}; allowed is above 0 and at most 100"
         )));
     }
-    if options.steps == 0 {
+    if recipe.steps == 0 {
         return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
     }
     Ok(())
-}
-
-fn count_units(extent: &Extent, lambda: &Runs) -> Units {
-    let length = lambda.elements() / extent.largest.len();
-    let dead = extent.positive.iter().filter(|&&positive| positive == 0).count();
-    let saturated = extent
-        .largest
-        .iter()
-        .enumerate()
-        .filter(|(channel, largest)| f64::from(**largest) > lambda.get(channel * length))
-        .count();
-    Units { dead, saturated }
-}
-
-fn start(ann: &Ann, node: NodeId, options: &Options) -> f64 {
-    let usual = options.normalise.usual_start(&ann.node(node).op);
-    options.start.unwrap_or(usual).potential()
-}
-
-fn fixed_scaling(ann: &Ann, node: NodeId, options: &Options) -> Scaling {
-    let lambda = options
-        .normalise
-        .fixed(&ann.node(node).op)
-        .expect("an activation that needs no samples has a fixed scale");
-    Scaling::new(Runs::same(ann.node(node).shape.elements(), lambda), start(ann, node, options))
-}
-
-/// The groups that share a scale: of a population whose spikes are the result, all of it, so that its classes compare.
-fn groups(ann: &Ann, node: NodeId, options: &Options) -> Watched {
-    let shape = &ann.node(node).shape;
-    let result = options.readout == Readout::Spikes && node == ann.output();
-    let usual = if shape.rank() > 1 { ScalePer::Channel } else { ScalePer::Layer };
-    let groups = match options.scale_per.unwrap_or(usual) {
-        ScalePer::Channel if !result => shape.channels(),
-        _ => 1,
-    };
-    Watched { node, groups }
 }

@@ -4,7 +4,8 @@
 //! an exporter leaves out what it does not know. Nothing in the file tells; outputs of the trained net itself do.
 
 use crate::ann::{Ann, Decision, Op};
-use crate::forward::{ForwardError, logits};
+use crate::forward::{ForwardError, forward_while};
+use crate::wanted::Wanted;
 use serde::Serialize;
 
 /// The largest [relative difference](Agreement::largest) that is taken for rounding.
@@ -90,7 +91,7 @@ fn short(number: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// Compares the outputs of a net for `samples` (`[n][elements]`, as [`logits`] takes them) with those that the trained net
+/// Compares the outputs of a net for `samples` (`[n][elements]`, as [`logits`](crate::forward::logits) takes them) with those that the trained net
 /// gave for them, `[n][outputs]`.
 ///
 /// What the file does behind the net ([`Ann::decisions`]) is done before comparing: of a file that ends in a softmax,
@@ -102,6 +103,16 @@ fn short(number: f64) -> String {
 /// # Errors
 /// If a sample's relative difference is above what is allowed; the worst one is told. If numbers or their count do not fit.
 pub fn expect(ann: &Ann, samples: &[f32], outputs: &[f64]) -> Result<Agreement, ExpectError> {
+    expect_while(Wanted::always(), ann, samples, outputs)
+}
+
+/// [`expect`] as long as it is wanted.
+pub(crate) fn expect_while(
+    wanted: Wanted<'_>,
+    ann: &Ann,
+    samples: &[f32],
+    outputs: &[f64],
+) -> Result<Agreement, ExpectError> {
     let shape = ann.output_shape();
     let decisions = ann.decisions();
     let elements = decisions.last().map_or(shape.elements(), |last| last.elements(shape));
@@ -121,7 +132,7 @@ pub fn expect(ann: &Ann, samples: &[f32], outputs: &[f64]) -> Result<Agreement, 
             outputs[place]
         )));
     }
-    let found = logits(ann, samples)?;
+    let found = forward_while(wanted, ann, samples, &[], |_| ())?;
     let floor = SMALL * largest_of(outputs);
     let compared = compare_all(ann, &found, outputs, floor)?;
     let worst = |most: &usize, other: &usize| compared[*most].relative.total_cmp(&compared[*other].relative);
@@ -131,7 +142,7 @@ pub fn expect(ann: &Ann, samples: &[f32], outputs: &[f64]) -> Result<Agreement, 
     let Compared { relative, element, found: value } = compared[sample];
     let mut allowed = TOLERANCE;
     if relative > allowed && ann.nodes().iter().any(|node| matches!(node.op, Op::Qcfs { .. })) {
-        allowed = allowed.max(over_steps(ann, samples, &found)?);
+        allowed = allowed.max(over_steps(wanted, ann, samples, &found)?);
     }
     if relative <= allowed {
         return Ok(Agreement { samples: count, largest: relative });
@@ -155,7 +166,7 @@ fn largest_of(values: &[f64]) -> f64 {
 /// How far apart two correct evaluations of a net with quantised activations may be: rounding moves a value over a step here
 /// and there. It is measured by what changes of the input in the size of rounding do to the net's own outputs, four times the
 /// most that is seen, and never more than a tenth.
-fn over_steps(ann: &Ann, samples: &[f32], outputs: &[f32]) -> Result<f64, ForwardError> {
+fn over_steps(wanted: Wanted<'_>, ann: &Ann, samples: &[f32], outputs: &[f32]) -> Result<f64, ForwardError> {
     let mut most = 0.0_f64;
     for [even, odd] in [[1e-6, 1e-6], [-1e-6, -1e-6], [1e-6, -1e-6], [-1e-6, 1e-6]] {
         let moved: Vec<f32> = samples
@@ -163,7 +174,7 @@ fn over_steps(ann: &Ann, samples: &[f32], outputs: &[f32]) -> Result<f64, Forwar
             .enumerate()
             .map(|(place, x)| (f64::from(*x) * (1.0 + if place % 2 == 0 { even } else { odd })) as f32)
             .collect();
-        let moved = logits(ann, &moved)?;
+        let moved = forward_while(wanted, ann, &moved, &[], |_| ())?;
         let elements = ann.output_shape().elements();
         for (own, moved) in outputs.chunks_exact(elements).zip(moved.chunks_exact(elements)) {
             let apart = own.iter().zip(moved).fold(0.0_f64, |most, (a, b)| most.max(f64::from(a - b).abs()));

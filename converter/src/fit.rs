@@ -14,13 +14,15 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId, Op};
 use crate::convert::ConvertError;
-use crate::forward::forward;
-use crate::lower::{Kind, Lowered, Plan, lower};
+use crate::forward::forward_while;
+use crate::lower::{Fitted, Kind, Lowered, Part, Plan, Scaling, lower_fitted};
+use crate::wanted::{RunEnd, Stopped, Wanted};
 use rayon::prelude::*;
 use snn_engine::{
-    Drive, EventSimulator, Layout, Network, NetworkError, PopulationId, Simulator, Stimulus, default_threads,
-    run_samples,
+    Drive, EventSimulator, Layout, Network, NetworkError, Observer, PopulationId, REBASE, Raster, Sample,
+    Simulator, SpikeSlice, Stimulus, WindowSimulator, default_threads, run_samples,
 };
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The most samples that are run.
@@ -47,72 +49,303 @@ impl Traces {
     }
 }
 
-/// Fits the scalings of a plan, and the bias of its read-out, to runs of `steps` steps with constant input; `groups_of` an
-/// activation share their numbers.
+/// Lowers a net with scalings fitted to runs of `steps` steps with constant input, and with a read-out whose mean error is
+/// taken up by its bias; `groups_of` an activation share their numbers.
+///
+/// Cost: of every population two runs over its synapses for each sample, so linear in depth. The spikes of a population
+/// are held as long as later ones are connected to it.
 pub(crate) fn fit(
+    wanted: Wanted<'_>,
     ann: &Ann,
-    plan: &mut Plan,
+    plan: &Plan,
     raw: &[f32],
     prepared: &[f32],
     steps: u32,
     groups_of: impl Fn(NodeId) -> usize,
-) -> Result<(), ConvertError> {
+) -> Result<Lowered, ConvertError> {
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n, SAMPLES);
     let gather = |values: &[f32]| -> Vec<f32> {
         chosen.iter().flat_map(|&sample| &values[sample * n..(sample + 1) * n]).copied().collect()
     };
     let (raw, prepared) = (gather(raw), gather(prepared));
-    let mut lowered = lower(ann, plan).map_err(ConvertError::Refused)?;
-    for place in 0..lowered.parts.len() {
-        let part = &lowered.parts[place];
-        let node = part.node;
-        match part.kind {
-            Kind::Source | Kind::Maximum => continue,
-            Kind::Fires { .. } => {
-                let groups = groups_of(node).max(plan.scalings[&node].lambda.values().len());
-                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
-                let bound = match ann.node(node).op {
-                    Op::Clip { max } => f64::from(max),
-                    _ => f64::INFINITY,
-                };
-                let old = &plan.scalings[&node];
-                let length = old.lambda.elements() / groups;
-                let fitted: Vec<Fitted> = traces
-                    .par_iter()
-                    .enumerate()
-                    .map(|(group, traces)| {
-                        let start =
-                            Fitted { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
-                        improve(start, traces, steps, bound)
-                    })
-                    .collect();
-                let elements = ann.node(node).shape.elements();
-                let runs = |f: &dyn Fn(&Fitted) -> f64| Runs::new(elements, fitted.iter().map(f).collect());
-                let (lambda, starts, ramp) =
-                    (runs(&|f| f.lambda), runs(&|f| f.start), runs(&|f| f.ramp / f64::from(steps)));
-                let scaling = plan.scalings.get_mut(&node).expect("every activation has a scaling");
-                scaling.lambda = lambda;
-                scaling.starts = starts;
-                scaling.ramp = ramp;
+    let mut looks: HashMap<NodeId, Looks> = HashMap::new();
+    for (&node, scaling) in &plan.scalings {
+        let groups = groups_of(node).max(scaling.lambda.values().len());
+        looks.insert(node, Looks::new(ann, node, groups, chosen.len(), steps));
+    }
+    let output = ann.output();
+    looks
+        .entry(output)
+        .or_insert_with(|| Looks::new(ann, output, ann.output_shape().elements(), chosen.len(), steps));
+    let nodes: Vec<NodeId> = looks.keys().copied().collect();
+    forward_while(wanted, ann, &prepared, &nodes, |activation| {
+        let looks = looks.get_mut(&activation.node).expect("only these nodes are shown");
+        for (at, values) in activation.values.chunks_exact(activation.elements).enumerate() {
+            looks.take(activation.first_sample + at, values);
+        }
+    })?;
+    let mut fitting = Fitting {
+        wanted,
+        ann,
+        plan,
+        steps,
+        raw,
+        samples: chosen.len(),
+        looks,
+        rasters: HashMap::new(),
+        failed: None,
+    };
+    let lowered = lower_fitted(ann, plan, &mut fitting);
+    match fitting.failed {
+        Some(error) => Err(error),
+        None => lowered.map_err(ConvertError::Refused),
+    }
+}
+
+/// Which neurons of a population are looked at, and the activations of the trained net there.
+struct Looks {
+    groups: usize,
+    /// Neurons of a group.
+    length: usize,
+    /// Of them, those that are looked at in each sample.
+    each: usize,
+    /// `[samples][groups][each]`
+    targets: Vec<f32>,
+}
+
+impl Looks {
+    fn new(ann: &Ann, node: NodeId, groups: usize, samples: usize, steps: u32) -> Self {
+        let length = ann.node(node).shape.elements() / groups;
+        let most = TRACES.min((ROOM / groups / steps as usize).max(64));
+        let each = most.div_ceil(samples).min(length);
+        Self { groups, length, each, targets: vec![0.0; samples * groups * each] }
+    }
+
+    /// In every sample other neurons, all equally often.
+    fn elements(&self, sample: usize) -> impl Iterator<Item = usize> + use<> {
+        let (groups, length, each) = (self.groups, self.length, self.each);
+        let shift = sample.wrapping_mul(0x9E37_79B1) % length;
+        let places =
+            move |group: usize| (0..each).map(move |i| group * length + (i * length / each + shift) % length);
+        (0..groups).flat_map(places)
+    }
+
+    fn take(&mut self, sample: usize, values: &[f32]) {
+        let elements = self.elements(sample);
+        let targets = &mut self.targets[sample * self.groups * self.each..];
+        targets.iter_mut().zip(elements).for_each(|(target, element)| *target = values[element]);
+    }
+}
+
+/// The populations that are made so far, with the spikes of those that later ones are connected to.
+struct Fitting<'a> {
+    wanted: Wanted<'a>,
+    ann: &'a Ann,
+    plan: &'a Plan,
+    steps: u32,
+    /// The samples as the network takes them.
+    raw: Vec<f32>,
+    samples: usize,
+    looks: HashMap<NodeId, Looks>,
+    /// Of a population, the spikes in each sample.
+    rasters: HashMap<usize, Vec<Raster>>,
+    failed: Option<ConvertError>,
+}
+
+impl Fitted for Fitting<'_> {
+    fn scaling(&mut self, lowered: &Lowered, place: usize) -> Option<Scaling> {
+        let node = lowered.parts[place].node;
+        let old = &self.plan.scalings[&node];
+        let traces = match self.traces(lowered, place) {
+            Ok(traces) => traces,
+            Err(error) => return self.fail(error),
+        };
+        let bound = match self.ann.node(node).op {
+            Op::Clip { max } => f64::from(max),
+            _ => f64::INFINITY,
+        };
+        let length = self.looks[&node].length;
+        let fitted = traces
+            .par_iter()
+            .enumerate()
+            .map(|(group, traces)| {
+                let from = Numbers { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
+                self.wanted.check()?;
+                Ok(improve(from, traces, self.steps, bound))
+            })
+            .collect::<Result<Vec<Numbers>, Stopped>>();
+        let fitted = match fitted {
+            Ok(fitted) => fitted,
+            Err(stopped) => return self.fail(stopped.into()),
+        };
+        let elements = old.lambda.elements();
+        let runs = |f: &dyn Fn(&Numbers) -> f64| Runs::new(elements, fitted.iter().map(f).collect());
+        Some(Scaling {
+            lambda: runs(&|f| f.lambda),
+            start: old.start,
+            starts: runs(&|f| f.start),
+            ramp: runs(&|f| f.ramp / f64::from(self.steps)),
+        })
+    }
+
+    fn output_ramp(&mut self, lowered: &Lowered, place: usize) -> Option<Runs> {
+        let traces = match self.traces(lowered, place) {
+            Ok(traces) => traces,
+            Err(error) => return self.fail(error),
+        };
+        let errors = traces.iter().map(|traces| {
+            let off = traces
+                .targets
+                .iter()
+                .zip(traces.ends())
+                .map(|(&target, &end)| f64::from(target) - f64::from(end) / f64::from(self.steps));
+            off.sum::<f64>() / traces.targets.len() as f64
+        });
+        Some(Runs::new(traces.len(), errors.collect()))
+    }
+
+    fn made(&mut self, lowered: &Lowered, place: usize) {
+        if matches!(lowered.parts[place].kind, Kind::Source) || self.failed.is_some() {
+            return;
+        }
+        match self.spikes(lowered, place) {
+            Ok(rasters) => {
+                self.rasters.insert(place, rasters);
             }
-            Kind::Integrates { .. } => {
-                let groups = ann.node(node).shape.elements();
-                let traces = traces(ann, &lowered, place, groups, [&raw, &prepared], steps)?;
-                let errors = traces.iter().map(|traces| {
-                    let off = traces
-                        .targets
-                        .iter()
-                        .zip(traces.ends())
-                        .map(|(&target, &end)| f64::from(target) - f64::from(end) / f64::from(steps));
-                    off.sum::<f64>() / traces.targets.len() as f64
-                });
-                plan.output_ramp = Some(Runs::new(groups, errors.collect()));
+            Err(error) => self.failed = Some(error.into()),
+        }
+    }
+
+    fn keep(&mut self, populations: &HashSet<usize>) {
+        self.rasters.retain(|population, _| populations.contains(population));
+    }
+}
+
+/// One population behind the spikes of others.
+struct Stage {
+    network: Arc<Network>,
+    /// The sources that fire, by their place among the populations.
+    sources: Vec<(usize, PopulationId)>,
+}
+
+impl Stage {
+    /// The population at `place` behind sources in the place of the populations that it is connected to.
+    fn of(lowered: &Lowered, place: usize, integrates: bool) -> Result<Self, NetworkError> {
+        let mut places = vec![0];
+        for &(source, target, _) in &lowered.projections {
+            if target == place && !places.contains(&source) {
+                places.push(source);
             }
         }
-        lowered = lower(ann, plan).map_err(ConvertError::Refused)?;
+        let mut parts: Vec<Part> =
+            places.iter().map(|&at| Part { kind: Kind::Source, ..lowered.parts[at].clone() }).collect();
+        let mut part = lowered.parts[place].clone();
+        if integrates && let Kind::Fires { bias, .. } = part.kind {
+            part.kind = Kind::Integrates { bias };
+        }
+        parts.push(part);
+        let own =
+            |source: usize| places.iter().position(|&at| at == source).expect("every source has a place");
+        let projections = lowered.projections.iter().filter(|(_, target, _)| *target == place);
+        let projections = projections
+            .map(|(source, _, connectivity)| (own(*source), places.len(), connectivity.clone()))
+            .collect();
+        let network = Arc::new(Lowered { parts, projections }.network()?);
+        let sources = places.into_iter().zip(network.ids()).skip(1).collect();
+        Ok(Self { network, sources })
     }
-    Ok(())
+}
+
+impl Fitting<'_> {
+    fn fail<T>(&mut self, error: RunEnd) -> Option<T> {
+        self.failed.get_or_insert(error.into());
+        None
+    }
+
+    /// The spikes of a population in every sample.
+    fn spikes(&self, lowered: &Lowered, place: usize) -> Result<Vec<Raster>, RunEnd> {
+        let stage = Stage::of(lowered, place, false)?;
+        let network = &stage.network;
+        let simulator = WindowSimulator::new(Arc::clone(network));
+        run_samples(0..self.samples, default_threads(), &simulator, |simulator, sample| {
+            let spikes = stage.sources.iter().map(|&(from, id)| (id, self.rasters[&from][sample].clone()));
+            let sample = Sample { drive: drive(network, &self.raw, sample)?, spikes: spikes.collect() };
+            simulator.start(&sample.drive);
+            let mut observer = Noted { population: network.output(), raster: Raster::new() };
+            for first in (0..self.steps).step_by(REBASE as usize) {
+                self.wanted.check()?;
+                simulator.run(&sample, u64::from(REBASE.min(self.steps - first)), &mut observer)?;
+            }
+            Ok(observer.raster)
+        })
+    }
+
+    /// What the neurons that are looked at get.
+    fn traces(&self, lowered: &Lowered, place: usize) -> Result<Vec<Traces>, RunEnd> {
+        let stage = Stage::of(lowered, place, true)?;
+        let network = &stage.network;
+        let population = network.output();
+        let part = &lowered.parts[place];
+        let looks = &self.looks[&part.node];
+        let simulator = EventSimulator::new(Arc::clone(network));
+        let currents = run_samples(0..self.samples, default_threads(), &simulator, |simulator, sample| {
+            let neurons: Vec<usize> =
+                looks.elements(sample).map(|element| part.layout.neuron_at(element)).collect();
+            simulator.start(&drive(network, &self.raw, sample)?);
+            let mut currents = Vec::with_capacity(neurons.len() * self.steps as usize);
+            for step in 0..self.steps as usize {
+                self.wanted.check()?;
+                let lists: Vec<(PopulationId, &[u32])> = stage
+                    .sources
+                    .iter()
+                    .map(|&(from, id)| (id, self.rasters[&from][sample].step(step)))
+                    .collect();
+                simulator.step(&Stimulus::new(network, &lists)?);
+                let potentials = simulator.potentials(population);
+                currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
+            }
+            Ok::<_, RunEnd>(currents)
+        })?;
+        let (each, all) = (looks.each, looks.groups * looks.each);
+        let count = self.samples * each;
+        let collect = |group: usize| {
+            let own = group * each..(group + 1) * each;
+            let mut traces = Traces {
+                targets: Vec::with_capacity(count),
+                currents: Vec::with_capacity(count * self.steps as usize),
+            };
+            for sample in 0..self.samples {
+                traces.targets.extend_from_slice(&looks.targets[sample * all..][own.clone()]);
+            }
+            let lambda = part.lambda.get(group * looks.length);
+            for step in 0..self.steps as usize {
+                for currents in &currents {
+                    let seen = &currents[step * all..][own.clone()];
+                    traces.currents.extend(seen.iter().map(|&v| (f64::from(v) * lambda) as f32));
+                }
+            }
+            traces
+        };
+        Ok((0..looks.groups).into_par_iter().map(collect).collect())
+    }
+}
+
+/// Keeps the spikes of one population.
+struct Noted {
+    population: PopulationId,
+    raster: Raster,
+}
+
+impl Observer for Noted {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
+        if population == self.population {
+            while (self.raster.steps() as u64) < step {
+                self.raster.push_step(&[]);
+            }
+            self.raster.push(spikes);
+        }
+    }
 }
 
 /// `most` of the samples, whatever the order in which all are given: those whose bits have the smallest hashes.
@@ -131,78 +364,6 @@ fn hash(values: &[f32]) -> u64 {
     })
 }
 
-/// Traces of some neurons of every group of a population.
-fn traces(
-    ann: &Ann,
-    lowered: &Lowered,
-    place: usize,
-    groups: usize,
-    [raw, prepared]: [&[f32]; 2],
-    steps: u32,
-) -> Result<Vec<Traces>, ConvertError> {
-    let part = &lowered.parts[place];
-    let node = part.node;
-    let elements = ann.node(node).shape.elements();
-    let length = elements / groups;
-    let samples = raw.len() / ann.input_shape().elements();
-    let most = TRACES.min((ROOM / groups / steps as usize).max(64));
-    let each = most.div_ceil(samples).min(length);
-    // In every sample other neurons, all equally often.
-    let elements_of = move |sample: usize| {
-        (0..groups).flat_map(move |group| {
-            (0..each).map(move |i| {
-                let shift = sample.wrapping_mul(0x9E37_79B1) % length;
-                group * length + (i * length / each + shift) % length
-            })
-        })
-    };
-    let mut targets = vec![0.0_f32; samples * groups * each];
-    forward(ann, prepared, &[node], |activation| {
-        for (at, values) in activation.values.chunks_exact(elements).enumerate() {
-            let sample = activation.first_sample + at;
-            let targets = &mut targets[sample * groups * each..];
-            for (target, element) in targets.iter_mut().zip(elements_of(sample)) {
-                *target = values[element];
-            }
-        }
-    })?;
-    let network = Arc::new(lowered.integrating_until(place)?);
-    let population = network.output();
-    let layout = part.layout;
-    let simulator = EventSimulator::new(Arc::clone(&network));
-    let currents = run_samples(0..samples, default_threads(), &simulator, |simulator, sample| {
-        let neurons: Vec<usize> = elements_of(sample).map(|element| layout.neuron_at(element)).collect();
-        simulator.start(&drive(&network, raw, sample)?);
-        let mut currents = Vec::with_capacity(neurons.len() * steps as usize);
-        for _ in 0..steps {
-            simulator.step(&Stimulus::none());
-            let potentials = simulator.potentials(population);
-            currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
-        }
-        Ok::<_, NetworkError>(currents)
-    })?;
-    let count = samples * each;
-    let collect = |group: usize| {
-        let own = group * each..(group + 1) * each;
-        let mut traces = Traces {
-            targets: Vec::with_capacity(count),
-            currents: Vec::with_capacity(count * steps as usize),
-        };
-        for sample in 0..samples {
-            traces.targets.extend_from_slice(&targets[sample * groups * each..][own.clone()]);
-        }
-        let lambda = part.lambda.get(group * length);
-        for step in 0..steps as usize {
-            for currents in &currents {
-                let seen = &currents[step * groups * each..][own.clone()];
-                traces.currents.extend(seen.iter().map(|&v| (f64::from(v) * lambda) as f32));
-            }
-        }
-        traces
-    };
-    Ok((0..groups).into_par_iter().map(collect).collect())
-}
-
 /// The constant input of one sample, given in the user's order.
 pub(crate) fn drive(network: &Network, raw: &[f32], sample: usize) -> Result<Drive, NetworkError> {
     let input: PopulationId = network.sources().next().expect("a lowered network has an input");
@@ -214,13 +375,13 @@ pub(crate) fn drive(network: &Network, raw: &[f32], sample: usize) -> Result<Dri
 
 /// Scale, start and ramp (over the whole run, in thresholds) of one group.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Fitted {
+struct Numbers {
     lambda: f64,
     start: f64,
     ramp: f64,
 }
 
-impl Fitted {
+impl Numbers {
     /// The sum of squared differences between what neurons with these numbers give and what they should give.
     fn error(&self, traces: &Traces, steps: u32) -> f64 {
         const LANES: usize = 16;
@@ -250,12 +411,12 @@ impl Fitted {
 }
 
 /// The best numbers that a few rounds of searching along one number at a time find, from `from` on.
-fn improve(from: Fitted, traces: &Traces, steps: u32, bound: f64) -> Fitted {
+fn improve(from: Numbers, traces: &Traces, steps: u32, bound: f64) -> Numbers {
     let mut best = (from.error(traces, steps), from);
     if best.0 == 0.0 {
         return from;
     }
-    let mut consider = |candidate: Fitted| {
+    let mut consider = |candidate: Numbers| {
         let error = candidate.error(traces, steps);
         if error < best.0 {
             best = (error, candidate);
@@ -269,21 +430,21 @@ fn improve(from: Fitted, traces: &Traces, steps: u32, bound: f64) -> Fitted {
         let here = now;
         for factor in [0.5, 0.65, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0_f64] {
             let lambda = (here.lambda * factor.powf(fine)).min(bound);
-            now = consider(Fitted { lambda, ..here });
+            now = consider(Numbers { lambda, ..here });
         }
         // Waiting: what the start takes the ramp gives back.
         let here = now;
         for wait in [-0.5, -0.25, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0] {
             let wait = wait * fine;
-            now = consider(Fitted { start: here.start - wait, ramp: here.ramp + wait, ..here });
+            now = consider(Numbers { start: here.start - wait, ramp: here.ramp + wait, ..here });
         }
         let here = now;
         for more in [-1.0, -0.5, -0.375, -0.25, -0.125, 0.125, 0.25, 0.375, 0.5, 1.0] {
-            now = consider(Fitted { start: here.start + more * fine, ..here });
+            now = consider(Numbers { start: here.start + more * fine, ..here });
         }
         let here = now;
         for more in [-1.0, -0.5, -0.25, -0.125, 0.125, 0.25, 0.5, 1.0] {
-            now = consider(Fitted { ramp: here.ramp + more * fine, ..here });
+            now = consider(Numbers { ramp: here.ramp + more * fine, ..here });
         }
         if now == before && round > 0 {
             break;

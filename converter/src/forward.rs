@@ -7,6 +7,7 @@ pub(crate) use apply::apply;
 pub use apply::transposed;
 
 use crate::ann::{Ann, NodeId};
+use crate::wanted::{Stopped, Wanted};
 use rayon::prelude::*;
 
 /// Most samples that are evaluated together by one thread.
@@ -55,6 +56,9 @@ pub enum ForwardError {
         /// NaN, ∞ or −∞.
         value: f32,
     },
+    /// It is not wanted any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// Evaluates a net on `samples` (`[n][elements]`, each sample in the order of the input's shape) and returns its output
@@ -73,6 +77,20 @@ pub fn forward(
     ann: &Ann,
     samples: &[f32],
     wanted: &[NodeId],
+    observe: impl FnMut(Activation<'_>),
+) -> Result<Vec<f32>, ForwardError> {
+    forward_while(Wanted::always(), ann, samples, wanted, observe)
+}
+
+/// [`forward`] as long as it is wanted.
+///
+/// # Errors
+/// As [`forward`], and [`ForwardError::Stopped`].
+pub fn forward_while(
+    go_on: Wanted<'_>,
+    ann: &Ann,
+    samples: &[f32],
+    wanted: &[NodeId],
     mut observe: impl FnMut(Activation<'_>),
 ) -> Result<Vec<f32>, ForwardError> {
     let elements = ann.input_shape().elements();
@@ -85,7 +103,7 @@ pub fn forward(
     let wave = plan.block * rayon::current_num_threads();
     for (index, samples) in samples.chunks(wave * elements).enumerate() {
         let blocks: Vec<_> =
-            samples.par_chunks(plan.block * elements).map(|block| plan.evaluate(block)).collect();
+            samples.par_chunks(plan.block * elements).map(|block| plan.evaluate(go_on, block)).collect();
         for (place, block) in blocks.into_iter().enumerate() {
             let first_sample = index * wave + place * plan.block;
             let values = block.map_err(|error| error.offset(first_sample))?;
@@ -167,10 +185,11 @@ impl<'a> Plan<'a> {
     }
 
     /// The values of the nodes to keep, for one block of samples.
-    fn evaluate(&self, samples: &[f32]) -> Result<Vec<Option<Vec<f32>>>, ForwardError> {
+    fn evaluate(&self, go_on: Wanted<'_>, samples: &[f32]) -> Result<Vec<Option<Vec<f32>>>, ForwardError> {
         let count = samples.len() / self.ann.input_shape().elements();
         let mut values: Vec<Option<Vec<f32>>> = vec![None; self.ann.nodes().len()];
         for (id, node) in self.ann.iter().filter(|(id, _)| self.needed[id.index()]) {
+            go_on.check()?;
             let result = if id == self.ann.input() {
                 samples.to_vec()
             } else {

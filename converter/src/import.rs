@@ -5,8 +5,10 @@ mod draft;
 mod external;
 mod fold;
 mod layer_list;
+mod numbers;
 pub mod onnx;
 mod operator;
+mod order;
 mod span;
 mod staircase;
 pub mod state_dict;
@@ -83,7 +85,7 @@ pub enum ImportError {
     Format(String),
     /// The file's operator set is too old or too new.
     #[error(
-        "operator set {found} is not supported (9 to 21 are); export the net again with opset_version=17"
+        "operator set {found} is not supported (7 to 28 are); export the net again with opset_version=17"
     )]
     Opset {
         /// The version in the file.

@@ -13,13 +13,21 @@ pub mod forward;
 pub mod import;
 mod lower;
 pub mod normalise;
+mod notes;
 pub mod numpy_net;
 pub mod prune;
 pub mod quantise;
+pub mod recipe;
 pub mod report;
+mod scales;
 pub mod simplify;
+pub mod wanted;
 
-pub use convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+pub use convert::{
+    Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,
+};
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
+pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};
+pub use wanted::{Stopped, Wanted};

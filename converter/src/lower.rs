@@ -13,6 +13,7 @@ use snn_engine::{
     Accumulator, Connectivity, IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, NetworkError, Neuron,
     PerNeuron, PopulationId, Reset,
 };
+use snn_formats::Unit;
 use std::collections::{HashMap, HashSet};
 
 /// How one activation becomes integrate-and-fire neurons.
@@ -49,8 +50,6 @@ pub(crate) struct Plan {
     pub input_shift: Runs,
     /// Whether shared weights are written out.
     pub unroll: bool,
-    /// What is added to the bias of a read-out that integrates, per element.
-    pub output_ramp: Option<Runs>,
     /// Whether only to look for what stands in the way; no synapse is made then.
     pub check_only: bool,
 }
@@ -64,7 +63,26 @@ pub(crate) struct Part {
     pub layout: Layout,
     /// The value of the node that a rate of 1, or a potential of 1 per step, stands for, per element.
     pub lambda: Runs,
+    /// The value of the node that a rate of 0 stands for, per element.
+    pub offset: Runs,
+    /// The potential, in thresholds, that stands for no input: what the method of choosing scales starts with.
+    pub zero: f64,
     pub kind: Kind,
+}
+
+impl Part {
+    /// What its rates stand for.
+    pub fn unit(&self) -> Result<Unit, NetworkError> {
+        let numbers = |runs: &Runs| in_neuron_order(runs, self.layout);
+        let scale: Vec<f32> =
+            rounded(&numbers(&self.lambda)).iter().map(|v| v.max(f32::MIN_POSITIVE)).collect();
+        let at = |error: NetworkError| error.within(format!("population `{}`", self.name));
+        Ok(Unit {
+            scale: PerNeuron::repeating(scale.into()).map_err(at)?,
+            offset: PerNeuron::repeating(rounded(&numbers(&self.offset)).into()).map_err(at)?,
+            zero: self.zero as f32,
+        })
+    }
 }
 
 /// What the neurons of a population do.
@@ -115,72 +133,34 @@ impl Lowered {
         }
         builder.build()
     }
-
-    /// The populations up to `place`, which integrates its current and does not fire.
-    pub fn integrating_until(&self, place: usize) -> Result<Network, NetworkError> {
-        let mut until = self.clone();
-        until.parts.truncate(place + 1);
-        until.projections.retain(|(source, target, _)| *source < place && *target <= place);
-        let part = &mut until.parts[place];
-        if let Kind::Fires { bias, .. } = &part.kind {
-            part.kind = Kind::Integrates { bias: bias.clone() };
-        }
-        until.network()
-    }
 }
 
 /// The population of what was refused.
 const STAND_IN: usize = usize::MAX;
 
+/// What fits populations to the spikes that arrive while a net is lowered, one after another.
+pub(crate) trait Fitted {
+    /// A better scaling of the population at `place`, into which all projections are made.
+    fn scaling(&mut self, lowered: &Lowered, place: usize) -> Option<Scaling>;
+
+    /// What is to be added to the bias of the read-out at `place`, per element.
+    fn output_ramp(&mut self, lowered: &Lowered, place: usize) -> Option<Runs>;
+
+    /// The population at `place` is as it stays.
+    fn made(&mut self, lowered: &Lowered, place: usize);
+
+    /// Later populations are connected to these only.
+    fn keep(&mut self, populations: &HashSet<usize>);
+}
+
 /// Lowers a net, or tells everything that stands in the way.
 pub(crate) fn lower(ann: &Ann, plan: &Plan) -> Result<Lowered, Vec<Refusal>> {
-    let mut lowering = Lowering {
-        ann,
-        plan,
-        hints: layout_hints(ann),
-        names: HashSet::new(),
-        lowered: Lowered { parts: Vec::new(), projections: Vec::new() },
-        refusals: Vec::new(),
-    };
-    let needed = needed(ann);
-    let mut forms: Vec<Option<AffineForm>> = vec![None; ann.nodes().len()];
-    let mut uses = uses(ann, &needed);
-    for (id, node) in ann.iter().filter(|(id, _)| needed[id.index()]) {
-        let inputs: Vec<&AffineForm> = node
-            .inputs
-            .iter()
-            .map(|input| forms[input.index()].as_ref().expect("inputs stand before the node"))
-            .collect();
-        let form = match &node.op {
-            Op::Input(_) => lowering.input(id),
-            op if op.is_activation() => lowering.activation(id, inputs[0]),
-            op if op.is_maximum() => lowering.maximum(id, inputs[0]),
-            op => match AffineForm::of_operator(op, &inputs, &node.shape) {
-                Ok(form) => form,
-                Err(_) => {
-                    lowering.refuse(
-                        id,
-                        format!(
-                            "written out it takes more than {MOST_NUMBERS} numbers, and it cannot share weights behind what \
-                             stands before it"
-                        ),
-                        "put an activation between the two operators, or merge them before export",
-                    );
-                    lowering.stand_in(id)
-                }
-            },
-        };
-        forms[id.index()] = Some(form);
-        for input in &node.inputs {
-            uses[input.index()] -= 1;
-            if uses[input.index()] == 0 && *input != ann.output() {
-                forms[input.index()] = None;
-            }
-        }
-    }
-    let output = forms[ann.output().index()].take().expect("the output was evaluated");
-    lowering.read_out(&output);
-    if lowering.refusals.is_empty() { Ok(lowering.lowered) } else { Err(lowering.refusals) }
+    Lowering::of(ann, plan, None)
+}
+
+/// Lowers a net with scalings that `fitted` makes of those of the plan, population by population.
+pub(crate) fn lower_fitted(ann: &Ann, plan: &Plan, fitted: &mut dyn Fitted) -> Result<Lowered, Vec<Refusal>> {
+    Lowering::of(ann, plan, Some(fitted))
 }
 
 /// Which nodes the output depends on; the input always counts.
@@ -208,21 +188,44 @@ fn uses(ann: &Ann, needed: &[bool]) -> Vec<usize> {
     uses
 }
 
-/// For vectors that are viewed as images afterwards, the shape of the image: stored as one, they can be convolved with
-/// shared weights.
+/// The shape in whose layout a population is stored, where that is not its own: vectors and images that are viewed as other
+/// images, and images whose channels are last, which are vectors then. Stored so, they can be convolved with shared weights.
 fn layout_hints(ann: &Ann) -> HashMap<NodeId, Shape> {
+    let consumers = ann.consumers();
+    let slides = |id: NodeId| {
+        consumers[id.index()].iter().any(|&user| {
+            let op = &ann.node(user).op;
+            matches!(op, Op::Conv(_) | Op::AveragePool(_) | Op::GlobalAverage | Op::Pad { .. })
+                || op.is_maximum()
+        })
+    };
     let mut hints = HashMap::new();
-    for (id, node) in ann.iter() {
-        if let Op::View(shape) = &node.op
-            && shape.planes().is_some()
-            && shape.rank() > 1
-            && !matches!(ann.node(node.inputs[0]).shape.rank(), 2 | 3)
-        {
-            hints.entry(node.inputs[0]).or_insert_with(|| shape.clone());
+    for (id, node) in ann.iter().skip(1) {
+        let source = node.inputs[0];
+        let shape = &ann.node(source).shape;
+        match &node.op {
+            Op::View(view) if view.planes().is_some() && view.rank() > 1 => {
+                let only = consumers[source.index()].len() == 1 && slides(id);
+                if only || !matches!(shape.rank(), 2 | 3) {
+                    hints.entry(source).or_insert_with(|| view.clone());
+                }
+            }
+            Op::Transpose { perm } if matches!(perm[..], [2, 0, 1] | [1, 0]) => {
+                let only = consumers[source.index()].len() == 1 && slides(id);
+                if let Some(flat) = only.then(|| Shape::new([shape.elements()]).ok()).flatten() {
+                    hints.entry(source).or_insert(flat);
+                }
+            }
+            _ => {}
         }
-        debug_assert!(id.index() < ann.nodes().len());
     }
     hints
+}
+
+/// Integrate-and-fire neurons behind a tensor.
+fn firing(input: &AffineForm, scaling: &Scaling, layout: Layout) -> Kind {
+    let bias = input.shift.zip(&scaling.lambda, |a, b| a / b).zip(&scaling.ramp, |a, b| a + b);
+    Kind::Fires { bias: in_neuron_order(&bias, layout), start: in_neuron_order(&scaling.starts, layout) }
 }
 
 /// The layout in which a user sees a tensor.
@@ -240,13 +243,69 @@ fn layout_of(shape: &Shape) -> Layout {
 struct Lowering<'a> {
     ann: &'a Ann,
     plan: &'a Plan,
+    fitted: Option<&'a mut dyn Fitted>,
     hints: HashMap<NodeId, Shape>,
     names: HashSet<String>,
     lowered: Lowered,
     refusals: Vec<Refusal>,
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
+    fn of(ann: &'a Ann, plan: &'a Plan, fitted: Option<&'a mut dyn Fitted>) -> Result<Lowered, Vec<Refusal>> {
+        let mut lowering = Lowering {
+            ann,
+            plan,
+            fitted,
+            hints: layout_hints(ann),
+            names: HashSet::new(),
+            lowered: Lowered { parts: Vec::new(), projections: Vec::new() },
+            refusals: Vec::new(),
+        };
+        let needed = needed(ann);
+        let mut forms: Vec<Option<AffineForm>> = vec![None; ann.nodes().len()];
+        let mut uses = uses(ann, &needed);
+        for (id, node) in ann.iter().filter(|(id, _)| needed[id.index()]) {
+            let inputs: Vec<&AffineForm> = node
+                .inputs
+                .iter()
+                .map(|input| forms[input.index()].as_ref().expect("inputs stand before the node"))
+                .collect();
+            let form = match &node.op {
+                Op::Input(_) => lowering.input(id),
+                op if op.is_activation() => lowering.activation(id, inputs[0]),
+                op if op.is_maximum() => lowering.maximum(id, inputs[0]),
+                op => match AffineForm::of_operator(op, &inputs, &node.shape) {
+                    Ok(form) => form,
+                    Err(_) => {
+                        lowering.refuse(
+                        id,
+                        format!(
+                            "written out it takes more than {MOST_NUMBERS} numbers, and it cannot share weights behind what \
+                             stands before it"
+                        ),
+                        "put an activation between the two operators, or merge them before export",
+                    );
+                        lowering.stand_in(id)
+                    }
+                },
+            };
+            forms[id.index()] = Some(form);
+            for input in &node.inputs {
+                uses[input.index()] -= 1;
+                if uses[input.index()] == 0 && *input != ann.output() {
+                    forms[input.index()] = None;
+                }
+            }
+            if let Some(fitted) = &mut lowering.fitted {
+                let terms = forms.iter().flatten().flat_map(|form| &form.terms);
+                fitted.keep(&terms.map(|term| term.population).collect());
+            }
+        }
+        let output = forms[ann.output().index()].take().expect("the output was evaluated");
+        lowering.read_out(&output);
+        if lowering.refusals.is_empty() { Ok(lowering.lowered) } else { Err(lowering.refusals) }
+    }
+
     fn refuse(&mut self, node: NodeId, reason: impl Into<String>, hint: impl Into<String>) {
         let node = self.ann.node(node);
         self.refusals.push(Refusal {
@@ -280,14 +339,16 @@ impl Lowering<'_> {
 
     /// Adds a population; its place.
     fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, kind: Kind) -> usize {
-        let part = Part { node, name: self.name(wanted), layout: self.layout(node), lambda, kind };
-        self.lowered.parts.push(part);
+        let offset = Runs::same(lambda.elements(), 0.0);
+        let (name, layout) = (self.name(wanted), self.layout(node));
+        self.lowered.parts.push(Part { node, name, layout, lambda, offset, zero: 0.0, kind });
         self.lowered.parts.len() - 1
     }
 
     fn input(&mut self, node: NodeId) -> AffineForm {
         let (scale, shift) = (self.plan.input_scale.clone(), self.plan.input_shift.clone());
         let population = self.add(node, "input", scale.clone(), Kind::Source);
+        self.lowered.parts[population].offset = shift.clone();
         AffineForm::of_population(population, &self.ann.node(node).shape, scale, shift)
     }
 
@@ -302,14 +363,29 @@ impl Lowering<'_> {
     /// Adds a population of integrate-and-fire neurons behind a tensor; its λ.
     fn fires(&mut self, node: NodeId, name: &str, input: &AffineForm) -> Runs {
         let scaling = &self.plan.scalings[&node];
-        let lambda = scaling.lambda.clone();
-        let layout = self.layout(node);
-        let bias = input.shift.zip(&lambda, |a, b| a / b).zip(&scaling.ramp, |a, b| a + b);
-        let bias = in_neuron_order(&bias, layout);
-        let start = in_neuron_order(&scaling.starts, layout);
-        let place = self.add(node, name, lambda.clone(), Kind::Fires { bias, start });
+        let kind = firing(input, scaling, self.layout(node));
+        let zero = scaling.start;
+        let place = self.add(node, name, scaling.lambda.clone(), kind);
+        self.lowered.parts[place].zero = zero;
         self.project(place, input);
-        lambda
+        if let Some(fitted) = &mut self.fitted
+            && let Some(scaling) = fitted.scaling(&self.lowered, place)
+        {
+            let part = &mut self.lowered.parts[place];
+            part.kind = firing(input, &scaling, part.layout);
+            part.lambda = scaling.lambda;
+            self.lowered.projections.retain(|(_, target, _)| *target != place);
+            self.project(place, input);
+        }
+        self.made(place);
+        self.lowered.parts[place].lambda.clone()
+    }
+
+    /// The population at `place` and all projections into it are as they stay.
+    fn made(&mut self, place: usize) {
+        if let Some(fitted) = &mut self.fitted {
+            fitted.made(&self.lowered, place);
+        }
     }
 
     /// Adds the projections that a tensor's terms become.
@@ -368,6 +444,7 @@ impl Lowering<'_> {
         let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
         let name = &ann.node(node).name;
         let place = self.add(node, name, lambda.clone(), Kind::Maximum);
+        self.lowered.parts[place].offset = offset.clone();
         let layout = self.lowered.parts[place].layout;
         for (population, placed) in &maxima.terms {
             if self.plan.check_only {
@@ -377,6 +454,7 @@ impl Lowering<'_> {
             let connectivity = maxima.connect(from, layout, placed);
             self.connect(*population, place, node, connectivity);
         }
+        self.made(place);
         AffineForm::of_population(place, &ann.node(node).shape, lambda, offset)
     }
 
@@ -392,14 +470,17 @@ impl Lowering<'_> {
             return;
         }
         let n = output.shape.elements();
-        let shift = match &self.plan.output_ramp {
-            Some(ramp) => output.shift.zip(ramp, |a, b| a + b),
-            None => output.shift.clone(),
-        };
-        let bias = in_neuron_order(&shift, self.layout(node));
         let name = self.read_out_name();
+        let bias = in_neuron_order(&output.shift, self.layout(node));
         let place = self.add(node, &name, Runs::same(n, 1.0), Kind::Integrates { bias });
         self.project(place, output);
+        if let Some(fitted) = &mut self.fitted
+            && let Some(ramp) = fitted.output_ramp(&self.lowered, place)
+        {
+            let part = &mut self.lowered.parts[place];
+            let bias = in_neuron_order(&output.shift.zip(&ramp, |a, b| a + b), part.layout);
+            part.kind = Kind::Integrates { bias };
+        }
     }
 
     /// The name of the last linear node, or of the output's node if there is none behind the last activation.

@@ -17,6 +17,8 @@ pub struct Report {
     pub compared: Option<usize>,
     /// How often either net is right on them, if their classes are known.
     pub accuracy: Option<Accuracy>,
+    /// What the user should know.
+    pub notes: Vec<String>,
     /// How well the net that was read agrees with the outputs expected of it, if there were any.
     pub agreement: Option<Agreement>,
     /// One entry per population, in order of declaration.
@@ -72,6 +74,8 @@ pub struct LayerReport {
     /// Channels (of a vector: neurons) whose largest calibration activation is above λ: there they fire in every step and
     /// the rest is lost.
     pub saturated: Option<usize>,
+    /// The share of its activations above zero that is above λ, on at most 256 of the calibration samples.
+    pub clipped: Option<f64>,
     /// The spike rates against the activations of the trained net, if they were compared.
     pub loss: Option<Loss>,
 }
@@ -81,6 +85,8 @@ pub struct LayerReport {
 pub(crate) struct Units {
     pub dead: usize,
     pub saturated: usize,
+    /// The share of activations above zero that is above λ, if it was counted.
+    pub clipped: Option<f64>,
 }
 
 /// The layers of a network as it was lowered; `units` of every population where they were counted.
@@ -109,6 +115,7 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                     .then(|| Spread::of(part.lambda.values())),
                 dead: units.map(|units| units.dead),
                 saturated: units.map(|units| units.saturated),
+                clipped: units.and_then(|units| units.clipped),
                 loss: None,
             }
         })

@@ -5,7 +5,8 @@
 //! 1. [`Pass::Maxima`]: `act(max(x))` becomes `max(act(x))`, since a maximum commutes with every increasing function;
 //!    conv → pool → ReLU, as PyTorch's MNIST example has it, becomes conv → ReLU → pool. An increasing per-channel map
 //!    between the two moves along.
-//! 2. [`Pass::Views`]: consecutive views and transpositions are merged, those that change nothing are dropped.
+//! 2. [`Pass::Views`]: consecutive views and transpositions are merged, those that change nothing are dropped; a linear map
+//!    behind a transposition takes its inputs where these were before.
 //! 3. [`Pass::Pads`]: zeros before a convolution become its own padding; zeros around values that are never negative
 //!    become the padding of a max pool behind them.
 //! 4. [`Pass::AffineBehind`]: an affine map is merged with the one before it, or folded into the convolution or linear map
@@ -54,7 +55,10 @@ impl Pass {
         let mut graph = Graph::of(ann);
         match self {
             Pass::Maxima => maxima::behind_activations(&mut graph),
-            Pass::Views => views::merge(&mut graph),
+            Pass::Views => {
+                views::merge(&mut graph);
+                views::turn_weights(&mut graph);
+            }
             Pass::Pads => pads::absorb(&mut graph),
             Pass::AffineBehind => affine::fold_backwards(&mut graph),
             Pass::AffineBefore => affine::fold_forwards(&mut graph),

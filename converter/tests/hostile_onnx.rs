@@ -5,6 +5,7 @@
 mod counting;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use rten_onnx::onnx::{
     AttributeProto, DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
@@ -93,6 +94,20 @@ fn beside(mut nodes: Vec<NodeProto>, mut constants: Vec<TensorProto>) -> Vec<u8>
     model(&[4], nodes, constants)
 }
 
+/// The same, with the output made to need whatever no other node takes: nodes that no output needs are not looked at.
+fn joined(mut nodes: Vec<NodeProto>, mut constants: Vec<TensorProto>) -> Vec<u8> {
+    let taken: HashSet<String> = nodes.iter().flat_map(|node| node.input.clone()).collect();
+    let loose: Vec<String> =
+        nodes.iter().flat_map(|node| node.output.clone()).filter(|name| !taken.contains(name)).collect();
+    nodes.push(node("MatMul", &["x", "w"], "joined0"));
+    for (i, name) in loose.iter().enumerate() {
+        nodes.push(node("Add", &[&format!("joined{i}"), name], &format!("joined{}", i + 1)));
+    }
+    nodes.push(node("Relu", &[&format!("joined{}", loose.len())], "y"));
+    constants.push(floats("w", &[4, 4]));
+    model(&[4], nodes, constants)
+}
+
 /// Nodes `a0 → a1 → …`, each of one constant twice.
 fn chain(op: &str, count: usize, attributes: &[(&str, &[i64])]) -> Vec<NodeProto> {
     let step = |i: usize| {
@@ -132,23 +147,23 @@ fn cases() -> Vec<(String, Vec<u8>)> {
     let zeros = |count: usize| floats("a0", &[i64::try_from(count).unwrap()]);
     let mut cases: Vec<(&str, Vec<u8>)> = vec![
         // Constants that grow.
-        ("Concat that doubles", beside(chain("Concat", 40, &[("axis", &[0])]), vec![zeros(1024)])),
+        ("Concat that doubles", joined(chain("Concat", 40, &[("axis", &[0])]), vec![zeros(1024)])),
         (
             "Expand to terabytes",
-            beside(one("Expand", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[4, 1 << 40])]),
+            joined(one("Expand", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[4, 1 << 40])]),
         ),
         (
             "Expand of rank 100",
-            beside(one("Expand", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[1; 100])]),
+            joined(one("Expand", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[1; 100])]),
         ),
-        ("ConstantOfShape", beside(one("ConstantOfShape", &["s"], &[]), vec![integers("s", &[1 << 40])])),
+        ("ConstantOfShape", joined(one("ConstantOfShape", &["s"], &[]), vec![integers("s", &[1 << 40])])),
         (
             "ConstantOfShape that overflows",
-            beside(one("ConstantOfShape", &["s"], &[]), vec![integers("s", &[i64::MAX, i64::MAX])]),
+            joined(one("ConstantOfShape", &["s"], &[]), vec![integers("s", &[i64::MAX, i64::MAX])]),
         ),
         (
             "Gather a million times a million",
-            beside(
+            joined(
                 one("Gather", &["a0", "i"], &[("axis", &[0])]),
                 vec![
                     floats("a0", &[1, 1 << 18]),
@@ -158,68 +173,68 @@ fn cases() -> Vec<(String, Vec<u8>)> {
         ),
         (
             "Add that broadcasts",
-            beside(
+            joined(
                 one("Add", &["a0", "b"], &[]),
                 vec![floats("a0", &[1, 1 << 16]), floats("b", &[1 << 16, 1])],
             ),
         ),
         // Empty constants with enormous extents.
-        ("Add of empties", beside(one("Add", &["e", "e"], &[]), vec![huge()])),
-        ("Concat of empties", beside(one("Concat", &["e", "e"], &[("axis", &[1])]), vec![huge()])),
+        ("Add of empties", joined(one("Add", &["e", "e"], &[]), vec![huge()])),
+        ("Concat of empties", joined(one("Concat", &["e", "e"], &[("axis", &[1])]), vec![huge()])),
         (
             "Concat that overflows",
-            beside(one("Concat", &["e"; 33], &[("axis", &[1])]), vec![empty("e", &[0, FAR])]),
+            joined(one("Concat", &["e"; 33], &[("axis", &[1])]), vec![empty("e", &[0, FAR])]),
         ),
         (
             "Gather of empties",
-            beside(one("Gather", &["e", "i"], &[("axis", &[1])]), vec![huge(), integers("i", &[])]),
+            joined(one("Gather", &["e", "i"], &[("axis", &[1])]), vec![huge(), integers("i", &[])]),
         ),
-        ("Slice of empties", beside(one("Slice", &["e", "z", "z"], &[]), vec![huge(), integers("z", &[0])])),
+        ("Slice of empties", joined(one("Slice", &["e", "z", "z"], &[]), vec![huge(), integers("z", &[0])])),
         (
             "Slice to its end",
-            beside(
+            joined(
                 one("Slice", &["e", "z", "n"], &[]),
                 vec![huge(), integers("z", &[0]), integers("n", &[i64::MAX])],
             ),
         ),
         (
             "Slice backwards",
-            beside(
+            joined(
                 one("Slice", &["e", "n", "m", "z", "m"], &[]),
                 vec![huge(), integers("z", &[0]), integers("m", &[i64::MIN]), integers("n", &[i64::MAX])],
             ),
         ),
-        ("Transpose of empties", beside(one("Transpose", &["e"], &[("perm", &[1, 0])]), vec![huge()])),
-        ("Neg of empties", beside(one("Neg", &["e"], &[]), vec![huge()])),
-        ("Cast of empties", beside(one("Cast", &["e"], &[]), vec![huge()])),
+        ("Transpose of empties", joined(one("Transpose", &["e"], &[("perm", &[1, 0])]), vec![huge()])),
+        ("Neg of empties", joined(one("Neg", &["e"], &[]), vec![huge()])),
+        ("Cast of empties", joined(one("Cast", &["e"], &[]), vec![huge()])),
         (
             "Expand of empties",
-            beside(one("Expand", &["e", "s"], &[]), vec![empty("e", &[1, 0]), integers("s", &[FAR, 0])]),
+            joined(one("Expand", &["e", "s"], &[]), vec![empty("e", &[1, 0]), integers("s", &[FAR, 0])]),
         ),
         (
             "Reshape of empties",
-            beside(one("Reshape", &["e", "s"], &[]), vec![huge(), integers("s", &[-1, FAR])]),
+            joined(one("Reshape", &["e", "s"], &[]), vec![huge(), integers("s", &[-1, FAR])]),
         ),
         // Long lists where a few numbers are meant.
         (
             "Unsqueeze along a million axes",
-            beside(one("Unsqueeze", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[0; 1 << 17])]),
+            joined(one("Unsqueeze", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[0; 1 << 17])]),
         ),
         (
             "Squeeze along a million axes",
-            beside(one("Squeeze", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[0; 1 << 17])]),
+            joined(one("Squeeze", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[0; 1 << 17])]),
         ),
         (
             "a shape of a million ones",
-            beside(one("Reshape", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[1; 1 << 17])]),
+            joined(one("Reshape", &["a0", "s"], &[]), vec![zeros(1), integers("s", &[1; 1 << 17])]),
         ),
         (
             "a constant of a million axes",
-            beside(chain("Identity", 500, &[]), vec![floats("a0", &[1; 1 << 17])]),
+            joined(chain("Identity", 500, &[]), vec![floats("a0", &[1; 1 << 17])]),
         ),
         (
             "Slice along an axis a million times",
-            beside(
+            joined(
                 one("Slice", &["a0", "z", "n", "z"], &[]),
                 vec![zeros(1 << 16), integers("z", &[0; 1 << 16]), integers("n", &[1 << 16; 1 << 16])],
             ),
@@ -244,7 +259,7 @@ fn cases() -> Vec<(String, Vec<u8>)> {
         ("edges along two axes", padded_by("edge", &[0, 1 << 20, 1 << 20, 1 << 20, 0, 0, 0, 0])),
         ("a wrapped axis of 2^63", padded_by("wrap", &[0, i64::MAX, 0, i64::MAX])),
         // Circles and swarms.
-        ("a circle", beside(vec![node("Add", &["x", "q"], "p"), node("Relu", &["p"], "q")], vec![])),
+        ("a circle", joined(vec![node("Add", &["x", "q"], "p"), node("Relu", &["p"], "q")], vec![])),
         (
             "a swarm of empty nodes",
             [&[0x3a, 0x80, 0x80, 0x80, 0x01][..], &[0x0a, 0].repeat(1 << 20)].concat(),
@@ -266,9 +281,9 @@ fn cases() -> Vec<(String, Vec<u8>)> {
     };
     cases.push((
         "ConstantOfShape again and again",
-        beside(repeated("ConstantOfShape", &["s"], 2000), vec![integers("s", &[1 << 22])]),
+        joined(repeated("ConstantOfShape", &["s"], 2000), vec![integers("s", &[1 << 22])]),
     ));
-    cases.push(("Neg again and again", beside(repeated("Neg", &["a0"], 5000), vec![zeros(1 << 17)])));
+    cases.push(("Neg again and again", joined(repeated("Neg", &["a0"], 5000), vec![zeros(1 << 17)])));
     cases.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
@@ -314,8 +329,8 @@ fn hostile_onnx_files_of_every_kind_are_refused_within_memory_that_their_length_
         .into_iter()
         .filter_map(|(name, bytes)| import(&name, bytes).is_ok().then_some(name))
         .collect();
-    // What is asked for here is nothing.
-    assert_eq!(read, ["Slice of empties", "Slice backwards", "Reshape of empties"]);
+    // No output needs its nodes.
+    assert_eq!(read, ["a circle"]);
     overlapping();
     // What is large and shared is not refused: a constant of a megabyte that five thousand nodes only view otherwise.
     let views = (0..5000)

@@ -111,7 +111,7 @@ mod state;
 mod threads;
 
 pub use buffer::Buffer;
-pub use error::NetworkError;
+pub use error::{NetworkError, NetworkErrorKind};
 pub use input::{Drive, Encoding, Input, Sample, Stimulus};
 pub use kernel::instruction_sets;
 pub use lanes::{Counts, Lanes};
@@ -119,8 +119,8 @@ pub use network::connectivity::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, OneToOne, Rows, SparseRows, Targets,
 };
 pub use network::{
-    AnyModel, BuiltIn, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population, PopulationId,
-    Projection,
+    AnyModel, BuiltIn, DenseOperations, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population,
+    PopulationId, Projection,
 };
 pub use neuron::models::*;
 pub use neuron::{
@@ -130,7 +130,7 @@ pub use neuron::{
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use record::{PopulationStatistics, Raster, Spikes, Statistics};
 pub use run::{
-    AnySimulator, Divergence, Memory, Mode, Outcome, divergence_at_end, first_divergence, run_batch,
+    AnySimulator, Divergence, Memory, Mode, Outcome, Until, divergence_at_end, first_divergence, run_batch,
     run_sample, run_samples,
 };
 #[cfg(feature = "internals")]

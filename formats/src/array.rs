@@ -208,6 +208,41 @@ impl Array {
         }
     }
 
+    /// Whole numbers as the values of spikes, 0 where there is none: `bool` and every integer type.
+    ///
+    /// # Errors
+    /// If the array holds other types, or a number that no spike may have; the first one is named.
+    pub fn into_spike_values(self) -> Result<Vec<i16>, FormatError> {
+        let Self { shape, values, origin } = self;
+        let wide: Vec<i64> = match values {
+            Values::Bool(values) => return Ok(values.into_iter().map(i16::from).collect()),
+            Values::U8(values) => return Ok(values.into_iter().map(i16::from).collect()),
+            Values::I8(values) => return Ok(values.into_iter().map(i16::from).collect()),
+            Values::I16(values) => values.into_iter().map(i64::from).collect(),
+            Values::U16(values) => values.into_iter().map(i64::from).collect(),
+            Values::I32(values) => values.into_iter().map(i64::from).collect(),
+            Values::U32(values) => values.into_iter().map(i64::from).collect(),
+            Values::I64(values) => values,
+            other => {
+                return Err(origin.error(format!(
+                    "spikes of type {} were found; bool, or whole numbers as their values, are expected (convert with \
+                     .astype('int16'))",
+                    other.dtype()
+                )));
+            }
+        };
+        let allowed = i64::from(snn_engine::LARGEST_VALUE);
+        if let Some(index) = wide.iter().position(|value| !(-allowed..=allowed).contains(value)) {
+            return Err(origin.error(format!(
+                "the value {} at index {} is too large for a spike: whole numbers from -{allowed} to {allowed} are allowed",
+                wide[index],
+                at(index, &shape)
+            )));
+        }
+        // All are within 16 bits, as was just seen.
+        Ok(wide.into_iter().map(|value| value as i16).collect())
+    }
+
     /// The one text of an array that holds nothing else (shape `()` or `(1,)`).
     ///
     /// # Errors

@@ -200,7 +200,7 @@ impl AtomicFile {
         }
         let directory = directory(&target);
         let file = Unplaced::beside(&target).map_err(|reason| {
-            origin.error(match reason.kind() {
+            let what = match reason.kind() {
                 io::ErrorKind::NotFound => format!(
                     "cannot be written: the directory {} does not exist; create it first",
                     directory.display()
@@ -208,7 +208,8 @@ impl AtomicFile {
                 _ => {
                     format!("cannot be written in the directory {}: {}", directory.display(), plain(&reason))
                 }
-            })
+            };
+            origin.system_error(reason.kind(), what)
         })?;
         Ok(Self { origin, target, writer: BufWriter::with_capacity(1 << 16, file) })
     }
@@ -290,7 +291,7 @@ pub(crate) fn scratch_beside(path: &Path, origin: &Origin) -> Result<File, Forma
 
 /// The error of a write that the operating system refused.
 pub(crate) fn unwritable(origin: &Origin, reason: &io::Error) -> FormatError {
-    origin.error(format!("cannot be written: {}", plain(reason)))
+    origin.system_error(reason.kind(), format!("cannot be written: {}", plain(reason)))
 }
 
 /// The operating system's reason alone: tempfile's errors repeat the path of the hidden file.
@@ -336,9 +337,10 @@ pub(crate) fn resolved(path: &Path) -> io::Result<PathBuf> {
 
 fn target(path: &Path, origin: &Origin) -> Result<PathBuf, FormatError> {
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => {
-            Err(origin.error("cannot be written: it is a directory; give the name of a file"))
-        }
+        Ok(found) if found.is_dir() => Err(origin.system_error(
+            io::ErrorKind::IsADirectory,
+            "cannot be written: it is a directory; give the name of a file",
+        )),
         Ok(found) if !found.is_file() => Err(origin.error(
             "cannot be written: it is a device or pipe, which would be replaced; give the name of a file",
         )),

@@ -5,10 +5,22 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+/// What a [`FormatError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FormatErrorKind {
+    /// What is in the file, or is to go into it: damaged, of another kind, or not to be expressed.
+    Content,
+    /// The operating system: there is no such file or directory, it must not be read or written, the disk is full.
+    System(std::io::ErrorKind),
+}
+
 /// What is wrong with a file: where, what was found, what is allowed, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}: {at}{what}", path.display())]
 pub struct FormatError {
+    /// What it is about.
+    pub kind: FormatErrorKind,
     /// The file; `<memory>` or the like when the bytes did not come from a file.
     pub path: PathBuf,
     /// The place inside the file.
@@ -66,12 +78,18 @@ impl Origin {
         self.located(None, what.into())
     }
 
+    /// An error of the operating system, about the part or the file as a whole.
+    pub fn system_error(&self, kind: std::io::ErrorKind, what: impl Into<String>) -> FormatError {
+        FormatError { kind: FormatErrorKind::System(kind), ..self.located(None, what.into()) }
+    }
+
     /// An error about one byte of the part, or of the file.
     pub fn error_at(&self, byte: u64, what: impl Into<String>) -> FormatError {
         self.located(Some(byte), what.into())
     }
 
     fn located(&self, byte: Option<u64>, what: String) -> FormatError {
-        FormatError { path: self.path.clone(), at: Place { part: self.part.clone(), byte }, what }
+        let at = Place { part: self.part.clone(), byte };
+        FormatError { kind: FormatErrorKind::Content, path: self.path.clone(), at, what }
     }
 }

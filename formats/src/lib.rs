@@ -4,6 +4,7 @@
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`regular`]: opening regular files only, and only where they may lie.
+//! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
 //! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
@@ -27,14 +28,17 @@ pub mod npy;
 pub mod npz;
 pub mod outputs;
 pub mod regular;
+pub mod samples;
 pub mod spikes;
 
 pub use array::{Array, Values};
 pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
-pub use error::{FormatError, Origin, Place};
+pub use error::{FormatError, FormatErrorKind, Origin, Place};
 pub use map::{SMALLEST_MAPPED, Source};
-pub use net::{Description, NetFile, read_net, write_net};
+pub use net::{
+    Basis, Description, InputRange, LONGEST_PROVENANCE, NetFile, RunLength, Unit, read_net, write_net,
+};
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
 pub use outputs::{OutputError, Part, SharedFile, check_outputs};

@@ -71,7 +71,8 @@ impl FileBytes {
 
     /// The bytes of the regular file at `path`.
     pub(crate) fn open(path: &Path, source: Source, origin: &Origin) -> Result<Self, FormatError> {
-        let refused = |reason: std::io::Error| origin.error(format!("cannot be read: {reason}"));
+        let refused =
+            |reason: std::io::Error| origin.system_error(reason.kind(), format!("cannot be read: {reason}"));
         let (mut file, found) = regular::open(path).map_err(refused)?;
         let length = usize::try_from(found.len()).map_err(|_| {
             origin.error(format!("{} bytes do not fit into this machine's memory", found.len()))

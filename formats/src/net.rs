@@ -7,6 +7,7 @@
 //! [`NetworkBuilder`] every number, and a memory limit ([`default_memory_limit`]) what a small file may ask for in a run.
 
 mod demands;
+mod description;
 mod entry;
 mod read;
 mod write;
@@ -20,6 +21,7 @@ use crate::container::{Container, SectionEntry};
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
 pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit};
+pub use description::{Basis, Description, InputRange, RunLength, Unit};
 use entry::NetEntry;
 use read::Reader;
 pub use write::write_net;
@@ -32,14 +34,6 @@ const MODEL_VERSION: u32 = 2;
 
 /// The most bytes of JSON in [`Description::provenance`].
 pub const LONGEST_PROVENANCE: usize = 1 << 16;
-
-/// What a `net.bin` says about the network beside the network itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Description {
-    /// Where the network is from, in words of the program that made it: its version, the options given, the
-    /// model's file name and checksum. No meaning for the run. At most [`LONGEST_PROVENANCE`] bytes of JSON.
-    pub provenance: serde_json::Map<String, serde_json::Value>,
-}
 
 /// A `net.bin` with all that is in it.
 #[derive(Debug)]
@@ -130,8 +124,8 @@ impl NetFile {
         let network = builder.build().map_err(|error| reader.error(error.to_string()))?;
         demands::check_network(&network, limit).map_err(|what| reader.error(what))?;
         Ok(Self {
+            description: reader.description(&entry, &network)?,
             network,
-            description: reader.description(&entry.description)?,
             sections: container.sections().to_vec(),
             length: container.file_length(),
             memory_limit: limit,

@@ -52,7 +52,8 @@ impl NpzReader {
     /// If the file cannot be read or is no sound zip archive.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let origin = Origin::file(path.as_ref());
-        let refused = |reason: io::Error| origin.error(format!("cannot be read: {reason}"));
+        let refused =
+            |reason: io::Error| origin.system_error(reason.kind(), format!("cannot be read: {reason}"));
         let (file, _) = regular::open(path.as_ref()).map_err(refused)?;
         Self::from_reader(Box::new(BufReader::new(file)), origin)
     }
@@ -236,9 +237,8 @@ impl NpzWriter {
             .unix_permissions(0o644)
             // Deflate may lengthen what cannot be packed by a few bytes per block.
             .large_file(length.saturating_add(length / 1024) >= u64::from(u32::MAX) - (1 << 16));
-        self.zip
-            .start_file(format!("{name}.npy"), options)
-            .map_err(|reason| self.origin.error(format!("cannot be written: {reason}")))?;
+        let begun = self.zip.start_file(format!("{name}.npy"), options);
+        begun.map_err(|reason| unwritable(&self.origin, &io::Error::from(reason)))?;
         self.zip.write_all(&header).map_err(|reason| unwritable(&self.origin, &reason))?;
         self.missing = values;
         Ok(())
@@ -269,6 +269,6 @@ impl NpzWriter {
     pub fn finish(self) -> Result<(), FormatError> {
         self.assert_complete();
         let Self { zip, origin, .. } = self;
-        zip.finish().map_err(|reason| origin.error(format!("cannot be written: {reason}")))?.commit()
+        zip.finish().map_err(|reason| unwritable(&origin, &io::Error::from(reason)))?.commit()
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - `<population>.node_ids`, `uint32` `[n_spikes]`: the neuron that fired,
 //! - `<population>.timestamps`, `uint32` `[n_spikes]`: the step in which it did,
+//! - `<population>.values`, `int32` `[n_spikes]`: the value of the spike; only of populations in which not all are 1,
 //! - `<population>.sample_ptr`, `uint64` `[n_samples + 1]`: sample `s` has the spikes `sample_ptr[s]` to
 //!   `sample_ptr[s + 1]`.
 //!
@@ -39,8 +40,10 @@ struct PopulationSpikes {
     name: String,
     /// Spikes in all samples up to each.
     sample_ptr: Vec<u64>,
-    /// Where each sample's spikes begin in the scratch file: first the neurons, then the steps.
+    /// Where each sample's spikes begin in the scratch file: first the neurons, then the steps, then the values, if any.
     starts: Vec<u64>,
+    /// Of each sample, whether its spikes have values.
+    valued: Vec<bool>,
 }
 
 impl SpikeWriter {
@@ -60,7 +63,12 @@ impl SpikeWriter {
         let origin = Origin::file(path);
         let populations: Vec<PopulationSpikes> = populations
             .into_iter()
-            .map(|name| PopulationSpikes { name: name.to_owned(), sample_ptr: vec![0], starts: Vec::new() })
+            .map(|name| PopulationSpikes {
+                name: name.to_owned(),
+                sample_ptr: vec![0],
+                starts: Vec::new(),
+                valued: Vec::new(),
+            })
             .collect();
         for (index, population) in populations.iter().enumerate() {
             assert!(
@@ -95,8 +103,11 @@ impl SpikeWriter {
                     self.scratch.write_all(&step.to_le_bytes()).map_err(refused)?;
                 }
             }
+            let valued = !raster.values().is_empty();
+            self.scratch.write_all(bytemuck::cast_slice(raster.values())).map_err(refused)?;
             population.starts.push(self.written);
-            self.written += count * 2 * size_of::<u32>() as u64;
+            population.valued.push(valued);
+            self.written += count * if valued { 3 } else { 2 } * size_of::<u32>() as u64;
             let before = population.sample_ptr[population.sample_ptr.len() - 1];
             population.sample_ptr.push(before + count);
         }
@@ -129,6 +140,23 @@ impl SpikeWriter {
                     scratch.seek(SeekFrom::Start(start)).map_err(unread)?;
                     buffer.clear();
                     scratch.by_ref().take(bytes).read_to_end(&mut buffer).map_err(unread)?;
+                    npz.append(&buffer)?;
+                }
+            }
+            if population.valued.contains(&true) {
+                npz.begin::<i32>(&format!("{name}.values"), &[spikes])?;
+                for (sample, valued) in population.valued.iter().enumerate() {
+                    let count = population.sample_ptr[sample + 1] - population.sample_ptr[sample];
+                    let bytes = count * size_of::<i32>() as u64;
+                    buffer.clear();
+                    if *valued {
+                        scratch
+                            .seek(SeekFrom::Start(population.starts[sample] + 2 * bytes))
+                            .map_err(unread)?;
+                        scratch.by_ref().take(bytes).read_to_end(&mut buffer).map_err(unread)?;
+                    } else {
+                        (0..count).for_each(|_| buffer.extend(1_i32.to_le_bytes()));
+                    }
                     npz.append(&buffer)?;
                 }
             }

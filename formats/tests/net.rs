@@ -100,7 +100,7 @@ fn varied() -> Network {
 fn description() -> Description {
     let provenance = json!({"model": {"crc32": 305_419_896, "file": "tiny.onnx"}, "tool": "snn-event 0.1.0"});
     let Value::Object(provenance) = provenance else { unreachable!("an object was written above") };
-    Description { provenance }
+    Description { provenance, ..Description::default() }
 }
 
 fn bytes_of(network: &Network, description: &Description) -> Vec<u8> {
@@ -561,7 +561,12 @@ fn a_provenance_that_is_too_long_is_neither_written_nor_read() {
     let folder = tempfile::tempdir().unwrap();
     let long = json!({"options": "x".repeat(1 << 16)});
     let Value::Object(provenance) = long.clone() else { unreachable!("an object was written above") };
-    let error = write_net(folder.path().join("net.bin"), &tiny(), &Description { provenance }).unwrap_err();
+    let error = write_net(
+        folder.path().join("net.bin"),
+        &tiny(),
+        &Description { provenance, ..Description::default() },
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("65536"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let error = refusal(|content| content["description"]["provenance"] = long, ("", vec![]));

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use proptest::prelude::*;
-use snn_engine::Raster;
+use snn_engine::{Raster, SpikeSlice};
 use snn_formats::{Compression, NpzReader, SpikeWriter, Values};
 
 /// A raster of `(step, neuron)` pairs.
@@ -37,6 +37,25 @@ fn spikes_of_two_samples_are_found_by_their_pointers() {
         assert_eq!(read("/fc1/Relu.timestamps"), Values::U32(vec![5, 6]));
         assert_eq!(read("/fc1/Relu.sample_ptr"), Values::U64(vec![0, 0, 0, 2]));
     }
+}
+
+#[test]
+fn values_are_kept_for_every_spike_of_a_population_in_which_not_all_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spikes.npz");
+    let mut writer = SpikeWriter::create(&path, ["layer", "unit"], Compression::Stored).unwrap();
+    let mut valued = Raster::new();
+    valued.push(SpikeSlice::new(&[1, 4], &[-3, 1]).unwrap());
+    valued.push_step(&[2]);
+    let unit = raster(&[(0, 3), (1, 0)]);
+    writer.add_sample(&[&unit, &unit]).unwrap();
+    writer.add_sample(&[&valued, &unit]).unwrap();
+    writer.finish().unwrap();
+    let mut npz = NpzReader::open(&path).unwrap();
+    assert_eq!(npz.read("layer.node_ids").unwrap().values, Values::U32(vec![3, 0, 1, 4, 2]));
+    assert_eq!(npz.read("layer.timestamps").unwrap().values, Values::U32(vec![0, 1, 0, 0, 1]));
+    assert_eq!(npz.read("layer.values").unwrap().values, Values::I32(vec![1, 1, -3, 1, 1]));
+    assert!(npz.read("unit.values").is_err(), "values that are all 1 are not written");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Check {
     input: InputArgs,
 
     /// Threads to spread the samples over [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -41,7 +41,10 @@ struct Report {
     samples: usize,
     #[serde(rename = "T")]
     steps: u32,
+    until_quiet: bool,
     states_compared: u64,
+    /// What the user should know about the runs.
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parting: Option<DivergenceReport>,
 }
@@ -65,10 +68,12 @@ impl Check {
         let inputs = [("--net", Some(self.net.net.as_path())), ("--input", Some(self.input.input.as_path()))];
         output::check(&inputs, &[("--json", self.json.as_deref())])?;
         let net = self.net.read()?;
-        let network = net.network.clone();
-        let samples = self.input.read(&network)?;
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        output::notes(&samples.notes);
+        let until = samples.until;
         let steps = u64::from(samples.steps);
-        let memory = [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| Memory::of(mode, &network, steps));
+        let memory = [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| Memory::of(mode, network, steps));
         let memory = memory[0].and(memory[1]).and(memory[2]);
         let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
         let simulators =
@@ -76,26 +81,29 @@ impl Check {
         let bar = progress::bar(samples.range.len(), "check");
         let partings =
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
-                let sample = samples.input.sample(&network, index, samples.steps)?;
+                let sample = samples.input.sample(network, index, samples.steps)?;
                 let mut parting =
-                    first_divergence(dense.get(), event.get(), &sample, steps)?.map(|at| ("event", at));
+                    first_divergence(dense.get(), event.get(), &sample, until)?.map(|at| ("event", at));
                 if parting.is_none() {
                     parting =
-                        divergence_at_end(dense.get(), auto.get(), &sample, steps)?.map(|at| ("auto", at));
+                        divergence_at_end(dense.get(), auto.get(), &sample, until)?.map(|at| ("auto", at));
                 }
                 bar.inc(1);
-                Ok::<_, NetworkError>(parting)
+                Ok::<_, NetworkError>((parting, dense.get().now()))
             })?;
         bar.finish_and_clear();
+        let states_compared = partings.iter().map(|(_, steps)| steps).sum();
         let first =
-            samples.range.clone().zip(partings).find_map(|(sample, parting)| Some((sample, parting?)));
+            samples.range.clone().zip(partings).find_map(|(sample, (parting, _))| Some((sample, parting?)));
         let report = Report {
             equal: first.is_none(),
             samples: samples.range.len(),
             steps: samples.steps,
-            states_compared: samples.range.len() as u64 * steps,
+            until_quiet: self.input.until_quiet,
+            states_compared,
+            notes: samples.notes.clone(),
             parting: first
-                .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, &network)),
+                .map(|(sample, (mode, parting))| DivergenceReport::new(sample, mode, parting, network)),
         };
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
@@ -127,10 +135,11 @@ impl Report {
     fn text(&self) -> String {
         let Some(parting) = &self.parting else {
             return format!(
-                "equal: {} samples, {} steps each; all {} states of the event-driven run equal the dense reference, \
-                 bit for bit,\n       and so do the final states of the runs in windows (--mode auto)\n",
-                self.samples,
-                self.steps,
+                "equal: {}, {} {}; all {} states of the event-driven run\n       equal the dense reference, bit for \
+                 bit, and so do the final states\n       of the runs in windows (--mode auto)\n",
+                output::counted(self.samples, "sample"),
+                output::counted(self.steps as usize, "step"),
+                if self.until_quiet { "at most, until quiet" } else { "each" },
                 output::count(self.states_compared)
             );
         };

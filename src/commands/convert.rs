@@ -6,16 +6,18 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
-use snn_converter::convert::{Conversion, Options, Readout, Samples, convert};
+use snn_converter::convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::Network;
+use snn_formats::samples;
 use snn_formats::{Description, Source};
 
 use crate::commands::{Usage, inspect};
 use crate::models::{self, Model};
-use crate::output;
-use crate::samples::read_labels;
+use crate::samples::{note_on_shape, read_labels, read_samples};
+use crate::{output, table};
 
 /// Make a spiking network of a trained net.
 ///
@@ -25,6 +27,7 @@ use crate::samples::read_labels;
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model detector.onnx --output scores --input-shape 3,96,96 --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
   snn-event convert --model weights.npz --normalise none --out net.bin
@@ -37,6 +40,15 @@ pub struct Convert {
     /// The layers of a state dict, in TOML (docs/layer-list.md)
     #[arg(long, value_parser = output::file(), value_name = "LAYERS.TOML")]
     layers: Option<PathBuf>,
+
+    /// What an .onnx file is to yield, where it has several outputs or the net is to be cut: the name of an
+    /// output, of another tensor or of a node
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+
+    /// The shape of one sample, without the batch axis, where an .onnx file leaves it open
+    #[arg(long, value_name = "3,224,224")]
+    input_shape: Option<String>,
 
     /// Calibration samples, .npy of shape (N, …)
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
@@ -51,12 +63,12 @@ pub struct Convert {
     normalise: Option<NormaliseName>,
 
     /// The percentile of `--normalise percentile`, in per cent [default: 99.9]
-    #[arg(long, value_name = "PER CENT")]
+    #[arg(long, value_name = "PER CENT", allow_negative_numbers = true)]
     percentile: Option<f64>,
 
     /// The length of the runs that the network is made for; mse without it chooses scales for 32 steps, which
     /// suit runs of any length
-    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     steps: Option<u32>,
 
     /// Fit scales, starts and biases, layer by layer, to the spikes that really arrive in runs of --T steps of
@@ -95,7 +107,7 @@ pub struct Convert {
     input_mean: Vec<f32>,
 
     /// What the input is divided by after that: one number, or one per channel
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     input_std: Vec<f32>,
 
     /// Classes of the calibration samples: the accuracy is told
@@ -111,10 +123,6 @@ pub struct Convert {
     #[arg(long, visible_alias = "json", value_name = "REPORT.JSON")]
     report: Option<PathBuf>,
 }
-
-/// The longest runs that networks are fitted to if nothing is said. In longer ones spikes arrive evenly enough: the
-/// scales alone are as accurate (benches/record/accuracy-2026-11-23.md).
-const LONGEST_FITTED: u32 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NormaliseName {
@@ -164,18 +172,35 @@ enum ReadoutName {
 }
 
 impl Convert {
+    fn choice(&self) -> Result<Choice> {
+        let extent = |text: &str| {
+            text.trim().parse::<usize>().ok().filter(|&extent| extent > 0).ok_or_else(|| {
+                Usage(format!(
+                    "--input-shape: `{text}` is no extent; allowed are whole numbers above 0, as in 3,224,224"
+                ))
+            })
+        };
+        let input_shape = match &self.input_shape {
+            Some(shape) => Some(shape.split([',', 'x']).map(extent).collect::<Result<_, _>>()?),
+            None => None,
+        };
+        Ok(Choice { output: self.output.clone(), input_shape })
+    }
+
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
-        let (model, notes) = models::read(&self.model, self.layers.as_deref())?;
+        let (model, mut notes) = models::read(&self.model, self.layers.as_deref(), &self.choice()?)?;
         let ann = match model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(&network, &notes),
         };
-        let calibration = self.calib.as_deref().map(|path| calibration(path, &ann)).transpose()?;
+        let calibration =
+            self.calib.as_deref().map(|path| calibration(path, &ann, &mut notes)).transpose()?;
         let samples = match (&calibration, &self.labels) {
             (Some(values), labels) => {
                 let count = values.len() / ann.input_shape().elements();
-                Some((values, labels.as_deref().map(|path| read_labels(path, count)).transpose()?))
+                let read = |path| read_labels(path, count, ann.output_shape().elements());
+                Some((values, labels.as_deref().map(read).transpose()?))
             }
             (None, _) => None,
         };
@@ -185,10 +210,14 @@ impl Convert {
             labels: labels.as_deref(),
             expected: expected.as_deref(),
         });
-        let conversion = convert(&ann, samples.as_ref(), &self.options()?)
+        let mut conversion = convert(&ann, samples.as_ref(), &self.options()?)
+            .map_err(|error| self.with_flags(error))
             .with_context(|| self.model.display().to_string())?;
-        let description = Description { provenance: self.provenance()? };
-        snn_formats::write_net(&self.out, &conversion.network, &description)?;
+        output::notes(&conversion.warnings);
+        notes.append(&mut conversion.notes);
+        conversion.report.notes = conversion.warnings.iter().chain(&notes).cloned().collect();
+        conversion.description.provenance = self.provenance()?;
+        snn_formats::write_net(&self.out, &conversion.network, &conversion.description)?;
         if let Some(path) = &self.report {
             output::write_json(path, &conversion.report)?;
         }
@@ -196,6 +225,18 @@ impl Convert {
             output::print(&self.text(&notes, &conversion)?)?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// An error of the library with the flags that mend it, which the library does not know.
+    fn with_flags(&self, error: ConvertError) -> anyhow::Error {
+        let flags = match &error {
+            ConvertError::NoSamples { .. } => "--calib FILE.npy, --normalise qcfs, --normalise none",
+            ConvertError::Refused(_) if self.normalise == Some(NormaliseName::Qcfs) => {
+                "--normalise mse --calib FILE.npy"
+            }
+            _ => return error.into(),
+        };
+        anyhow::anyhow!("{error}\nthe flags for it: {flags}")
     }
 
     fn check_files(&self) -> Result<()> {
@@ -234,7 +275,7 @@ impl Convert {
             ))
             .into());
         }
-        let description = Description { provenance: self.provenance()? };
+        let description = Description { provenance: self.provenance()?, ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
         let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
         let report = inspect::Report::of(&self.out, Source::default(), None)?;
@@ -245,14 +286,15 @@ impl Convert {
     fn options(&self) -> Result<Options> {
         let percentile = self.percentile.unwrap_or(99.9);
         let normalise = match (self.normalise, self.percentile) {
-            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Normalise::Percentile(percentile),
+            (None, None) => None,
+            (Some(NormaliseName::Percentile), _) | (None, Some(_)) => Some(Normalise::Percentile(percentile)),
             (Some(_), Some(_)) => {
                 return Err(Usage("--percentile goes with --normalise percentile only".into()).into());
             }
-            (Some(NormaliseName::Max), None) => Normalise::Max,
-            (Some(NormaliseName::Mse) | None, None) => Normalise::LeastError,
-            (Some(NormaliseName::Qcfs), None) => Normalise::Trained,
-            (Some(NormaliseName::None), None) => Normalise::None,
+            (Some(NormaliseName::Max), None) => Some(Normalise::Max),
+            (Some(NormaliseName::Mse), None) => Some(Normalise::LeastError),
+            (Some(NormaliseName::Qcfs), None) => Some(Normalise::Trained),
+            (Some(NormaliseName::None), None) => Some(Normalise::None),
         };
         Ok(Options {
             normalise,
@@ -268,14 +310,8 @@ impl Convert {
                 V0::Zero => Start::Zero,
                 V0::Half => Start::Half,
             }),
-            steps: self.steps.unwrap_or(Options::default().steps),
-            fit: match self.fit {
-                Some(switch) => switch == Switch::On,
-                None => {
-                    let short = self.steps.is_some_and(|steps| steps <= LONGEST_FITTED);
-                    short && self.calib.is_some() && normalise == Normalise::LeastError
-                }
-            },
+            steps: self.steps,
+            fit: self.fit.map(|fit| fit == Switch::On),
             compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
             readout: match self.readout {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
@@ -332,18 +368,19 @@ impl Convert {
 
     fn text(&self, notes: &[String], conversion: &Conversion) -> Result<String> {
         let mut text = String::new();
-        for note in notes.iter().chain(&conversion.notes) {
+        for note in notes {
             text += &format!("note: {note}\n");
         }
         if let (Some(agreement), Some(path)) = (conversion.report.agreement, &self.expect) {
             text += &format!(
-                "the model gives the outputs of {} on {} samples (largest relative difference {:.1e})\n",
+                "the model gives the outputs of {} on {} (largest relative difference {:.1e})\n",
                 path.display(),
-                output::count(agreement.samples as u64),
+                output::counted(agreement.samples, "sample"),
                 agreement.largest
             );
         }
-        let number = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());
+        let number =
+            |number: Option<usize>| number.map_or("–".into(), |number| output::count(number as u64));
         let rows = conversion.report.layers.iter().map(|layer: &LayerReport| {
             vec![
                 layer.name.clone(),
@@ -364,7 +401,7 @@ impl Convert {
             ]
         });
         let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         text += "\n\n";
         if conversion.report.compared.is_some() {
             text += &losses(&conversion.report);
@@ -391,19 +428,19 @@ fn losses(report: &Report) -> String {
         "rate",
         "error",
         "clipping",
-        "quantisation",
-        "uneven spikes",
+        "quanti-\nsation",
+        "uneven\nspikes",
     ];
     let mut text = format!(
-        "spike rates at T = {} against activations, {} calibration samples:\n{}\n\n",
-        report.steps,
-        report.compared.unwrap_or(0),
-        output::table(&head, rows)
+        "spike rates at T = {} against activations, {}:\n{}\n\n",
+        output::count(report.steps.into()),
+        output::counted(report.compared.unwrap_or(0), "calibration sample"),
+        table::table(&head, rows)
     );
     if let Some(accuracy) = &report.accuracy {
         text += &format!(
-            "accuracy on {} calibration samples: trained net {}, spiking network {}\n\n",
-            accuracy.samples,
+            "accuracy on {}: trained net {}, spiking network {}\n\n",
+            output::counted(accuracy.samples, "calibration sample"),
             output::percent(accuracy.trained),
             output::percent(accuracy.spiking)
         );
@@ -418,23 +455,14 @@ fn outputs(path: &Path) -> Result<Vec<f64>> {
 }
 
 /// The calibration samples of a net.
-fn calibration(path: &Path, ann: &Ann) -> Result<Vec<f32>> {
-    let array = snn_formats::npy::read(path)?;
-    let (shape, wanted) = (array.shape.clone(), ann.input_shape().elements());
-    let samples = shape.first().copied().unwrap_or(0);
-    if shape.iter().skip(1).product::<usize>() != wanted || samples == 0 {
-        bail!(
-            "{}: calibration samples of shape {shape:?}; allowed is (N, …) with {wanted} numbers each: the net's input is {}",
-            path.display(),
-            ann.input_shape()
-        );
+fn calibration(path: &Path, ann: &Ann, notes: &mut Vec<String>) -> Result<Vec<f32>> {
+    let array = read_samples(path)?;
+    let at = || path.display().to_string();
+    let wanted = ann.input_shape().extents();
+    let batch = samples::batch("calibration samples", &array.shape, wanted).with_context(at)?;
+    if batch.samples == 0 {
+        bail!("{}: there are no calibration samples; allowed is at least one", path.display());
     }
-    if shape[1..] != *ann.input_shape().extents() {
-        eprintln!(
-            "note: calibration samples of shape {:?} are read as the net's input, {}",
-            &shape[1..],
-            ann.input_shape()
-        );
-    }
+    notes.extend(note_on_shape(&batch, wanted));
     Ok(array.into_f32()?)
 }

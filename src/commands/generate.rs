@@ -9,7 +9,7 @@ use snn_engine::random::{FITTED_STEPS, Fitted, Plan, RandomNetwork};
 use snn_formats::{Description, write_net};
 
 use crate::commands::Usage;
-use crate::output;
+use crate::{output, table};
 
 /// Make a random network for studies of speed: of a given density, firing at about a given rate.
 ///
@@ -22,19 +22,19 @@ use crate::output;
   cargo run --release -p snn-rivals -- --net net.bin --T 256 --rate 0.04")]
 pub struct Generate {
     /// Neurons of each population, each fully connected to the next but for what the density leaves out
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     sizes: Vec<u32>,
 
     /// One convolution, padded to keep height and width: channels, height, width, channels out, kernel size
-    #[arg(long, value_name = "C,H,W,C_OUT,K", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "C,H,W,C_OUT,K", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     conv: Vec<u32>,
 
     /// Share of the weights that is there, above 0, up to 1
-    #[arg(long, value_parser = density)]
+    #[arg(long, value_parser = density, allow_negative_numbers = true)]
     density: f64,
 
     /// Spikes per neuron and step, between 0 and 1
-    #[arg(long, value_parser = rate)]
+    #[arg(long, value_parser = rate, allow_negative_numbers = true)]
     rate: f64,
 
     /// Bias of every neuron that fires, in thresholds per step
@@ -46,7 +46,7 @@ pub struct Generate {
     firing_output: bool,
 
     /// Seed of the weights
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
 
     /// Where the network goes
@@ -166,7 +166,7 @@ impl Generate {
                 "seed": self.seed,
             }),
         );
-        Description { provenance }
+        Description { provenance, ..Description::default() }
     }
 }
 
@@ -189,7 +189,7 @@ impl Report {
             ]
         });
         let head = ["population", "neurons", "weights", "gain", "rate"];
-        let table = output::table(&head, rows);
+        let table = table::table(&head, rows);
         let asked = output::percent(self.rate);
         format!(
             "{table}\n\nrates are spikes per neuron and step over {FITTED_STEPS} steps; asked for was {asked}\n{}: {}\n",

@@ -6,10 +6,10 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use snn_engine::{Connectivity, PerNeuron, Rows};
-use snn_formats::{NetFile, Source};
+use snn_formats::{Basis, InputRange, NetFile, RunLength, Source};
 
-use crate::output;
 use crate::samples::NetArgs;
+use crate::{output, table};
 
 /// Tell what is in a net.bin: populations, projections, sizes and where it came from.
 #[derive(Args)]
@@ -34,6 +34,10 @@ pub struct Report {
     stored_weights: u64,
     populations: Vec<PopulationReport>,
     projections: Vec<ProjectionReport>,
+    /// The runs that it is made for, if it is made for some.
+    run: Option<RunLength>,
+    /// The values of the input that it was calibrated on, if it was.
+    input: Option<InputRange>,
     provenance: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -47,6 +51,8 @@ struct PopulationReport {
     parameters: BTreeMap<&'static str, [f32; 2]>,
     /// Of every choice of the model the option taken.
     choices: BTreeMap<&'static str, &'static str>,
+    /// What a spike in every step stands for, in the trained net's unit.
+    scale: Option<[f32; 2]>,
 }
 
 #[derive(Serialize)]
@@ -97,7 +103,7 @@ impl Report {
     pub fn of(path: &Path, source: Source, memory_limit: Option<u64>) -> Result<Self> {
         let file = NetFile::open_within(path, source, memory_limit)?;
         let network = &file.network;
-        let populations = network.populations().iter().map(|population| {
+        let populations = network.populations().iter().enumerate().map(|(place, population)| {
             let (mut parameters, mut choices) = (BTreeMap::new(), BTreeMap::new());
             if let Some(model) = population.neuron().model() {
                 let described = model.description();
@@ -113,6 +119,7 @@ impl Report {
                 neurons: population.size(),
                 parameters,
                 choices,
+                scale: file.description.unit(place).map(|unit| ends(&unit.scale)),
             }
         });
         let projections = network.projections().iter().map(|projection| {
@@ -136,6 +143,8 @@ impl Report {
             stored_weights: projections.iter().map(|projection| projection.stored_weights).sum(),
             populations: populations.collect(),
             projections,
+            run: file.description.run,
+            input: file.description.input,
             provenance: file.description.provenance.clone(),
         })
     }
@@ -184,10 +193,10 @@ impl Report {
                 population.name.clone(),
                 population.kind.to_owned(),
                 format!("{:?}", population.shape),
-                parameters.chain(choices).collect::<Vec<_>>().join(", "),
+                parameters.chain(choices).collect::<Vec<_>>().join("\n"),
             ]
         });
-        text += &output::table(&["population", "kind", "shape", "parameters"], rows).to_string();
+        text += &table::table(&["population", "kind", "shape", "parameters"], rows);
         text += "\n\n";
         let rows = self.projections.iter().map(|projection| {
             vec![
@@ -200,12 +209,23 @@ impl Report {
             ]
         });
         let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
-        text += &output::table(&head, rows).to_string();
+        text += &table::table(&head, rows);
         text.push('\n');
+        if let Some(RunLength { steps, basis }) = self.run {
+            text += &format!("\nmade for runs of T = {steps}");
+            text += match basis {
+                Basis::Fitted => ", to whose spikes it is fitted",
+                Basis::Scaled => ", for which its scales are chosen",
+                Basis::Stated => "",
+            };
+        }
+        if let Some(InputRange { smallest, largest }) = self.input {
+            text += &format!("\ncalibrated on input from {smallest} to {largest}");
+        }
         for (key, value) in &self.provenance {
             text += &format!("\n{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
-        if !self.provenance.is_empty() {
+        if !text.ends_with('\n') {
             text.push('\n');
         }
         text

@@ -1,9 +1,11 @@
 //! One file for each command: parse, call, print; no logic.
 
 pub mod check;
+pub mod completions;
 pub mod convert;
 pub mod generate;
 pub mod inspect;
+pub mod man;
 pub mod prune;
 pub mod run;
 

@@ -9,7 +9,7 @@ use snn_converter::prune::{self, PrunedTensor, Scope};
 use snn_formats::AtomicFile;
 
 use crate::commands::Usage;
-use crate::{models, output};
+use crate::{models, output, table};
 
 /// Set the smallest weights of an ONNX file to zero (magnitude pruning).
 ///
@@ -24,7 +24,7 @@ pub struct Prune {
     model: PathBuf,
 
     /// Share of the weights that become zero, 0 to 1
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     sparsity: f64,
 
     /// Which weights compete
@@ -104,7 +104,7 @@ impl Prune {
                 row(&tensor.name, format!("{:?}", tensor.shape), tensor.weights, tensor.zeros_after)
             })
             .chain([row("all", String::new(), report.weights, report.zeros)]);
-        let table = output::table(&["weights", "shape", "number", "zeros", "sparsity"], rows);
+        let table = table::table(&["weights", "shape", "number", "zeros", "sparsity"], rows);
         format!("{table}\n\n{}\n", self.out.display())
     }
 }

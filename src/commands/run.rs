@@ -2,14 +2,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
-use crate::samples::{InputArgs, NetArgs, Samples, read_labels, threads};
-use crate::{output, progress};
+use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
+use crate::{output, progress, table};
 
 /// Run a network over samples and tell classes, rates and costs.
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub struct Run {
     mode: ModeName,
 
     /// Threads for the samples, or for each sample if there are fewer [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// True classes, .npy of N whole numbers: the accuracy is told
@@ -44,7 +44,11 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "V.NPY")]
     potentials: Option<PathBuf>,
 
-    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr
+    /// Write the trained net's outputs as the run estimates them, in their own unit, (N, n) float32
+    #[arg(long, value_parser = output::file(), value_name = "OUTPUTS.NPY")]
+    outputs: Option<PathBuf>,
+
+    /// Write all spikes: POPULATION.node_ids, .timestamps and .sample_ptr; .values where not all are 1
     #[arg(long, value_parser = output::file(), value_name = "SPIKES.NPZ")]
     spikes: Option<PathBuf>,
 
@@ -96,12 +100,36 @@ struct Report {
     threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
-    seconds_per_sample: f64,
-    seconds: f64,
+    /// By the clock on the wall, all threads together; the rivals are timed in processor time of one thread.
+    wall_seconds: f64,
+    wall_seconds_per_sample: f64,
     predictions: Vec<usize>,
-    /// Multiply-adds spent once per sample on constant currents.
-    drive_operations: u64,
+    /// What the user should know about the run.
+    notes: Vec<String>,
+    /// Of runs until the network is quiet, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<QuietReport>,
     populations: Vec<PopulationReport>,
+}
+
+#[derive(Serialize)]
+struct QuietReport {
+    /// Samples in which the network came to rest.
+    samples: usize,
+    /// Steps after which it did, of every sample.
+    after: Vec<Option<u64>>,
+    mean_steps: f64,
+    most_steps: u64,
+}
+
+impl QuietReport {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let after: Vec<Option<u64>> = outcomes.iter().map(|outcome| outcome.quiet_after).collect();
+        let rested: Vec<u64> = after.iter().flatten().copied().collect();
+        let mean_steps = rested.iter().sum::<u64>() as f64 / rested.len().max(1) as f64;
+        let most_steps = rested.iter().copied().max().unwrap_or(0);
+        Self { samples: rested.len(), after, mean_steps, most_steps }
+    }
 }
 
 #[derive(Serialize)]
@@ -110,8 +138,14 @@ struct PopulationReport {
     neurons: usize,
     spikes: u64,
     rate: f64,
+    /// Weights that spikes delivered to it.
     synaptic_operations: u64,
+    /// Multiply-adds that a dense simulator makes in all steps for what arrives as spikes.
     dense_operations: u64,
+    /// Multiply-adds spent on its currents from the input, once per sample.
+    drive_operations: u64,
+    /// Those that a dense simulator makes for them, once per sample.
+    dense_drive_operations: u64,
     updates: u64,
 }
 
@@ -119,13 +153,22 @@ impl Run {
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
         let net = self.net.read()?;
-        let network = net.network.clone();
-        let samples = self.input.read(&network)?;
-        let labels =
-            self.labels.as_deref().map(|path| read_labels(path, samples.input.samples())).transpose()?;
-        let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, &network)).transpose()?;
-        let memory = Memory::of(self.mode.mode(), &network, u64::from(samples.steps));
-        let memory = memory.and_outcomes(&network, samples.range.len());
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        let classes = network.population(network.output()).size();
+        let read = |path| read_labels(path, samples.input.samples(), classes);
+        let labels = self.labels.as_deref().map(read).transpose()?;
+        if self.outputs.is_some() && net.description.unit(network.output().index()).is_none() {
+            bail!(
+                "{}: it does not say what its outputs stand for, so --outputs cannot be written; a network that `convert` makes \
+                 of a trained net does",
+                self.net.net.display()
+            );
+        }
+        output::notes(&samples.notes);
+        let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, network)).transpose()?;
+        let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
+        let memory = memory.and_outcomes(network, samples.range.len());
         let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
         let simulator = AnySimulator::new(self.mode.mode(), network.clone());
         let (simulator, side_by_side) = simulator.over_threads(threads, samples.range.len());
@@ -137,8 +180,8 @@ impl Run {
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let (input, steps, keep) = (&samples.input, samples.steps, self.spikes.is_some());
-            let mut portion = run_batch(range, side_by_side, &simulator, input, steps, keep, |ended| {
+            let (input, until, keep) = (&samples.input, samples.until, self.spikes.is_some());
+            let mut portion = run_batch(range, side_by_side, &simulator, input, until, keep, |ended| {
                 bar.inc(ended as u64);
                 Ok::<_, NetworkError>(())
             })?;
@@ -152,8 +195,8 @@ impl Run {
         if let Some(writer) = spikes {
             writer.finish()?;
         }
-        self.write_arrays(&network, &outcomes)?;
-        let report = self.report(&network, &samples, labels.as_deref(), &outcomes, threads, seconds);
+        self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
+        let report = self.report(network, &samples, labels.as_deref(), &outcomes, threads, seconds);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -172,13 +215,15 @@ impl Run {
         let outputs = [
             ("--counts", self.counts.as_deref()),
             ("--potentials", self.potentials.as_deref()),
+            ("--outputs", self.outputs.as_deref()),
             ("--spikes", self.spikes.as_deref()),
             ("--json", self.json.as_deref()),
         ];
         output::check(&inputs, &outputs)
     }
 
-    fn write_arrays(&self, network: &Network, outcomes: &[Outcome]) -> Result<()> {
+    fn write_arrays(&self, net: &Net, outcomes: &[Outcome], once: bool) -> Result<()> {
+        let network = &net.network;
         let shape = [outcomes.len(), network.population(network.output()).size()];
         if let Some(path) = &self.counts {
             let counts = outcomes.iter().flat_map(|outcome| outcome.counts.iter().copied());
@@ -196,6 +241,10 @@ impl Run {
                 outcomes.iter().flat_map(|outcome| outcome.potentials.iter().copied()).collect();
             write_npy(path, &shape, &potentials)?;
         }
+        if let Some(path) = &self.outputs {
+            let of = |outcome| net.description.outputs(network, outcome, once).unwrap_or_default();
+            write_npy(path, &shape, &outcomes.iter().flat_map(of).collect::<Vec<f32>>())?;
+        }
         Ok(())
     }
 
@@ -212,17 +261,24 @@ impl Run {
         for outcome in outcomes {
             sums += &outcome.statistics;
         }
+        let currents = samples.input.is_constant() || samples.input.arrives_once();
         let populations = network
             .ids()
             .map(|id| {
                 let (population, of) = (network.population(id), sums.of(id));
+                let dense = network.dense_operations(id, currents);
                 PopulationReport {
                     name: population.name().to_owned(),
                     neurons: population.size(),
                     spikes: of.spikes,
                     rate: of.spikes as f64 / (population.size().max(1) as f64 * sums.steps.max(1) as f64),
                     synaptic_operations: of.synaptic_operations,
-                    dense_operations: network.dense_operations(id) * sums.steps,
+                    dense_operations: dense.per_step * sums.steps,
+                    drive_operations: outcomes
+                        .iter()
+                        .map(|outcome| outcome.drive_operations[id.index()])
+                        .sum(),
+                    dense_drive_operations: dense.once * outcomes.len() as u64,
                     updates: of.updates,
                 }
             })
@@ -243,10 +299,11 @@ impl Run {
             seed: (self.input.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
             threads,
             accuracy,
-            seconds_per_sample: seconds / outcomes.len() as f64,
-            seconds,
+            wall_seconds: seconds,
+            wall_seconds_per_sample: seconds / outcomes.len() as f64,
             predictions,
-            drive_operations: outcomes.iter().map(|outcome| outcome.drive_operations).sum(),
+            notes: samples.notes.clone(),
+            quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
             populations,
         }
     }
@@ -269,51 +326,74 @@ const LISTED: usize = 100;
 impl Report {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} samples, T = {}, {} input, {} mode, {} threads\n\n",
-            self.samples, self.steps, self.encoding, self.mode, self.threads
+            "{}, T = {}, {} input, {} mode, {}\n\n",
+            output::counted(self.samples, "sample"),
+            output::count(self.steps.into()),
+            self.encoding,
+            self.mode,
+            output::counted(self.threads, "thread")
         );
+        if let Some(accuracy) = self.accuracy {
+            let right = (accuracy * self.samples as f64).round();
+            let all = output::count(self.samples as u64);
+            text += &format!(
+                "accuracy: {} ({} of {all})\n\n",
+                output::percent(accuracy),
+                output::decimal(right, 0)
+            );
+        }
         text += "predicted classes:";
         for (place, class) in self.predictions.iter().take(LISTED).enumerate() {
             text += if place % 25 == 0 { "\n  " } else { " " };
             text += &class.to_string();
         }
         if self.predictions.len() > LISTED {
-            text += &format!("\n  … and {} more (all in --json)", self.predictions.len() - LISTED);
+            let more = output::count((self.predictions.len() - LISTED) as u64);
+            text += &format!("\n  … and {more} more (all in --json)");
         }
         text += "\n\n";
-        if let Some(accuracy) = self.accuracy {
-            let right = (accuracy * self.samples as f64).round();
-            text += &format!("accuracy: {} ({right} of {})\n\n", output::percent(accuracy), self.samples);
-        }
-        let per_sample = |number: u64| number as f64 / self.samples as f64;
-        let rows = self.populations.iter().map(|population| {
-            vec![
-                population.name.clone(),
-                output::count(population.neurons as u64),
-                format!("{:.1}", per_sample(population.spikes)),
-                output::percent(population.rate),
-                format!("{:.0}", per_sample(population.synaptic_operations)),
-                format!("{:.0}", per_sample(population.dense_operations)),
-                format!("{:.0}", per_sample(population.updates)),
-            ]
-        });
-        let head = [
-            "per sample",
-            "neurons",
-            "spikes",
-            "rate",
-            "synaptic operations",
-            "dense operations",
-            "touched potentials",
-        ];
-        text += &output::table(&head, rows).to_string();
-        if self.drive_operations > 0 {
+        if let Some(quiet) = &self.quiet {
             text += &format!(
-                "\n\nconstant currents: {:.0} multiply-adds, once per sample",
-                per_sample(self.drive_operations)
+                "quiet: {} of {}, after {} steps on average, {} at most\n\n",
+                output::count(quiet.samples as u64),
+                output::counted(self.samples, "sample"),
+                output::decimal(quiet.mean_steps, 1),
+                output::count(quiet.most_steps)
             );
         }
-        text += &format!("\n\ntime per sample: {}\n", output::duration(self.seconds_per_sample));
+        let per_sample = |number: u64| number as f64 / self.samples as f64;
+        let whole = |number: u64| output::decimal(per_sample(number), 0);
+        let driven = self.populations.iter().any(|population| population.dense_drive_operations > 0);
+        let rows = self.populations.iter().map(|population| {
+            let mut row = vec![
+                population.name.clone(),
+                output::count(population.neurons as u64),
+                output::decimal(per_sample(population.spikes), 1),
+                output::percent(population.rate),
+                whole(population.synaptic_operations),
+                whole(population.dense_operations),
+            ];
+            if driven {
+                row.extend([whole(population.drive_operations), whole(population.dense_drive_operations)]);
+            }
+            row.push(whole(population.updates));
+            row
+        });
+        let mut head =
+            vec!["per sample", "neurons", "spikes", "rate", "synaptic\noperations", "dense\noperations"];
+        if driven {
+            head.extend(["input\ncurrents", "dense\ncurrents"]);
+        }
+        head.push("touched\npotentials");
+        text += &table::table(&head, rows);
+        if driven {
+            text += "\n\ncurrents are made once per sample, here and in a dense simulator";
+        }
+        text += &format!(
+            "\n\nwall time per sample: {}, all of {} together\n",
+            output::duration(self.wall_seconds_per_sample),
+            output::counted(self.threads, "thread")
+        );
         text
     }
 }

@@ -23,7 +23,8 @@ fn make_files(folder: &Path) {
     write("large.npy", &[2, 784], &with(784 + 17, 1.5));
     write_npy(folder.join("y3.npy"), &[3], &[1_i64, 2, 3]).unwrap();
     write_npy(folder.join("raster.npy"), &[4, 784], &[0_u8; 4 * 784]).unwrap();
-    write_npy(folder.join("twos.npy"), &[4, 784], &[2_u8; 4 * 784]).unwrap();
+    // Values of spikes are whole numbers up to 4096.
+    write_npy(folder.join("large-values.npy"), &[4, 784], &[5000_i32; 4 * 784]).unwrap();
     std::fs::write(folder.join("text.npy"), "these are no numbers").unwrap();
     let x = std::fs::read(folder.join("x.npy")).unwrap();
     std::fs::write(folder.join("cut.npy"), &x[..x.len() - 1]).unwrap();
@@ -62,7 +63,7 @@ fn every_bad_input_gets_its_error_and_exit_status() {
         ("convert --model %noise.onnx --out %out.bin", 1, &["noise.onnx"]),
         ("convert --model %net.txt --out %out.bin", 1, &["net.txt", ".onnx"]),
         // Numbers that do not fit.
-        (&format!("run {net} --input %narrow.npy"), 1, &["narrow.npy", "[2, 783]", "(N, 784)"]),
+        (&format!("run {net} --input %narrow.npy"), 1, &["narrow.npy", "(2, 783)", "(N, 784)"]),
         (&format!("run {net} --input %nan.npy"), 1, &["nan.npy", "sample 1, value [5]", "NaN", "finite"]),
         (
             &format!("run {net} --input %large.npy --encoding poisson"),
@@ -76,7 +77,11 @@ fn every_bad_input_gets_its_error_and_exit_status() {
         ),
         (&format!("run {net} --input %x.npy --labels %y3.npy"), 1, &["y3.npy", "[3]", "2 samples"]),
         (&format!("run {net} --input %x.npy --encoding raster"), 1, &["x.npy"]),
-        (&format!("run {net} --input %twos.npy --encoding raster"), 1, &["twos.npy", "2"]),
+        (
+            &format!("run {net} --input %large-values.npy --encoding raster"),
+            1,
+            &["large-values.npy", "5000", "4096"],
+        ),
         (&format!("check {net} --input %nan.npy"), 1, &["sample 1, value [5]"]),
         // Flags.
         (&format!("run {net} --input %x.npy --T 0"), 2, &["--T"]),

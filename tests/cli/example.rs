@@ -24,7 +24,7 @@ fn the_main_job_tells_classes_accuracy_and_costs_per_population() {
     let folder = tempfile::tempdir().unwrap();
     let text = printed(folder.path(), RUN);
     for part in
-        ["predicted classes:\n  6 0 7 0", "accuracy: 98", "synaptic operations", "touched", "time per sample"]
+        ["predicted classes:\n  6 0 7 0", "accuracy: 98", "synaptic", "touched", "wall time per sample"]
     {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
@@ -42,7 +42,7 @@ fn event_driven_and_dense_runs_report_the_same_in_every_encoding_and_for_every_n
                      --encoding {encoding} --json - {more}"
                 ),
             );
-            for varying in ["mode", "threads", "seconds", "seconds_per_sample"] {
+            for varying in ["mode", "threads", "wall_seconds", "wall_seconds_per_sample"] {
                 report.as_object_mut().unwrap().remove(varying);
             }
             report

@@ -46,7 +46,6 @@ fn an_output_that_is_an_input_is_refused_before_any_work_in_every_command() {
         (&format!("{convert} --out %o.bin"), &["--report"], &["m.onnx", "c.npy", "y.npy", "o.bin"]),
         ("check --net %n.bin --input %x.npy --T 4", &["--json"], &["n.bin", "x.npy"]),
         ("inspect --net %n.bin", &["--json"], &["n.bin"]),
-        ("bench --net %n.bin --input %x.npy --time 1", &["--json"], &["n.bin", "x.npy"]),
         ("prune --model %m.onnx --sparsity 0.95", &["--out"], &["m.onnx"]),
         ("prune --model %m.onnx --sparsity 0.95 --out %o.onnx", &["--json"], &["m.onnx", "o.onnx"]),
         ("generate --sizes 9,9 --density 1 --rate 0.1 --out %o.bin", &["--json"], &["o.bin"]),

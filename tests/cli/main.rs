@@ -9,10 +9,13 @@ mod files;
 mod hostile;
 #[cfg(unix)]
 mod kills;
+mod library_errors;
+mod meaning;
 mod outputs;
 mod shared;
 mod state_dict;
 mod studies;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 

@@ -20,8 +20,8 @@ pub trait Rival {
     fn counts(&self, population: PopulationId) -> Counts;
 }
 
-/// Refuses what neither rival runs.
-pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
+/// Refuses neurons that no rival runs.
+pub(crate) fn check_neurons(network: &Network) -> Result<(), Unsupported> {
     for id in network.ids() {
         let population = network.population(id);
         if let Neuron::MaxPool(_) = population.neuron() {
@@ -41,6 +41,12 @@ pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
             )));
         }
     }
+    Ok(())
+}
+
+/// Refuses what the rivals that run population by population do not run.
+pub(crate) fn check(network: &Network) -> Result<(), Unsupported> {
+    check_neurons(network)?;
     for projection in network.projections() {
         if projection.delay() > 0 {
             let name = network.population(projection.target()).name();

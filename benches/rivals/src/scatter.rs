@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use snn_engine::{Connectivity, Network, Neuron, PopulationId, Raster, Rows, Sample};
+use snn_engine::{Network, Neuron, PopulationId, Raster, Sample};
 
 use crate::membrane::Neurons;
 use crate::rival::{Counts, Rival, Unsupported, check};
+use crate::table::{Table, list};
 
 /// The plain scatter loop: for every spike, its row of 32-bit targets and weights is added to the currents, one
 /// weight after the other; then all membranes of the population are scanned. Population by population over
@@ -19,54 +20,6 @@ pub struct Scatter {
     currents: Vec<f32>,
     fired: Vec<f32>,
     spikes: Vec<u32>,
-}
-
-/// Compressed rows.
-struct Table {
-    starts: Vec<usize>,
-    targets: Vec<u32>,
-    weights: Vec<f32>,
-}
-
-impl Table {
-    fn of(connectivity: &Connectivity) -> Self {
-        let mut table = Self { starts: vec![0], targets: vec![], weights: vec![] };
-        match connectivity {
-            Connectivity::Rows(rows) => table.push_all(rows),
-            Connectivity::Conv2d(conv) => table.push_all(conv.rows()),
-            Connectivity::OneToOne(one) => {
-                for row in 0..one.size() {
-                    one.weight(row, row).into_iter().for_each(|weight| table.push(row, weight));
-                    table.starts.push(table.weights.len());
-                }
-            }
-        }
-        table
-    }
-
-    fn push_all(&mut self, rows: &Rows) {
-        for row in 0..rows.len() {
-            rows.fan_out(row, |column, weight| self.push(column, weight));
-            self.starts.push(self.weights.len());
-        }
-    }
-
-    fn push(&mut self, column: usize, weight: f32) {
-        // A population has fewer than 2³² neurons.
-        self.targets.push(column as u32);
-        self.weights.push(weight);
-    }
-
-    #[inline]
-    fn add(&self, row: usize, currents: &mut [f32]) {
-        let range = self.starts[row]..self.starts[row + 1];
-        for (&target, &weight) in self.targets[range.clone()].iter().zip(&self.weights[range]) {
-            debug_assert!((target as usize) < currents.len(), "target {target} of {}", currents.len());
-            // SAFETY: the engine checked that every column is below the width of the rows, and the currents
-            // are at least that many: those of the whole population, or the channels of one position.
-            unsafe { *currents.get_unchecked_mut(target as usize) += weight };
-        }
-    }
 }
 
 impl Scatter {
@@ -104,31 +57,12 @@ impl Scatter {
                     continue;
                 }
                 let arriving = self.trains[projection.source().index()].step(step as usize);
-                match projection.connectivity() {
-                    Connectivity::Rows(_) | Connectivity::OneToOne(_) => {
-                        for &source in arriving {
-                            table.add(source as usize, &mut self.currents);
-                        }
-                    }
-                    Connectivity::Conv2d(conv) => {
-                        let channels = conv.rows().width();
-                        for &source in arriving {
-                            conv.taps_of(source as usize, |position, row| {
-                                let first = position * channels;
-                                table.add(row, &mut self.currents[first..first + channels]);
-                            });
-                        }
-                    }
+                for &source in arriving {
+                    table.deliver(projection.connectivity(), source, &mut self.currents);
                 }
             }
             neurons.step(step, &self.currents, &mut self.fired);
-            self.spikes.clear();
-            for (chunk, flags) in self.fired.chunks(16).enumerate() {
-                if flags.iter().fold(0, |any, flag| any | flag.to_bits()) != 0 {
-                    let fired = (0_u32..).zip(flags).filter(|(_, flag)| **flag > 0.0);
-                    self.spikes.extend(fired.map(|(at, _)| chunk as u32 * 16 + at));
-                }
-            }
+            list(&self.fired, &mut self.spikes);
             train.push_step(&self.spikes);
         }
         self.trains[id.index()] = train;

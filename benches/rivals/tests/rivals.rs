@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use snn_engine::random::{Plan, RandomNetwork};
 use snn_engine::*;
-use snn_rivals::{Dense, Rival, Scatter, alone, counts, study};
+use snn_rivals::{Dense, Rival, Scatter, Stepped, alone, counts, study};
 
 fn recipe(plan: Plan, density: f64) -> RandomNetwork {
     RandomNetwork { plan, density, rate: 0.08, bias: 0.003, firing_output: true, seed: 5 }
@@ -67,6 +67,48 @@ fn the_scatter_loop_gives_every_neuron_the_spikes_of_the_simulator_across_a_reba
                 scatter.run();
                 for id in network.ids() {
                     assert_eq!(scatter.counts(id), ours[id.index()], "population {id}");
+                }
+            }
+        }
+    }
+}
+
+/// Two populations that reach each other and themselves, with delays.
+fn recurrent() -> Arc<Network> {
+    let same = |value| PerNeuron::same(value).unwrap();
+    let mut builder = NetworkBuilder::new();
+    let input = builder.population("input", Layout::Flat(20), Neuron::Source);
+    let firing = |reset| {
+        let (threshold, bias) = (same(1.0), same(0.03));
+        Neuron::of(IntegrateFire { threshold, bias, start: same(0.4), reset })
+    };
+    let one = builder.population("one", Layout::Flat(20), firing(Reset::Subtract));
+    let two = builder.population("two", Layout::Flat(20), firing(Reset::Zero));
+    let rows = |seed| Connectivity::Rows(random::random_rows(20, 20, 0.5, 0.5, seed).unwrap());
+    builder.projection(input, one, 2, rows(1)).projection(one, one, 1, rows(2)).projection(
+        one,
+        two,
+        0,
+        rows(3),
+    );
+    builder.projection(two, one, 3, rows(4));
+    Arc::new(builder.build().unwrap())
+}
+
+#[test]
+fn the_plain_loop_gives_every_neuron_the_spikes_of_the_simulator_with_delays_and_cycles() {
+    for network in networks().into_iter().chain([branching(), recurrent()]) {
+        let mut plain = Stepped::new(Arc::clone(&network)).unwrap();
+        let mut simulator = EventSimulator::new(Arc::clone(&network));
+        for sample in samples(&network, 300) {
+            let ours = counts(&mut simulator, &sample, 300).unwrap();
+            assert!(ours.iter().flatten().sum::<u32>() > 100);
+            // Twice: a run must leave nothing behind.
+            for _ in 0..2 {
+                plain.load(&sample, 300);
+                plain.run();
+                for id in network.ids() {
+                    assert_eq!(plain.counts(id), ours[id.index()], "population {id}");
                 }
             }
         }

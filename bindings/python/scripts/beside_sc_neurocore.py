@@ -51,14 +51,16 @@ def accuracies(images: np.ndarray, labels: np.ndarray, calibration: np.ndarray) 
     rows: dict[str, Callable[[int], float]] = {
         "sc-neurocore, counts": lambda T: share(theirs.convert(model, samples, T=T).classify(images)),
         "ours, Poisson, counts": lambda T: share(
-            snn_event.convert(model, samples, T=T).classify(images, by="counts", encoding="poisson", seed=42)
+            snn_event.convert(model, samples, T=T, percentile=99.9).classify(images, by="counts", encoding="poisson", seed=42)
         ),
         "ours, Poisson": lambda T: share(
-            snn_event.convert(model, samples, T=T).classify(images, encoding="poisson", seed=42)
+            snn_event.convert(model, samples, T=T, percentile=99.9).classify(images, encoding="poisson", seed=42)
         ),
-        "ours, constant input (default)": lambda T: share(snn_event.convert(model, samples, T=T).classify(images)),
+        "ours, constant input": lambda T: share(
+            snn_event.convert(model, samples, T=T, percentile=99.9).classify(images)
+        ),
         "ours, `normalise=\"mse\", fit=True`": lambda T: share(
-            snn_event.convert(model, samples, T=T, normalise="mse", fit=True).classify(images)
+            snn_event.convert(model, samples, T=T, fit=True).classify(images)
         ),
     }
     print(f"accuracy in % on {len(images)} images; the trained net has {100 * trained:.1f}\n")
@@ -70,7 +72,7 @@ def accuracies(images: np.ndarray, labels: np.ndarray, calibration: np.ndarray) 
 def times(images: np.ndarray, calibration: np.ndarray) -> None:
     model, samples = trained_net(), torch.from_numpy(calibration)
     images = np.tile(images, (1000 // len(images) + 1, 1))[:1000]
-    other, ours = theirs.convert(model, samples, T=64), snn_event.convert(model, samples, T=64)
+    other, ours = theirs.convert(model, samples, T=64), snn_event.convert(model, samples, T=64, percentile=99.9)
 
     def best(run: Callable[[], object], rounds: int = 3) -> float:
         seconds = []

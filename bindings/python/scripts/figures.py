@@ -25,7 +25,7 @@ NAMES = ["input", "hidden 1", "hidden 2", "output"]
 def raster(images: np.ndarray, calibration: np.ndarray) -> None:
     """Every spike of every population while the net sees one image."""
     T = 64
-    snn = snn_event.convert(EXAMPLE / "mlp300-p90.onnx", calibration, T=T)
+    snn = snn_event.convert(EXAMPLE / "mlp300-p90.onnx", calibration, T=T, percentile=99.9)
     run = snn.simulate(images[0], encoding="poisson", seed=42, spikes=True)
     heights = [3, 3, 1.6, 0.8]
     figure, axes = plt.subplots(
@@ -60,15 +60,15 @@ def accuracy(images: np.ndarray, labels: np.ndarray, calibration: np.ndarray) ->
     model = snn_event.read_model(EXAMPLE / "mlp300-p90.onnx")
     trained = float((model.forward(images).argmax(1) == labels).mean())
     curves = {
-        "percentile 99.9": snn_event.convert(model, calibration).accuracy(images, labels, steps),
+        "percentile 99.9": snn_event.convert(model, calibration, percentile=99.9).accuracy(images, labels, steps),
         "mse": {
-            T: snn_event.convert(model, calibration, T=T, normalise="mse").accuracy(images, labels, [T])[T] for T in steps
+            T: snn_event.convert(model, calibration, T=T, fit=False).accuracy(images, labels, [T])[T] for T in steps
         },
         "mse, fit": {
-            T: snn_event.convert(model, calibration, T=T, normalise="mse", fit=True).accuracy(images, labels, [T])[T]
+            T: snn_event.convert(model, calibration, T=T, fit=True).accuracy(images, labels, [T])[T]
             for T in steps
         },
-        "percentile 99.9, Poisson input": snn_event.convert(model, calibration).accuracy(
+        "percentile 99.9, Poisson input": snn_event.convert(model, calibration, percentile=99.9).accuracy(
             images, labels, steps, encoding="poisson", seed=42
         ),
     }

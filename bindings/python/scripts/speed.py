@@ -41,7 +41,7 @@ def main() -> None:
                     by_python.append(time.perf_counter() - started)
                     command = [binary, "run", "--net", net, "--input", x, "--T", str(T), "--threads", str(threads)]
                     out = subprocess.run([*command, "--json", "-"], capture_output=True, check=True).stdout
-                    by_command.append(json.loads(out)["seconds"])
+                    by_command.append(json.loads(out)["wall_seconds"])
                 one, other = min(by_python), min(by_command)
                 print(f"T {T:3}, {threads} threads: Python {one:.3f} s, command line {other:.3f} s, ratio {one / other:.3f}")
 

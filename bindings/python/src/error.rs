@@ -4,10 +4,12 @@ use std::path::Path;
 
 use pyo3::PyErr;
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyPermissionError, PyValueError};
-use snn_converter::import::ImportError;
-use snn_converter::{ConvertError, ExpectError, ann::AnnError, forward::ForwardError};
-use snn_engine::NetworkError;
-use snn_formats::FormatError;
+use snn_converter::ann::AnnError;
+use snn_converter::forward::ForwardError;
+use snn_converter::import::{ImportError, state_dict::StateDictError};
+use snn_converter::{ConvertError, ConvertErrorKind, ExpectError};
+use snn_engine::{NetworkError, NetworkErrorKind};
+use snn_formats::{FormatError, FormatErrorKind, OutputError};
 
 mod raised {
     #![allow(missing_docs, reason = "the macro writes the items")]
@@ -20,20 +22,52 @@ mod raised {
         PyValueError,
         "Something is not a network, or not an input or a state of this network."
     );
+    create_exception!(
+        snn_event,
+        InputError,
+        NetworkError,
+        "Samples, currents or spikes do not fit the network."
+    );
+    create_exception!(snn_event, StateError, NetworkError, "A state is damaged, or is none of this network.");
     create_exception!(snn_event, FormatError, PyValueError, "A file is damaged or holds something else.");
     create_exception!(snn_event, ConvertError, PyValueError, "A model cannot be converted.");
+    create_exception!(
+        snn_event,
+        UnsupportedError,
+        ConvertError,
+        "Something of a model has no spiking counterpart; everything that stands in the way is listed."
+    );
+    create_exception!(
+        snn_event,
+        DifferentNetError,
+        ConvertError,
+        "The net that was read gives other outputs than the one that was trained."
+    );
 }
-pub use raised::NetworkError as RaisedNetworkError;
-pub use raised::{ConvertError as RaisedConvertError, FormatError as RaisedFormatError};
+pub use raised::{
+    ConvertError as RaisedConvertError, DifferentNetError as RaisedDifferentNetError,
+    FormatError as RaisedFormatError, InputError as RaisedInputError, NetworkError as RaisedNetworkError,
+    StateError as RaisedStateError, UnsupportedError as RaisedUnsupportedError,
+};
 
 /// What does not fit a network.
 pub fn network(error: NetworkError) -> PyErr {
-    RaisedNetworkError::new_err(error.to_string())
+    let text = error.to_string();
+    match error.kind() {
+        NetworkErrorKind::Input => RaisedInputError::new_err(text),
+        NetworkErrorKind::State => RaisedStateError::new_err(text),
+        _ => RaisedNetworkError::new_err(text),
+    }
 }
 
 /// What cannot be converted.
 pub fn convert(error: ConvertError) -> PyErr {
-    RaisedConvertError::new_err(error.to_string())
+    let text = error.to_string();
+    match error.kind() {
+        ConvertErrorKind::Model => RaisedUnsupportedError::new_err(text),
+        ConvertErrorKind::Differs => RaisedDifferentNetError::new_err(text),
+        _ => RaisedConvertError::new_err(text),
+    }
 }
 
 /// What cannot be evaluated.
@@ -43,7 +77,7 @@ pub fn forward(error: ForwardError) -> PyErr {
 
 /// What is not the net that was trained.
 pub fn expect(error: ExpectError) -> PyErr {
-    RaisedConvertError::new_err(error.to_string())
+    convert(ConvertError::Expect(error))
 }
 
 /// What is no net.
@@ -55,23 +89,39 @@ pub fn ann(error: AnnError) -> PyErr {
 pub fn import(error: ImportError) -> PyErr {
     let text = error.to_string();
     match error {
-        ImportError::File { path, reason } => of_kind(&reason, format!("{}: {text}", path.display())),
+        ImportError::File { path, reason } => system(reason.kind(), format!("{}: {text}", path.display())),
+        ImportError::Refused(_) | ImportError::Opset { .. } => RaisedUnsupportedError::new_err(text),
+        _ => RaisedConvertError::new_err(text),
+    }
+}
+
+/// What cannot be read as a state dict.
+pub fn state_dict(error: StateDictError, path: &Path) -> PyErr {
+    let text = format!("{}: {error}", path.display());
+    match error {
+        StateDictError::File { reason, .. } => system(reason.kind(), text),
         _ => RaisedConvertError::new_err(text),
     }
 }
 
 /// What cannot be read from or written to a file; if the system says so, its own kind of exception.
-pub fn format(error: FormatError, path: &Path) -> PyErr {
-    let text = error.to_string();
-    match std::fs::metadata(path) {
-        Err(source) => of_kind(&source, text),
-        Ok(found) if found.is_dir() => PyOSError::new_err(text),
-        Ok(_) => RaisedFormatError::new_err(text),
+pub fn format(error: &FormatError) -> PyErr {
+    match error.kind {
+        FormatErrorKind::System(kind) => system(kind, error.to_string()),
+        _ => RaisedFormatError::new_err(error.to_string()),
     }
 }
 
-fn of_kind(source: &std::io::Error, text: String) -> PyErr {
-    match source.kind() {
+/// What must not be written.
+pub fn output(error: OutputError) -> PyErr {
+    match error {
+        OutputError::Shared(shared) => PyValueError::new_err(shared.to_string()),
+        OutputError::Unwritable(error) => format(&error),
+    }
+}
+
+fn system(kind: std::io::ErrorKind, text: String) -> PyErr {
+    match kind {
         std::io::ErrorKind::NotFound => PyFileNotFoundError::new_err(text),
         std::io::ErrorKind::PermissionDenied => PyPermissionError::new_err(text),
         _ => PyOSError::new_err(text),

@@ -1,9 +1,11 @@
 //! The native part of the Python package `snn_event`.
 
 mod array;
+mod background;
 mod error;
 mod model;
 mod network;
+mod reading;
 mod run;
 mod simulator;
 
@@ -14,16 +16,25 @@ use pyo3::prelude::*;
 fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("LONGEST_PROVENANCE", snn_formats::LONGEST_PROVENANCE)?;
     module.add("NetworkError", py.get_type::<error::RaisedNetworkError>())?;
+    module.add("InputError", py.get_type::<error::RaisedInputError>())?;
+    module.add("StateError", py.get_type::<error::RaisedStateError>())?;
     module.add("FormatError", py.get_type::<error::RaisedFormatError>())?;
     module.add("ConvertError", py.get_type::<error::RaisedConvertError>())?;
+    module.add("UnsupportedError", py.get_type::<error::RaisedUnsupportedError>())?;
+    module.add("DifferentNetError", py.get_type::<error::RaisedDifferentNetError>())?;
     module.add_class::<network::Network>()?;
     module.add_class::<network::Population>()?;
     module.add_class::<network::Projection>()?;
     module.add_class::<run::Outcomes>()?;
     module.add_class::<simulator::Simulator>()?;
     module.add_class::<model::Model>()?;
-    module.add_function(wrap_pyfunction!(model::read_npz, module)?)?;
-    module.add_function(wrap_pyfunction!(model::from_arrays, module)?)?;
+    module.add_function(wrap_pyfunction!(array::class_labels, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::read_npz, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::from_arrays, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::read_state_dict, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::from_state_dict, module)?)?;
+    module.add_function(wrap_pyfunction!(run::kernels, module)?)?;
     Ok(())
 }

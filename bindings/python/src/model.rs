@@ -1,107 +1,42 @@
 //! Trained nets and their conversion.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_converter::ann::{Ann, Op};
+use snn_converter::ann::{Ann, AnnError, Op};
 use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
-use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
+use snn_converter::wanted::Wanted;
 use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
-use snn_formats::{Array, Description, NpzReader, Values};
+use snn_formats::samples::{self, Misfit};
 
+use crate::array::Labels;
 use crate::network::Network;
-use crate::{array, error};
+use crate::{array, background, error};
+
+/// A network, the report of its conversion as JSON, notes, and warnings.
+type Converted = (Network, String, Vec<String>, Vec<String>);
 
 /// A trained net, ready to be evaluated and converted.
 #[pyclass(frozen, module = "snn_event")]
 pub struct Model {
-    ann: Ann,
+    ann: Arc<Ann>,
     notes: Vec<String>,
+    /// The files that it was read from.
+    inputs: Vec<PathBuf>,
 }
 
-fn simplified(import: Import) -> PyResult<Model> {
-    let ann = simplify(&import.ann).map_err(error::ann)?;
-    Ok(Model { ann, notes: import.notes })
-}
-
-/// A trained net, or a spiking one as it is.
-#[derive(IntoPyObject)]
-pub enum Net {
-    Trained(Model),
-    Spiking(Network),
-}
-
-fn of_arrays(arrays: Vec<NamedArray>, at: &str) -> PyResult<(Net, Vec<String>)> {
-    let made = numpy_net(arrays);
-    let (net, notes) = made.map_err(|e| error::RaisedConvertError::new_err(format!("{at}{e}")))?;
-    Ok(match net {
-        NumpyNet::Trained(ann) => {
-            let ann = simplify(&ann).map_err(error::ann)?;
-            (Net::Trained(Model { ann, notes: notes.clone() }), notes)
-        }
-        NumpyNet::Spiking(network) => {
-            let network = Network { inner: Arc::new(*network), description: Description::default() };
-            (Net::Spiking(network), notes)
-        }
-    })
-}
-
-/// Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes.
-#[pyfunction]
-pub fn read_npz(py: Python<'_>, path: PathBuf) -> PyResult<(Net, Vec<String>)> {
-    py.detach(|| {
-        let mut npz = NpzReader::open(&path).map_err(|e| error::format(e, &path))?;
-        let names: Vec<String> = npz.names().map(str::to_owned).collect();
-        let mut arrays = vec![];
-        for name in names {
-            let array = npz.read(&name).map_err(|e| error::format(e, &path))?;
-            let shape = array.shape.clone();
-            let values = of_file(array).map_err(|e| error::format(e, &path))?;
-            arrays.push(NamedArray { name, shape, values });
-        }
-        of_arrays(arrays, &format!("{}: ", path.display()))
-    })
-}
-
-fn of_file(array: Array) -> Result<ArrayValues, snn_formats::FormatError> {
-    Ok(match &array.values {
-        Values::Text(_) => ArrayValues::Text(array.into_text()?),
-        Values::F32(_) | Values::F64(_) | Values::Bool(_) => ArrayValues::Numbers(array.into_f32()?),
-        _ => ArrayValues::Whole(array.into_labels()?),
-    })
-}
-
-/// An array of a net: numbers, whole numbers, or a text.
-#[derive(FromPyObject)]
-pub enum Given<'py> {
-    Numbers(PyReadonlyArrayDyn<'py, f32>),
-    Whole(PyReadonlyArrayDyn<'py, i64>),
-    Text(String),
-}
-
-/// Makes a fully connected net of arrays W0, b0, W1, b1, …: the net, and notes.
-#[pyfunction]
-pub fn from_arrays(arrays: Vec<(String, Given<'_>)>) -> PyResult<(Net, Vec<String>)> {
-    let of = |(name, given)| match given {
-        Given::Numbers(array) => NamedArray {
-            name,
-            shape: array.shape().to_vec(),
-            values: ArrayValues::Numbers(array::copied(&array)),
-        },
-        Given::Whole(array) => NamedArray {
-            name,
-            shape: array.shape().to_vec(),
-            values: ArrayValues::Whole(array::copied(&array)),
-        },
-        Given::Text(text) => NamedArray { name, shape: vec![], values: ArrayValues::Text(text) },
-    };
-    of_arrays(arrays.into_iter().map(of).collect(), "")
+impl Model {
+    /// A net that was read, simplified, with the files that it was read from.
+    pub fn of(import: Import, inputs: Vec<PathBuf>) -> Result<Self, AnnError> {
+        Ok(Self { ann: Arc::new(simplify(&import.ann)?), notes: import.notes, inputs })
+    }
 }
 
 #[pymethods]
@@ -109,13 +44,22 @@ impl Model {
     /// Reads an ONNX file.
     #[staticmethod]
     fn from_onnx(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        py.detach(|| simplified(onnx::read(&path).map_err(error::import)?))
+        background::wait(py, move || {
+            let import = onnx::read(&path).map_err(error::import)?;
+            let mut inputs = vec![path];
+            inputs.extend(beside(&inputs[0]));
+            Self::of(import, inputs).map_err(error::ann)
+        })?
     }
 
     /// Reads the bytes of an ONNX file that stands alone.
     #[staticmethod]
     fn from_onnx_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        py.detach(|| simplified(onnx::import(data.to_vec(), None).map_err(error::import)?))
+        let data = data.to_vec();
+        background::wait(py, move || {
+            let import = onnx::import(data, None).map_err(error::import)?;
+            Self::of(import, vec![]).map_err(error::ann)
+        })?
     }
 
     /// The shape of one sample.
@@ -154,8 +98,9 @@ impl Model {
         x: PyReadonlyArrayDyn<'py, f32>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let values = self.values("x", &x)?;
-        let logits =
-            py.detach(|| snn_converter::forward::logits(&self.ann, &values)).map_err(error::forward)?;
+        let ann = Arc::clone(&self.ann);
+        let logits = background::wait(py, move || snn_converter::forward::logits(&ann, &values))?;
+        let logits = logits.map_err(error::forward)?;
         let width = self.ann.output_shape().elements();
         let rows = logits.len() / width;
         Ok(Array2::from_shape_vec((rows, width), logits).expect("one row for each sample").into_pyarray(py))
@@ -170,12 +115,13 @@ impl Model {
         outputs: PyReadonlyArrayDyn<'_, f64>,
     ) -> PyResult<(usize, f64)> {
         let (values, outputs) = (self.values("x", &x)?, array::copied(&outputs));
-        let agreement =
-            py.detach(|| snn_converter::expect(&self.ann, &values, &outputs)).map_err(error::expect)?;
+        let ann = Arc::clone(&self.ann);
+        let agreement = background::wait(py, move || snn_converter::expect(&ann, &values, &outputs))?;
+        let agreement = agreement.map_err(error::expect)?;
         Ok((agreement.samples, agreement.largest))
     }
 
-    /// Makes a spiking network: the network, the report as JSON, and notes.
+    /// Makes a spiking network: the network, the report as JSON, notes, and warnings.
     #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
@@ -186,8 +132,8 @@ impl Model {
         &self,
         py: Python<'_>,
         calibration: Option<PyReadonlyArrayDyn<'_, f32>>,
-        T: u32,
-        normalise: &str,
+        T: Option<u32>,
+        normalise: Option<&str>,
         percentile: f64,
         scale_per: Option<&str>,
         zeros: bool,
@@ -196,21 +142,22 @@ impl Model {
         unroll: bool,
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
-        fit: bool,
+        fit: Option<bool>,
         compare: bool,
-        labels: Option<PyReadonlyArray1<'_, i64>>,
+        labels: Option<Labels<'_>>,
         expected: Option<PyReadonlyArrayDyn<'_, f64>>,
-    ) -> PyResult<(Network, String, Vec<String>)> {
+    ) -> PyResult<Converted> {
         let options = Options {
             normalise: match normalise {
-                "max" => Normalise::Max,
-                "percentile" => Normalise::Percentile(percentile),
-                "mse" => Normalise::LeastError,
-                "qcfs" => Normalise::Trained,
-                "none" => Normalise::None,
-                _ => {
-                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\" and \"none\"";
-                    return Err(error::argument("normalise", normalise, allowed));
+                None => None,
+                Some("max") => Some(Normalise::Max),
+                Some("percentile") => Some(Normalise::Percentile(percentile)),
+                Some("mse") => Some(Normalise::LeastError),
+                Some("qcfs") => Some(Normalise::Trained),
+                Some("none") => Some(Normalise::None),
+                Some(other) => {
+                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\", \"none\" and None";
+                    return Err(error::argument("normalise", other, allowed));
                 }
             },
             scale_per: match scale_per {
@@ -243,37 +190,51 @@ impl Model {
         let mut notes = self.notes.clone();
         let values =
             calibration.map(|calibration| self.values("calibration_data", &calibration)).transpose()?;
-        let labels: Option<Vec<i64>> = labels.map(|labels| labels.as_array().iter().copied().collect());
+        let count =
+            values.as_ref().map_or(0, |values| values.len() / self.ann.input_shape().elements().max(1));
+        let classes = self.ann.output_shape().elements();
+        let labels = labels.map(|labels| array::classes(labels, count, classes)).transpose()?;
         let expected = expected.map(|expected| array::copied(&expected));
-        let conversion = py.detach(|| {
-            let samples = values.as_ref().map(|values| snn_converter::Samples {
-                values,
-                labels: labels.as_deref(),
-                expected: expected.as_deref(),
-            });
-            snn_converter::convert(&self.ann, samples.as_ref(), &options)
-        });
+        let (ann, stop) = (Arc::clone(&self.ann), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let conversion = background::run(
+            py,
+            &stop,
+            |_| Ok(()),
+            move || {
+                let samples = values.as_ref().map(|values| snn_converter::Samples {
+                    values,
+                    labels: labels.as_deref(),
+                    expected: expected.as_deref(),
+                });
+                let go_on = || !stopped.load(Ordering::Relaxed);
+                let wanted = Wanted::as_long_as(&go_on);
+                snn_converter::convert_while(wanted, &ann, samples.as_ref(), &options)
+            },
+        )?;
         let conversion = conversion.map_err(error::convert)?;
         notes.extend(conversion.notes);
+        let (description, warnings) = (conversion.description, conversion.warnings);
         let report = serde_json::to_string(&conversion.report)
             .map_err(|e| PyValueError::new_err(format!("the report cannot be written as JSON: {e}")))?;
-        let network = Network { inner: Arc::new(conversion.network), description: Description::default() };
-        Ok((network, report, notes))
+        let network = Network::new(conversion.network, description, self.inputs.clone());
+        Ok((network, report, notes, warnings))
     }
 }
 
 impl Model {
-    /// Samples `(N, …)` or one `(…)` of the input's shape, or of as many numbers in another.
+    /// Samples `(N, …)` or one `(…)` of the input's shape, or flat ones.
     fn values(&self, what: &str, array: &PyReadonlyArrayDyn<'_, f32>) -> PyResult<Vec<f32>> {
-        let shape = array.shape();
-        let elements = self.ann.input_shape().elements();
-        let fits = |axes: &[usize]| axes.iter().product::<usize>() == elements;
-        if shape.is_empty() || !(fits(&shape[1..]) || fits(shape)) {
-            return Err(error::RaisedConvertError::new_err(format!(
-                "{what} has the shape {shape:?}; allowed are samples of the model's input, {}",
-                self.ann.input_shape()
-            )));
-        }
+        let shape = (array.shape(), self.ann.input_shape().extents());
+        let misfit = |misfit: Misfit| error::RaisedConvertError::new_err(format!("{what}: {misfit}"));
+        samples::batch("samples", shape.0, shape.1).map_err(misfit)?;
         Ok(array::copied(array))
     }
+}
+
+/// The files beside an ONNX file that hold some of its numbers.
+fn beside(path: &Path) -> Vec<PathBuf> {
+    let names = std::fs::read(path).ok().and_then(|bytes| onnx::external_files(&bytes).ok());
+    let folder = path.parent().unwrap_or(Path::new(""));
+    names.unwrap_or_default().iter().map(|name| folder.join(name)).collect()
 }

@@ -7,7 +7,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use snn_engine::{Connectivity, PerNeuron, PopulationId};
-use snn_formats::{Description, NetFile, Origin, Source};
+use snn_formats::{Basis, Description, NetFile, Origin, Part, RunLength, Source, Unit, check_outputs};
 
 use crate::error;
 use crate::run::{self, Asked, Outcomes};
@@ -17,9 +17,15 @@ use crate::run::{self, Asked, Outcomes};
 pub struct Network {
     pub inner: Arc<snn_engine::Network>,
     pub description: Description,
+    /// The files that it was made of, which it must not be written over.
+    inputs: Vec<PathBuf>,
 }
 
 impl Network {
+    pub fn new(network: snn_engine::Network, description: Description, inputs: Vec<PathBuf>) -> Self {
+        Self { inner: Arc::new(network), description, inputs }
+    }
+
     /// The population of a name; the last one if none is given.
     pub fn find(&self, name: Option<&str>) -> PyResult<PopulationId> {
         let Some(name) = name else { return Ok(self.inner.output()) };
@@ -33,10 +39,7 @@ impl Network {
     }
 
     fn write(&self, path: &PathBuf) -> PyResult<()> {
-        snn_formats::write_net(path, &self.inner, &self.description).map_err(|error| {
-            // Whatever is at the path, it is the writing that failed.
-            pyo3::exceptions::PyOSError::new_err(error.to_string())
-        })
+        snn_formats::write_net(path, &self.inner, &self.description).map_err(|e| error::format(&e))
     }
 }
 
@@ -51,8 +54,8 @@ impl Network {
             Some(true) => Source::Mapped,
             Some(false) => Source::Read,
         };
-        let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(e, &path))?;
-        Ok(Self { inner: Arc::new(file.network), description: file.description })
+        let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(&e))?;
+        Ok(Self::new(file.network, file.description, vec![path]))
     }
 
     /// Reads the bytes of a `net.bin`.
@@ -60,12 +63,17 @@ impl Network {
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         let parsed = py.detach(|| NetFile::parse(data, &Origin::file("<memory>")));
         let file = parsed.map_err(|e| error::RaisedFormatError::new_err(e.to_string()))?;
-        Ok(Self { inner: Arc::new(file.network), description: file.description })
+        Ok(Self::new(file.network, file.description, vec![]))
     }
 
-    /// Writes a `net.bin`, complete or not at all.
+    /// Writes a `net.bin`, complete or not at all, and never over a file that the network was made of.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| self.write(&path))
+        py.detach(|| {
+            let inputs: Vec<Part<'_>> =
+                self.inputs.iter().map(|path| Part { name: "the network", path }).collect();
+            check_outputs(&inputs, &[Part { name: "path", path: &path }]).map_err(error::output)?;
+            self.write(&path)
+        })
     }
 
     /// The bytes of its `net.bin`.
@@ -84,7 +92,7 @@ impl Network {
     }
 
     /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None))]
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = false))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -95,24 +103,36 @@ impl Network {
         py: Python<'py>,
         x: Option<PyReadonlyArrayDyn<'py, f32>>,
         T: Option<u32>,
-        raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+        raster: Option<Bound<'py, PyAny>>,
         encoding: &str,
         seed: u64,
         threads: Option<usize>,
         mode: &str,
         spikes: bool,
         progress: Option<Py<PyAny>>,
+        until_quiet: bool,
     ) -> PyResult<Outcomes> {
-        let asked =
-            Asked { x, raster, steps: T, encoding, seed, threads, mode, keep_spikes: spikes, progress };
-        run::run(py, self, &asked)
+        let asked = Asked {
+            x,
+            raster,
+            steps: T,
+            encoding,
+            seed,
+            threads,
+            mode,
+            keep_spikes: spikes,
+            progress,
+            until_quiet,
+        };
+        run::run(py, &self.inner, &self.description, &asked)
     }
 
     /// The populations in order of declaration; the last one is the one to read.
     #[getter]
     fn populations(slf: &Bound<'_, Self>) -> Vec<Population> {
-        let network = &slf.get().inner;
-        network.ids().map(|id| Population { network: Arc::clone(network), id }).collect()
+        let Self { inner, description, .. } = slf.get();
+        let unit = |id: PopulationId| description.unit(id.index()).cloned();
+        inner.ids().map(|id| Population { network: Arc::clone(inner), id, unit: unit(id) }).collect()
     }
 
     /// The projections in order of declaration.
@@ -120,6 +140,33 @@ impl Network {
     fn projections(&self) -> Vec<Projection> {
         let all = 0..self.inner.projections().len();
         all.map(|index| Projection { network: Arc::clone(&self.inner), index }).collect()
+    }
+
+    /// The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
+    /// (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length.
+    #[getter]
+    fn run_length(&self) -> Option<(u32, &'static str)> {
+        let run = self.description.run?;
+        let basis = match run.basis {
+            Basis::Fitted => "fitted",
+            Basis::Scaled => "scaled",
+            Basis::Stated => "stated",
+        };
+        Some((run.steps, basis))
+    }
+
+    /// The same network, saying that it is meant for runs of `T` steps.
+    #[allow(non_snake_case, reason = "T is what everybody calls the number of steps")]
+    fn with_run_length(&self, T: u32) -> PyResult<Self> {
+        if T == 0 {
+            return Err(error::argument("T", "0", "numbers of steps from 1 on"));
+        }
+        let run = Some(RunLength { steps: T, basis: Basis::Stated });
+        Ok(Self {
+            inner: Arc::clone(&self.inner),
+            description: Description { run, ..self.description.clone() },
+            inputs: self.inputs.clone(),
+        })
     }
 
     /// What the file says about its origin, as JSON.
@@ -133,7 +180,8 @@ impl Network {
         let provenance = serde_json::from_str(provenance).map_err(|e| {
             pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
         })?;
-        Ok(Self { inner: Arc::clone(&self.inner), description: Description { provenance } })
+        let (inner, inputs) = (Arc::clone(&self.inner), self.inputs.clone());
+        Ok(Self { inner, description: Description { provenance, ..self.description.clone() }, inputs })
     }
 }
 
@@ -142,6 +190,8 @@ impl Network {
 pub struct Population {
     network: Arc<snn_engine::Network>,
     id: PopulationId,
+    /// What its rates stand for, if that is known.
+    unit: Option<Unit>,
 }
 
 impl Population {
@@ -226,6 +276,18 @@ impl Population {
     #[getter]
     fn start<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
         self.parameter(py, "start")
+    }
+
+    /// What a spike of every neuron in every step stands for, in the unit of the trained net; none if it is not known.
+    #[getter]
+    fn scale<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.per_neuron(py, self.unit.as_ref().map(|unit| &unit.scale))
+    }
+
+    /// What no spikes of every neuron stand for, in the unit of the trained net; none if it is not known.
+    #[getter]
+    fn offset<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.per_neuron(py, self.unit.as_ref().map(|unit| &unit.offset))
     }
 
     /// `subtract` or `zero`; none for populations that have no such choice.

@@ -1,21 +1,20 @@
 //! Runs of a network over many samples.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{AnySimulator, Mode, NetworkError, Outcome, Raster, Statistics, default_threads, run_batch};
+use snn_engine::{
+    AnySimulator, DenseOperations, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until,
+    default_threads, run_batch,
+};
+use snn_formats::Description;
 
 use crate::array::{self, Samples};
-use crate::error;
-use crate::network::Network;
-
-/// How often a run looks whether the user wants to interrupt it, and tells its progress.
-const LOOK: Duration = Duration::from_millis(40);
+use crate::{background, error};
 
 /// The simulator of a name.
 pub fn mode(name: &str) -> PyResult<Mode> {
@@ -25,6 +24,12 @@ pub fn mode(name: &str) -> PyResult<Mode> {
         "dense" => Ok(Mode::Dense),
         _ => Err(error::argument("mode", name, "\"auto\", \"event\" and \"dense\"")),
     }
+}
+
+/// The instruction set of the kernels that runs use on this machine.
+#[pyfunction]
+pub fn kernels() -> &'static str {
+    snn_engine::instruction_sets().last().copied().unwrap_or("portable")
 }
 
 enum Stopped {
@@ -41,7 +46,7 @@ impl From<NetworkError> for Stopped {
 /// How to run.
 struct Plan {
     mode: Mode,
-    steps: u32,
+    until: Until,
     threads: usize,
     keep_spikes: bool,
 }
@@ -49,19 +54,14 @@ struct Plan {
 /// Runs all samples without the interpreter's lock; this thread waits, and looks after signals and progress.
 fn run_all(
     py: Python<'_>,
-    network: &Network,
-    samples: &Samples,
-    plan: &Plan,
+    network: &Arc<Network>,
+    input: Input,
+    plan: Plan,
     progress: Option<&Py<PyAny>>,
 ) -> PyResult<Vec<Outcome>> {
-    let simulator = AnySimulator::new(plan.mode, network.inner.clone());
-    let (simulator, side_by_side) = simulator.over_threads(plan.threads, samples.input.samples());
-    let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let input = &samples.input;
-    let on_ended = |samples: usize| {
-        done.fetch_add(samples, Ordering::Relaxed);
-        if stop.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
-    };
+    let simulator = AnySimulator::new(plan.mode, Arc::clone(network));
+    let (simulator, side_by_side) = simulator.over_threads(plan.threads, input.samples());
+    let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let mut told = 0;
     let mut tell = |py: Python<'_>| -> PyResult<()> {
         let now = done.load(Ordering::Relaxed);
@@ -73,31 +73,15 @@ fn run_all(
         told = now;
         Ok(())
     };
-    let mut interruption = None;
-    let outcomes = py.detach(|| {
-        std::thread::scope(|scope| {
-            let (ended, end) = channel::<()>();
-            let worker = scope.spawn(|| {
-                // Dropped when the work ends, also by a panic: that is the sign.
-                let _ended = ended;
-                let all = 0..input.samples();
-                run_batch(all, side_by_side, &simulator, input, plan.steps, plan.keep_spikes, on_ended)
-            });
-            while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
-                if interruption.is_none() {
-                    let looked = Python::attach(|py| py.check_signals().and_then(|()| tell(py)));
-                    if let Err(error) = looked {
-                        stop.store(true, Ordering::Relaxed);
-                        interruption = Some(error);
-                    }
-                }
-            }
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    });
-    if let Some(error) = interruption {
-        return Err(error);
-    }
+    let (ended, stopped) = (Arc::clone(&done), Arc::clone(&stop));
+    let outcomes = background::run(py, &stop, &mut tell, move || {
+        let on_ended = |samples: usize| {
+            ended.fetch_add(samples, Ordering::Relaxed);
+            if stopped.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
+        };
+        let all = 0..input.samples();
+        run_batch(all, side_by_side, &simulator, &input, plan.until, plan.keep_spikes, on_ended)
+    })?;
     match outcomes {
         Ok(outcomes) => {
             tell(py)?;
@@ -114,7 +98,12 @@ pub struct Outcomes {
     outcomes: Vec<Outcome>,
     names: Vec<String>,
     /// Neurons and dense operations of every population.
-    sizes: Vec<(usize, u64)>,
+    sizes: Vec<(usize, DenseOperations)>,
+    /// The trained net's outputs as each sample estimates them, if the network says what its own stand for.
+    outputs: Option<Vec<Vec<f32>>>,
+    /// What the user should know about the run.
+    #[pyo3(get)]
+    notes: Vec<String>,
     /// Neurons of the last population.
     width: usize,
     /// Whether spikes of the last population may be negative.
@@ -124,13 +113,18 @@ pub struct Outcomes {
     /// Whether the input was one sample without an axis of samples.
     #[pyo3(get)]
     single: bool,
+    /// Whether the input was made of currents, constant or arriving once.
+    #[pyo3(get)]
+    constant: bool,
+    once: bool,
     /// The number of steps.
     #[pyo3(get, name = "T")]
     steps: u32,
 }
 
-/// Name, neurons, spikes, synaptic operations, dense operations, updates.
-type PopulationRow = (String, usize, u64, u64, u64, u64);
+/// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
+/// updates.
+type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64);
 
 /// Neurons, steps and starts of the samples of all spikes of a population.
 type Spikes<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
@@ -175,6 +169,33 @@ impl Outcomes {
         self.gather(py, self.potentials, |outcome| outcome.potentials.clone())
     }
 
+    /// The trained net's outputs as the run estimates them, in their own unit, `(N, n)`.
+    fn outputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let outputs = self.outputs.as_ref().ok_or_else(|| {
+            PyValueError::new_err(
+                "the network does not say what its outputs stand for; one that convert makes of a trained net does",
+            )
+        })?;
+        Ok(Array2::from_shape_vec((self.outcomes.len(), self.width), outputs.concat())
+            .expect("every sample has a value for every neuron")
+            .into_pyarray(py))
+    }
+
+    /// What the counts of each sample are divided by to be rates, `(N,)`: the steps done, or 1 where input arrived once.
+    #[getter]
+    fn durations<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let steps = |outcome: &Outcome| if self.once { 1.0 } else { outcome.statistics.steps.max(1) as f64 };
+        self.outcomes.iter().map(steps).collect::<Vec<_>>().into_pyarray(py)
+    }
+
+    /// After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given length.
+    #[getter]
+    fn quiet_after<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        // No run is longer than 2^32 steps.
+        let after = self.outcomes.iter().map(|outcome| outcome.quiet_after.map_or(-1, |steps| steps as i64));
+        after.collect::<Vec<_>>().into_pyarray(py)
+    }
+
     /// The class as the command line tells it, `(N,)`.
     #[getter]
     fn classes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
@@ -188,23 +209,20 @@ impl Outcomes {
         self.outcomes.len()
     }
 
-    /// Multiply-adds spent once per sample on constant currents, all samples.
-    #[getter]
-    fn drive_operations(&self) -> u64 {
-        self.outcomes.iter().map(|outcome| outcome.drive_operations).sum()
-    }
-
-    /// For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples.
+    /// For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant currents,
+    /// dense ones for them, updates; all samples.
     fn populations(&self) -> Vec<PopulationRow> {
         let mut sums = Statistics::default();
         sums.populations.resize(self.names.len(), Default::default());
         for outcome in &self.outcomes {
             sums += &outcome.statistics;
         }
-        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations);
-        rows.map(|((name, (neurons, dense)), sum)| {
-            let dense = dense * sums.steps;
-            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, sum.updates)
+        let samples = self.outcomes.len() as u64;
+        let rows = self.names.iter().zip(&self.sizes).zip(&sums.populations).enumerate();
+        rows.map(|(place, ((name, (neurons, dense)), sum))| {
+            let driven = self.outcomes.iter().map(|outcome| outcome.drive_operations[place]).sum();
+            let (dense, once) = (dense.per_step * sums.steps, dense.once * samples);
+            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, driven, once, sum.updates)
         })
         .collect()
     }
@@ -237,7 +255,7 @@ impl Outcomes {
 /// How the user asked for a run.
 pub struct Asked<'a, 'py> {
     pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
-    pub raster: Option<PyReadonlyArrayDyn<'py, bool>>,
+    pub raster: Option<Bound<'py, PyAny>>,
     pub steps: Option<u32>,
     pub encoding: &'a str,
     pub seed: u64,
@@ -245,10 +263,16 @@ pub struct Asked<'a, 'py> {
     pub mode: &'a str,
     pub keep_spikes: bool,
     pub progress: Option<Py<PyAny>>,
+    pub until_quiet: bool,
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
+pub fn run(
+    py: Python<'_>,
+    network: &Arc<Network>,
+    description: &Description,
+    asked: &Asked<'_, '_>,
+) -> PyResult<Outcomes> {
     let mode = mode(asked.mode)?;
     let threads = match asked.threads {
         Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
@@ -257,32 +281,54 @@ pub fn run(py: Python<'_>, network: &Network, asked: &Asked<'_, '_>) -> PyResult
     };
     let encoding = array::encoding(asked.encoding, asked.seed)?;
     let samples = match (&asked.x, &asked.raster) {
-        (Some(x), None) => array::values(&network.inner, x, encoding)?,
-        (None, Some(raster)) => array::raster(&network.inner, raster)?,
+        (Some(x), None) => array::values(network, description, x, encoding)?,
+        (None, Some(raster)) => array::raster(network, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
-    let steps = steps(asked.steps, &samples)?;
+    let made_for = description.run.map(|run| run.steps);
+    let steps = if asked.until_quiet {
+        match asked.steps {
+            Some(0) => return Err(error::argument("T", "0", "numbers of steps from 1 on")),
+            steps => steps.unwrap_or(QUIET_STEPS),
+        }
+    } else {
+        steps(asked.steps, &samples, made_for)?
+    };
+    let until = if asked.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+    let mut notes = samples.notes.clone();
+    notes.extend(description.note_on_run(steps, samples.input.is_constant()));
     let threads = threads.min(samples.input.samples());
-    let plan = Plan { mode, steps, threads, keep_spikes: asked.keep_spikes };
-    let outcomes = run_all(py, network, &samples, &plan, asked.progress.as_ref())?;
-    let network = &network.inner;
+    let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
+    let single = samples.single;
+    let once = samples.input.arrives_once();
+    let constant = samples.input.is_constant() || once;
+    let outcomes = run_all(py, network, samples.input, plan, asked.progress.as_ref())?;
+    let outputs = outcomes.iter().map(|outcome| description.outputs(network, outcome, once)).collect();
     let output = network.population(network.output());
     Ok(Outcomes {
         outcomes,
+        outputs,
         names: network.populations().iter().map(|population| population.name().to_owned()).collect(),
         sizes: network
             .ids()
-            .map(|id| (network.population(id).size(), network.dense_operations(id)))
+            .map(|id| (network.population(id).size(), network.dense_operations(id, constant)))
             .collect(),
+        notes,
         width: output.size(),
         signed: network.emission(network.output()).negative,
         potentials: if output.neuron().has_potential() { output.size() } else { 0 },
-        single: samples.single,
+        single,
+        constant,
+        once,
         steps,
     })
 }
 
-fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
+/// The most steps of a run until the network is quiet, if nothing is said.
+const QUIET_STEPS: u32 = 10_000;
+
+/// The steps of a run: those asked for, those of the raster, or those that the network was made for.
+fn steps(asked: Option<u32>, samples: &Samples, made_for: Option<u32>) -> PyResult<u32> {
     let given = samples.input.steps();
     match (asked, given) {
         (Some(0), _) => Err(error::argument("T", "0", "numbers of steps from 1 on")),
@@ -293,6 +339,10 @@ fn steps(asked: Option<u32>, samples: &Samples) -> PyResult<u32> {
         (None, Some(given)) => u32::try_from(given).map_err(|_| {
             PyValueError::new_err(format!("the raster has {given} steps; allowed are fewer than 2^32"))
         }),
-        (None, None) => Err(PyValueError::new_err("T, the number of steps, is missing")),
+        (None, None) => made_for.ok_or_else(|| {
+            PyValueError::new_err(
+                "T, the number of steps, is missing, and the network does not say what it was made for",
+            )
+        }),
     }
 }

@@ -149,7 +149,12 @@ impl Simulator {
         let drive = match x {
             None => Drive::none(),
             Some(x) => {
-                let samples = array::values(&network, &x, snn_engine::Encoding::Constant)?;
+                let samples = array::values(
+                    &network,
+                    &self.network.get().description,
+                    &x,
+                    snn_engine::Encoding::Constant,
+                )?;
                 if !samples.single && samples.input.samples() != 1 {
                     return Err(error::RaisedNetworkError::new_err(format!(
                         "{} samples are given; a simulator runs one at a time",

@@ -129,7 +129,7 @@ def test_a_saved_network_is_loaded_with_its_steps_and_gives_the_same_bits(rng, t
     snn.save(tmp_path / "net.bin")
     loaded = snn_event.ConvertedSNN.load(tmp_path / "net.bin")
     x = rng.random((8, 12))
-    assert loaded.T == 33 and loaded.report is None
+    assert loaded.T == 33 and loaded.report == snn.report
     assert loaded.potentials(x).tobytes() == snn.potentials(x).tobytes()
     assert snn_event.ConvertedSNN.load(str(tmp_path / "net.bin"), T=7).T == 7
     # Also through pickle, as dask and multiprocessing send it.
@@ -149,10 +149,10 @@ def test_the_integrated_input_loses_no_negative_output():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"x": np.zeros((2, 5))}, r"samples of shape \(2, 5\); allowed are \(4\) and \(N, 4\)"),
+        ({"x": np.zeros((2, 5))}, r"samples of shape \(2, 5\); allowed are \(N, 4\) and \(4\)"),
         ({"x": np.full((2, 4), np.nan)}, r"sample 0, value \[0\] is NaN; allowed are finite numbers"),
         ({"x": np.full((2, 4), 2.0), "encoding": "poisson"}, r"sample 0, value \[0\] is 2; allowed are spike rates"),
-        ({"x": np.zeros(4), "encoding": "bursts"}, r'encoding is "bursts"; allowed are "constant", "poisson"'),
+        ({"x": np.zeros(4), "encoding": "bursts"}, r'encoding is "bursts"; allowed are "constant", "once", "poisson"'),
         ({"x": np.zeros(4), "mode": "fast"}, r'mode is "fast"; allowed are "auto", "event" and "dense"'),
         ({"x": np.zeros(4), "T": 0}, "allowed are|steps from 1 on"),
         ({"x": np.zeros(4), "threads": 0}, "numbers from 1 on"),

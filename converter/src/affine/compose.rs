@@ -29,7 +29,11 @@ pub(crate) fn compose(
         // Axes of extent 1 may change places without moving an element.
         Op::Transpose { perm } => {
             let moved = perm.iter().filter(|&&axis| shape.extents()[axis] > 1);
-            moved.is_sorted().then(|| map.clone())
+            match map {
+                _ if moved.is_sorted() => Some(map.clone()),
+                LinearMap::Placed(placed) => turned(placed, perm, shape).map(LinearMap::Placed),
+                _ => None,
+            }
         }
         Op::Affine(affine) => scaled(map, planes, &Runs::of_node(shape.elements(), &affine.scale)),
         Op::Linear(linear) => match map {
@@ -151,9 +155,7 @@ impl Window3<'_> {
                 input.channel_scale()?;
                 Some(LinearMap::Shared(self.on(input)))
             }
-            LinearMap::Shared(inner) if inner.tensor == self.input && !self.window.is_padded() => {
-                self.merged(inner)
-            }
+            LinearMap::Shared(inner) if inner.tensor == self.input => self.merged(inner),
             _ => None,
         }
     }
@@ -175,16 +177,21 @@ impl Window3<'_> {
         }
     }
 
-    /// This window, which pads nothing, behind another one, as one window: output `o` sees at tap `t` of this and `s` of
+    /// This window behind another one, as one window: output `o` sees at tap `t` of this and `s` of
     /// the other the input `(o·stride + t·dilation)·stride' + s·dilation' − padding'`, so strides multiply, and the taps
     /// lie on the grid of the largest common divisor of `dilation·stride'` and `dilation'`.
     fn merged(&self, inner: &Shared) -> Option<LinearMap> {
-        // Inside a window of ceil mode, or one that ends in the padding, taps are left out: not this rule.
-        let fits = (0..2).all(|axis| {
-            (self.output[axis + 1] - 1) * self.window.stride[axis] + self.window.span()[axis]
-                <= self.input[axis + 1]
-        });
-        if !fits {
+        // Zeros around what a window of one tap makes are what it makes of zeros around its input. Around any other window,
+        // and inside one that ends in the padding or in what ceil mode adds, taps would have to be left out.
+        let transparent = inner.kernel == [1, 1]
+            && inner.padding == [0, 0]
+            && (0..2).all(|a| inner.tensor[a + 1] * inner.stride[a] >= inner.input.tensor[a + 1]);
+        let fits = !self.window.is_padded()
+            && (0..2).all(|axis| {
+                (self.output[axis + 1] - 1) * self.window.stride[axis] + self.window.span()[axis]
+                    <= self.input[axis + 1]
+            });
+        if !transparent && !fits {
             return None;
         }
         let outer = self.on(Placed::whole(self.input, Runs::same(self.input.iter().product(), 1.0)));
@@ -205,7 +212,13 @@ impl Window3<'_> {
             dilation[axis] = grid;
             step[axis] = [outer_step / grid, inner.dilation[axis] / grid];
         }
-        let channels = inner.input.tensor[0];
+        // Groups that are the same ones in both stay.
+        let same = outer.groups == inner.groups
+            && inner.picked.is_none()
+            && inner.at == 0
+            && inner.trained == inner.tensor[0];
+        let groups = if same { inner.groups } else { 1 };
+        let channels = inner.input.tensor[0] / groups;
         let taps = kernel[0] * kernel[1];
         let numbers = channels.checked_mul(taps)?.checked_mul(outer.trained)?;
         if numbers > MOST_NUMBERS / 4 {
@@ -213,17 +226,21 @@ impl Window3<'_> {
         }
         let mut weights = vec![0.0_f64; numbers];
         for o in 0..outer.trained {
-            for m in 0..inner.outputs() {
+            let seen = outer.channels_of(o);
+            let first = seen.start.max(inner.at);
+            for channel in first..seen.end.min(inner.at + inner.outputs()).max(first) {
+                let m = channel - inner.at;
                 for (t, u) in pairs(outer.kernel) {
-                    let above = outer.weight(o, inner.at + m, t, u) * inner.scale[m];
+                    let above = outer.weight(o, channel, t, u) * inner.scale[m];
                     if above == 0.0 {
                         continue;
                     }
-                    for c in 0..channels {
+                    for c in inner.channels_of(m) {
                         for (s, v) in pairs(inner.kernel) {
                             let ky = t * step[0][0] + s * step[0][1];
                             let kx = u * step[1][0] + v * step[1][1];
-                            weights[((o * channels + c) * kernel[0] + ky) * kernel[1] + kx] +=
+                            let c_of_group = c % channels;
+                            weights[((o * channels + c_of_group) * kernel[0] + ky) * kernel[1] + kx] +=
                                 above * inner.weight(m, c, s, v);
                         }
                     }
@@ -233,13 +250,15 @@ impl Window3<'_> {
         Some(LinearMap::Shared(Shared {
             input: inner.input.clone(),
             weights: Coefficients::Composed(weights.into()),
-            groups: 1,
+            groups,
             trained: outer.trained,
             picked: None,
             kernel,
             stride: [0, 1].map(|axis| self.window.stride[axis] * inner.stride[axis]),
             dilation,
-            padding: inner.padding,
+            padding: [0, 1].map(|axis| {
+                inner.padding[axis] + (self.window.before[axis] * inner.stride[axis]).cast_signed()
+            }),
             at: 0,
             tensor: self.output,
             scale: outer.scale,
@@ -310,6 +329,17 @@ fn blockwise(placed: Placed, kernel: [usize; 2], divisor: f64, output: [usize; 3
     let scale = channels.into_iter().map(|factor| factor / divisor).collect();
     let scale = Runs::new(placed.region()[0] * size[0] * size[1], scale);
     Some(Placed { pool, size, tensor: output, scale, ..placed })
+}
+
+/// The map with the axes of its tensor permuted.
+fn turned(placed: &Placed, perm: &[usize], shape: &Shape) -> Option<Placed> {
+    let placed = placed.viewed(shape.planes()?)?;
+    let axes = match *perm {
+        [1, 0] => [2, 1, 0],
+        [a, b, c] => [a, b, c],
+        _ => return None,
+    };
+    placed.turned(axes)
 }
 
 /// The map resampled along the axes of its tensor.

@@ -12,6 +12,9 @@ use std::sync::Arc;
 pub(crate) struct Placed {
     /// `[channels, height, width]` as which the population is read.
     pub source: [usize; 3],
+    /// How far apart neighbours along each of these axes are among the elements of the population, which need not stand in
+    /// this order (channels last).
+    pub strides: [usize; 3],
     /// Which channels of the population are read, in this order; all, if nothing is said.
     pub channels: Option<Arc<[u32]>>,
     /// The first row and column that are read.
@@ -35,6 +38,7 @@ impl Placed {
     pub fn whole(planes: [usize; 3], scale: Runs) -> Self {
         Self {
             source: planes,
+            strides: row_major(planes),
             channels: None,
             first: [0, 0],
             step: [1, 1],
@@ -54,8 +58,36 @@ impl Placed {
 
     /// Whether element `e` of the tensor is, but for a factor, element `e` of the population.
     pub fn is_whole(&self) -> bool {
+        self.is_all() && self.strides == row_major(self.source)
+    }
+
+    /// Whether the tensor is all of the population, perhaps with its axes permuted.
+    fn is_all(&self) -> bool {
         let unchanged = self.channels.is_none() && self.first == [0, 0] && self.step == [1, 1];
         unchanged && self.pool == [1, 1] && self.source == self.tensor && self.region() == self.source
+    }
+
+    /// The tensor with its axes permuted, output axis `i` being axis `axes[i]`, if that is a form of this kind.
+    pub fn turned(&self, axes: [usize; 3]) -> Option<Self> {
+        if !self.is_all() {
+            return None;
+        }
+        let source = axes.map(|axis| self.source[axis]);
+        let strides = axes.map(|axis| self.strides[axis]);
+        let scale = if let [factor] = self.scale.values() {
+            Runs::same(self.scale.elements(), *factor)
+        } else {
+            let old = row_major(self.source);
+            let mut values = Vec::with_capacity(self.scale.elements());
+            for a in 0..source[0] {
+                for b in 0..source[1] {
+                    let first = a * old[axes[0]] + b * old[axes[1]];
+                    values.extend((0..source[2]).map(|c| self.scale.get(first + c * old[axes[2]])));
+                }
+            }
+            Runs::new(self.scale.elements(), values).compressed(source[0])
+        };
+        Some(Self { strides, ..Self::whole(source, scale) })
     }
 
     /// Whether the region fills all positions of the channels that it lies in.
@@ -66,7 +98,16 @@ impl Placed {
     /// Whether the elements of both come from the same places and go to the same places.
     pub fn lies_as(&self, other: &Self) -> bool {
         let frame = |placed: &Self| {
-            (placed.source, placed.first, placed.step, placed.size, placed.pool, placed.at, placed.tensor)
+            (
+                placed.source,
+                placed.strides,
+                placed.first,
+                placed.step,
+                placed.size,
+                placed.pool,
+                placed.at,
+                placed.tensor,
+            )
         };
         frame(self) == frame(other) && self.channels == other.channels
     }
@@ -193,14 +234,19 @@ impl Placed {
         if factor == 0.0 {
             return;
         }
-        let [_, h, w] = self.source;
+        let [channels, rows, columns] = self.strides;
         let c = self.channel(c);
         let y = self.first[0] + y * self.step[0] * self.pool[0];
         let x = self.first[1] + x * self.step[1] * self.pool[1];
         for py in 0..self.pool[0] {
             for px in 0..self.pool[1] {
-                each((c * h + y + py) * w + x + px, factor);
+                each(c * channels + (y + py) * rows + (x + px) * columns, factor);
             }
         }
     }
+}
+
+/// The distances between neighbours of an image in row-major order.
+pub(crate) fn row_major([_, h, w]: [usize; 3]) -> [usize; 3] {
+    [h * w, w, 1]
 }

@@ -13,13 +13,23 @@ pub enum Decision {
     LogSoftmax(Range<usize>),
     /// The place of the largest score along one axis of a sample, the first of equal ones.
     ArgMax(usize),
+    /// `1 / (1 + exp(−x))` of every score.
+    Sigmoid,
+    /// `tanh(x)` of every score.
+    Tanh,
+    /// `ln(x)` of every score.
+    Log,
+    /// `exp(x)` of every score.
+    Exp,
 }
 
 impl Decision {
     /// How many numbers it makes of one sample's scores of a shape.
     pub fn elements(&self, shape: &Shape) -> usize {
         match self {
-            Self::Softmax(_) | Self::LogSoftmax(_) => shape.elements(),
+            Self::Softmax(_) | Self::LogSoftmax(_) | Self::Sigmoid | Self::Tanh | Self::Log | Self::Exp => {
+                shape.elements()
+            }
             Self::ArgMax(axis) => shape.elements() / shape.extents()[*axis],
         }
     }
@@ -30,7 +40,12 @@ impl Decision {
     /// If there are not as many scores as the shape has elements, or an axis is none of the shape.
     pub fn apply(&self, scores: &[f64], shape: &Shape) -> Vec<f64> {
         assert_eq!(scores.len(), shape.elements(), "scores of shape {shape}");
+        let each = |of: fn(f64) -> f64| scores.iter().map(|&score| of(score)).collect();
         match self {
+            Self::Sigmoid => each(|score| 1.0 / (1.0 + (-score).exp())),
+            Self::Tanh => each(f64::tanh),
+            Self::Log => each(f64::ln),
+            Self::Exp => each(f64::exp),
             Self::Softmax(axes) => along(scores, shape, axes, |line| {
                 let logarithms = log_softmax(line);
                 logarithms.into_iter().map(f64::exp).collect()

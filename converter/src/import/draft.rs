@@ -126,10 +126,7 @@ impl Draft {
                     let Quantiser { gain, lead, levels, theta } = quantiser;
                     if !quantiser.is_plain() {
                         let (scale, shift) = ([gain as f32].into(), [lead as f32].into());
-                        let mut name = format!("{}/scale", step.name);
-                        while ann.has_name(&name) || self.names.contains_key(&name) {
-                            name.push('_');
-                        }
+                        let name = free(&ann, &self.names, &step.name, "scale");
                         inputs = vec![ann.push(name, Op::Affine(Affine { scale, shift }), &inputs)?];
                     }
                     Op::Qcfs { levels, theta }
@@ -141,8 +138,22 @@ impl Draft {
                     places[id] = places[step.inputs[0]];
                     continue;
                 }
-                Part::Clip { high, .. } if high == f64::INFINITY => Op::Relu,
-                Part::Clip { high, .. } => Op::Clip { max: high as f32 },
+                Part::Clip { low, high } => {
+                    let [before, op, behind] = clip(low, high);
+                    if let Some(before) = before {
+                        let name = free(&ann, &self.names, &step.name, "before");
+                        inputs = vec![ann.push(name, before, &inputs)?];
+                    }
+                    match (op, behind) {
+                        (Some(op), None) => op,
+                        (Some(op), Some(behind)) => {
+                            let name = free(&ann, &self.names, &step.name, "unit");
+                            inputs = vec![ann.push(name, op, &inputs)?];
+                            behind
+                        }
+                        (None, _) => panic!("step `{}` was to be refused", step.name),
+                    }
+                }
                 Part::Floor => panic!("step `{}` was to be refused", step.name),
             };
             places[id] = ann.push(step.name, op, &inputs)?;
@@ -165,19 +176,9 @@ impl Draft {
                     "this rounding is not part of a quantised ReLU clip(floor(x·L/θ + 1/2), 0, L)·θ/L".into(),
                     "write QCFS activations in this form".into(),
                 )),
-                Part::Clip { low, high } if low == f64::NEG_INFINITY && high < f64::INFINITY => found.push((
+                Part::Clip { low, high } if (high - low) as f32 <= 0.0 => found.push((
                     step,
-                    format!("only values above {high} are clipped, negative ones are not"),
-                    "use ReLU6 or Clip with min = 0".into(),
-                )),
-                Part::Clip { low, high } if low != 0.0 && low > f64::NEG_INFINITY => found.push((
-                    step,
-                    format!("it clips to [{low}, {high}]; spike rates begin at 0"),
-                    "use ReLU, ReLU6 or Clip with min = 0".into(),
-                )),
-                Part::Clip { low, high } if low == 0.0 && (high as f32) <= 0.0 => found.push((
-                    step,
-                    format!("it clips to [0, {high}], which leaves nothing"),
+                    format!("it clips to [{low}, {high}], which leaves one number"),
                     "remove the layer".into(),
                 )),
                 _ => {}
@@ -185,6 +186,29 @@ impl Draft {
         }
         found
     }
+}
+
+/// A name like that of a step which neither a node nor a later step has.
+fn free(ann: &Ann, names: &HashMap<String, usize>, step: &str, suffix: &str) -> String {
+    let mut name = format!("{step}/{suffix}");
+    while ann.has_name(&name) || names.contains_key(&name) {
+        name.push('_');
+    }
+    name
+}
+
+/// `min(max(x, low), high)` with at least one finite bound as one rectified unit between two maps:
+/// `low + clip(x − low, 0, high − low)`, or `high − max(high − x, 0)` without a lower bound.
+fn clip(low: f64, high: f64) -> [Option<Op>; 3] {
+    let line =
+        |scale: f32, shift: f64| Op::Affine(Affine { scale: [scale].into(), shift: [shift as f32].into() });
+    if low == f64::NEG_INFINITY {
+        return [Some(line(-1.0, high)), Some(Op::Relu), Some(line(-1.0, high))];
+    }
+    let max = (high - low) as f32;
+    let unit = if max == f32::INFINITY { Op::Relu } else { Op::Clip { max } };
+    let shifted = low != 0.0;
+    [shifted.then(|| line(1.0, -low)), Some(unit), shifted.then(|| line(1.0, low))]
 }
 
 impl Part {

@@ -1,6 +1,7 @@
 //! Operators on constants, evaluated while the graph is read: shape arithmetic and prepared weights.
 
 use super::budget::Budget;
+use super::numbers::arithmetic;
 use super::operator::Attributes;
 use super::span::{Span, spans};
 use super::tensor::{BATCH, MOST_AXES, Numbers, Tensor, count};
@@ -52,7 +53,7 @@ pub(super) fn fold(
         "Neg" | "Sqrt" | "Floor" | "Ceil" | "Reciprocal" | "Abs" => {
             input(inputs, 0).and_then(|x| unary(op, x, budget))
         }
-        _ => return None,
+        _ => return arithmetic(op, attributes, inputs, opset, budget),
     })
 }
 
@@ -394,11 +395,22 @@ pub(super) fn spread(x: &Tensor, shape: &[usize]) -> Result<Tensor, String> {
     Tensor::new(shape.to_vec(), gathered(&x.numbers, &axes))
 }
 
-fn binary(op: &str, a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
+/// The product of two constants that broadcast.
+pub(super) fn product(a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
+    binary("Mul", a, b, budget)
+}
+
+/// Both repeated up to the shape that they broadcast to.
+pub(super) fn spread_pair(a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<(Tensor, Tensor), String> {
     let shape = broadcast(&a.extents, &b.extents)?;
     // Both may be spread before, and integers made floats.
     budget.constant(&shape, a.numbers.width() + b.numbers.width())?;
-    let (a, b) = (spread(a, &shape)?, spread(b, &shape)?);
+    Ok((spread(a, &shape)?, spread(b, &shape)?))
+}
+
+pub(super) fn binary(op: &str, a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
+    let (a, b) = spread_pair(a, b, budget)?;
+    let shape = a.extents.clone();
     if let (Numbers::Integers(x), Numbers::Integers(y)) = (&a.numbers, &b.numbers) {
         let numbers = x
             .iter()

@@ -1,10 +1,11 @@
-//! Nets from ONNX files, operator sets 9 to 21.
+//! Nets from ONNX files, operator sets 7 to 28.
 
 use super::budget::Budget;
 use super::draft::{Draft, Part};
 use super::external::{Beside, External, Opener};
 use super::fold::fold;
-use super::operator::{Attributes, Call, Objection, Value, decision, keeps_shape, unknown};
+use super::operator::{Attributes, Call, DECISIONS, MOVES, Objection, Value, decision, keeps_shape, unknown};
+use super::order::{Order, node_name};
 use super::staircase;
 use super::tensor::Tensor;
 use super::{Import, ImportError, Refusal, wire};
@@ -15,7 +16,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// The operator sets that are understood.
-const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
+const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
+
+/// What of a file is read, where it leaves a choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The output: the name of one of the net's outputs, of any other tensor, or of a node. Needed where the net has several.
+    pub output: Option<String>,
+    /// The shape of one sample, without the batch axis, where the file leaves extents open.
+    pub input_shape: Option<Vec<usize>>,
+}
 
 /// Reads a net from a file; numbers that it keeps in other files are looked for beside it and below.
 ///
@@ -24,8 +34,16 @@ const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
 /// # Errors
 /// [`ImportError`]; all nodes that cannot be converted are named in one [`ImportError::Refused`].
 pub fn read(path: &Path) -> Result<Import, ImportError> {
+    read_chosen(path, &Choice::default())
+}
+
+/// Reads a net from a file as [`read`] does, with a choice of output and shape.
+///
+/// # Errors
+/// As [`read`]; also if the choice does not fit the file.
+pub fn read_chosen(path: &Path, choice: &Choice) -> Result<Import, ImportError> {
     let bytes = regular::read(path).map_err(|reason| ImportError::File { path: path.to_owned(), reason })?;
-    import_beside(bytes, Beside::Net(path))
+    import_beside(bytes, Beside::Net(path), choice)
 }
 
 /// The names of the files beside a net's own that hold some of its numbers, as its bytes have them: each once. For those
@@ -45,10 +63,22 @@ pub fn external_files(bytes: &[u8]) -> Result<Vec<String>, ImportError> {
 /// # Errors
 /// As [`read`].
 pub fn import(bytes: Vec<u8>, open: Option<&Opener<'_>>) -> Result<Import, ImportError> {
-    import_beside(bytes, open.map_or(Beside::Nothing, Beside::Given))
+    import_chosen(bytes, open, &Choice::default())
 }
 
-fn import_beside(bytes: Vec<u8>, beside: Beside<'_>) -> Result<Import, ImportError> {
+/// Reads a net from bytes as [`import`] does, with a choice of output and shape.
+///
+/// # Errors
+/// As [`read_chosen`].
+pub fn import_chosen(
+    bytes: Vec<u8>,
+    open: Option<&Opener<'_>>,
+    choice: &Choice,
+) -> Result<Import, ImportError> {
+    import_beside(bytes, open.map_or(Beside::Nothing, Beside::Given), choice)
+}
+
+fn import_beside(bytes: Vec<u8>, beside: Beside<'_>, choice: &Choice) -> Result<Import, ImportError> {
     if bytes.is_empty() {
         return Err(ImportError::Format("the file is empty".into()));
     }
@@ -67,7 +97,8 @@ fn import_beside(bytes: Vec<u8>, beside: Beside<'_>) -> Result<Import, ImportErr
         return Err(ImportError::Opset { found: opset });
     }
     let graph = model.graph.ok_or_else(|| ImportError::Format("it holds no graph".into()))?;
-    Reader::new(&graph, opset, External::new(beside), budget)?.read(&graph)
+    let order = Order::of(&graph, choice.output.as_deref()).map_err(ImportError::Refused)?;
+    Reader::new(&graph, opset, External::new(beside), budget, &order, choice)?.read(&graph, &order)
 }
 
 struct Reader<'a> {
@@ -76,6 +107,7 @@ struct Reader<'a> {
     external: External<'a>,
     opset: i64,
     batch: Option<i64>,
+    batches: HashMap<usize, Option<usize>>,
     notes: Vec<String>,
     refusals: Vec<(usize, Refusal)>,
 }
@@ -87,17 +119,23 @@ impl<'a> Reader<'a> {
         opset: i64,
         external: External<'a>,
         budget: Budget,
+        order: &Order<'_>,
+        choice: &Choice,
     ) -> Result<Self, ImportError> {
         let initial: HashSet<&str> = graph.initializer.iter().filter_map(|t| t.name.as_deref()).collect();
         let title = |input: &ValueInfoProto| input.name.clone().unwrap_or_default();
         let inputs: Vec<&ValueInfoProto> =
             graph.input.iter().filter(|i| !initial.contains(&title(i)[..])).collect();
+        // What the output does not need is no input of the net that is read.
+        let used: Vec<_> = inputs.iter().copied().filter(|i| order.used.contains(&title(i)[..])).collect();
+        let inputs = if used.is_empty() { inputs } else { used };
         let mut reader = Reader {
             draft: Draft::new(budget),
             values: HashMap::new(),
             external,
             opset,
             batch: None,
+            batches: HashMap::new(),
             notes: vec![],
             refusals: vec![],
         };
@@ -109,19 +147,24 @@ impl<'a> Reader<'a> {
             let result = if inputs.len() > 1 {
                 Err(format!("the net has {} inputs; exactly one is supported", inputs.len()))
             } else {
-                input_shape(input)
+                input_shape(input, choice.input_shape.as_deref())
             };
             let value = match result {
-                Ok((shape, batch)) => {
+                Ok((shape, batch, place)) => {
                     let title = if name.is_empty() { "input" } else { &name };
                     let part = Part::Op(Op::Input(shape));
                     let id = reader.draft.push(title, "Input", 0, part, &[]).map_err(ImportError::Format)?;
                     reader.draft.steps[id].tensor = Some(name.clone());
                     reader.batch = batch;
+                    if place.is_none() {
+                        reader.batches.insert(id, None);
+                    }
                     Value::Step(id)
                 }
                 Err(reason) => {
-                    let hint = "export the net with one input of fixed shape behind the batch axis".into();
+                    let hint = "choose the shape of a sample (for instance 3, 224, 224), or export the net with one input of fixed \
+                                shape behind the batch axis"
+                        .into();
                     reader.refuse(0, &name, "Input", Objection { reason, hint });
                     Value::Refused { activation: true }
                 }
@@ -136,14 +179,14 @@ impl<'a> Reader<'a> {
         self.refusals.push((order, Refusal { node: node.to_owned(), op: op.to_owned(), reason, hint }));
     }
 
-    fn read(mut self, graph: &GraphProto) -> Result<Import, ImportError> {
+    fn read(mut self, graph: &GraphProto, order: &Order<'_>) -> Result<Import, ImportError> {
         self.initializers(graph)?;
-        let finality = Finality::of(graph);
-        let names = node_names(graph);
-        for (order, node) in graph.node.iter().enumerate() {
-            self.node(order, node, &names[order], &finality);
+        let names: Vec<String> =
+            graph.node.iter().enumerate().map(|(place, node)| node_name(place, node)).collect();
+        for &place in &order.nodes {
+            self.node(place, &graph.node[place], &names[place], order);
         }
-        let output = self.output(graph)?;
+        let output = self.output(graph, order);
         if let Some(output) = output {
             staircase::recognise(&mut self.draft, output);
         }
@@ -158,7 +201,7 @@ impl<'a> Reader<'a> {
             ));
         }
         let output = output.expect("without an output there is a refusal");
-        let decisions = self.decisions(graph, &names);
+        let decisions = self.decisions(graph, &names, order);
         let mut ann = self.draft.finish(output)?;
         ann.set_decisions(decisions);
         Ok(Import { ann, notes: self.notes })
@@ -180,10 +223,10 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn node(&mut self, order: usize, node: &NodeProto, name: &str, finality: &Finality<'_>) {
+    fn node(&mut self, place: usize, node: &NodeProto, name: &str, order: &Order<'_>) {
         let op = node.op_type.as_deref().unwrap_or("");
-        let result = self.translate(order, node, op, name, finality).unwrap_or_else(|objection| {
-            self.refuse(order, name, op, objection);
+        let made = self.translate(place, node, op, name, order).unwrap_or_else(|objection| {
+            self.refuse(place, name, op, objection);
             let constant = |input: &String| {
                 matches!(
                     self.values.get(input),
@@ -191,38 +234,46 @@ impl<'a> Reader<'a> {
                 )
             };
             let activation = !node.input.iter().filter(|name| !name.is_empty()).all(constant);
-            match node.input.first().and_then(|input| self.values.get(input)) {
+            let first = match node.input.first().and_then(|input| self.values.get(input)) {
                 Some(&Value::Step(step)) if keeps_shape(op) => Value::Step(step),
                 _ => Value::Refused { activation },
-            }
+            };
+            // The others are not worth a refusal of their own.
+            let mut made = vec![Value::Refused { activation }; node.output.len().max(1)];
+            made[0] = first;
+            made
         });
-        let Some(first) = node.output.first() else { return };
-        if let Value::Step(step) = result
-            && self.draft.steps[step].order == order
-            && self.draft.steps[step].tensor.is_none()
-        {
-            self.draft.steps[step].tensor = Some(first.clone());
-        }
-        self.values.insert(first.clone(), result);
-        for other in node.output[1..].iter().filter(|name| !name.is_empty()) {
-            self.values.insert(other.clone(), Value::Refused { activation: true });
-            if finality.is_used(other) {
-                let reason = format!("its further output `{other}` is used");
-                let hint = "only first outputs are supported".into();
-                self.refuse(order, name, op, Objection { reason, hint });
+        let outputs = node.output.iter().enumerate().filter(|(_, output)| !output.is_empty());
+        for (index, output) in outputs {
+            let value = made.get(index).cloned().unwrap_or_else(|| {
+                if order.used.contains(&output[..]) {
+                    let reason = format!("its further output `{output}` is used");
+                    let hint = "only first outputs of this operator are supported".into();
+                    self.refuse(place, name, op, Objection { reason, hint });
+                }
+                Value::Refused { activation: true }
+            });
+            if let Value::Step(step) = value
+                && self.draft.steps[step].order == place
+                && self.draft.steps[step].tensor.is_none()
+            {
+                self.draft.steps[step].tensor = Some(output.clone());
             }
+            self.values.insert(output.clone(), value);
         }
     }
 
     fn translate(
         &mut self,
-        order: usize,
+        place: usize,
         node: &NodeProto,
         op: &str,
         name: &str,
-        finality: &Finality<'_>,
-    ) -> Result<Value, Objection> {
-        if !matches!(node.domain.as_deref(), None | Some("" | "ai.onnx")) {
+        order: &Order<'_>,
+    ) -> Result<Vec<Value>, Objection> {
+        let last = order.last.contains(&place);
+        let decides = last && DECISIONS.contains(&op);
+        if !decides && !matches!(node.domain.as_deref(), None | Some("" | "ai.onnx")) {
             return Err(Objection {
                 reason: format!("its domain is `{}`", node.domain.as_deref().unwrap_or("")),
                 hint: "only ONNX's own operators are understood".into(),
@@ -234,7 +285,7 @@ impl<'a> Reader<'a> {
                 None
             } else {
                 let value = self.values.get(input).cloned();
-                Some(value.ok_or_else(|| format!("its input `{input}` is made by no node before it"))?)
+                Some(value.ok_or_else(|| format!("its input `{input}` is made by no node"))?)
             });
         }
         let attributes = Attributes(&node.attribute);
@@ -247,7 +298,7 @@ impl<'a> Reader<'a> {
                 })
                 .collect();
             return match fold(op, attributes, &tensors, self.opset, &mut self.draft.budget) {
-                Some(result) => Ok(Value::Constant(result?)),
+                Some(result) => Ok(vec![Value::Constant(result?)]),
                 None => Err(unknown(op).unwrap_or_else(|| Objection {
                     reason: "it computes a constant".into(),
                     hint: "fold the net's constants before exporting it (do_constant_folding=True)".into(),
@@ -258,7 +309,7 @@ impl<'a> Reader<'a> {
             |value: &Value| matches!(value, Value::Constant(_) | Value::Refused { activation: false });
         let activations = inputs.iter().flatten().filter(|value| !constant(value)).count();
         if activations == 0 {
-            return Ok(Value::Refused { activation: false });
+            return Ok(vec![Value::Refused { activation: false }; node.output.len()]);
         }
         if let Some(objection) = unknown(op) {
             return Err(objection);
@@ -267,143 +318,110 @@ impl<'a> Reader<'a> {
             if op == "Mul" && activations > 1 {
                 return Err(Call::product_of_activations());
             }
-            return Ok(Value::Refused { activation: op != "Shape" });
+            return Ok(vec![Value::Refused { activation: op != "Shape" }; node.output.len()]);
         }
-        let last = node.output.first().is_some_and(|output| finality.is_last(output));
-        let (opset, batch) = (self.opset, self.batch);
-        let (draft, notes) = (&mut self.draft, &mut self.notes);
-        Call { draft, op, name, order, attributes, inputs: &inputs, opset, batch, last, notes }.translate()
+        let (opset, batch, outputs) = (self.opset, self.batch, node.output.len());
+        let (draft, batches) = (&mut self.draft, &mut self.batches);
+        let order = place;
+        let inputs = &inputs[..];
+        let call = Call { draft, op, name, order, attributes, inputs, opset, batch, batches, outputs, last };
+        let made = call.translate();
+        match (made, inputs.first()) {
+            // Nothing behind it looks at the shape.
+            (Err(_), Some(Some(value @ Value::Step(_)))) if last && MOVES.contains(&op) => {
+                let what = "the net yields what stands before it";
+                self.notes.push(format!("node `{name}` ({op}) was dropped: {what}"));
+                Ok(vec![value.clone()])
+            }
+            (made, _) => made,
+        }
     }
 
     /// What the nodes that were left out at the end do with the output, in their order; each is noted.
-    fn decisions(&mut self, graph: &GraphProto, names: &[String]) -> Vec<Decision> {
+    fn decisions(&mut self, graph: &GraphProto, names: &[String], order: &Order<'_>) -> Vec<Decision> {
         let mut found = vec![];
-        let mut tensor = graph.output.first().and_then(|output| output.name.as_deref());
-        let makes = |node: &NodeProto, tensor: &str| node.output.first().is_some_and(|first| first == tensor);
-        while let Some((order, node)) =
-            tensor.and_then(|tensor| graph.node.iter().enumerate().find(|(_, node)| makes(node, tensor)))
-        {
-            let input = node.input.first();
+        for &place in &order.last {
+            let node = &graph.node[place];
             let op = node.op_type.as_deref().unwrap_or("");
-            match (op, input.and_then(|input| self.values.get(input))) {
-                ("Softmax" | "LogSoftmax" | "ArgMax", Some(&Value::Step(step))) => {
-                    let shape = &self.draft.steps[step].shape;
-                    // What it refuses was refused when the node was read.
-                    found.extend(decision(op, Attributes(&node.attribute), shape, self.opset));
-                    let what = if op == "ArgMax" { "outputs themselves, not their place" } else { "logits" };
-                    let name = &names[order];
-                    self.notes.push(format!("node `{name}` ({op}) was dropped: the net yields the {what}"));
+            let step = node.input.iter().find_map(|input| match self.values.get(input) {
+                Some(&Value::Step(step)) => Some(step),
+                _ => None,
+            });
+            let Some(step) = step.filter(|_| DECISIONS.contains(&op)) else { continue };
+            let shape = &self.draft.steps[step].shape;
+            // What it refuses was refused when the node was read.
+            found.extend(decision(op, Attributes(&node.attribute), shape, self.opset).ok().flatten());
+            let what = match op {
+                "ArgMax" | "ArrayFeatureExtractor" | "LabelEncoder" | "ZipMap" | "TopK" => {
+                    "outputs themselves, not their place"
                 }
-                ("Identity" | "Cast" | "Dropout", _) => {}
-                _ => break,
-            }
-            tensor = input.map(String::as_str);
+                "Softmax" | "LogSoftmax" | "Sigmoid" | "Hardmax" | "Normalizer" => "logits",
+                _ => "outputs before it, which have the same order",
+            };
+            let name = &names[place];
+            self.notes.push(format!("node `{name}` ({op}) was dropped: the net yields the {what}"));
         }
         found.reverse();
         found
     }
 
     /// The step that is the net's output; `None` if it is refused or a refused node makes it.
-    fn output(&mut self, graph: &GraphProto) -> Result<Option<usize>, ImportError> {
-        let end = graph.node.len();
-        let names: Vec<_> = graph.output.iter().map(|o| o.name.as_deref().unwrap_or("")).collect();
-        let mut refuse = |name: &str, reason: String, hint: &str| {
-            self.refusals.push((
-                end,
-                Refusal { node: name.to_owned(), op: "Output".into(), reason, hint: hint.to_owned() },
-            ));
+    fn output(&mut self, graph: &GraphProto, order: &Order<'_>) -> Option<usize> {
+        let (reason, hint) = match self.values.get(order.output) {
+            Some(&Value::Step(step)) => return Some(step),
+            Some(Value::Refused { activation: true }) => return None,
+            Some(Value::Constant(_) | Value::Refused { activation: false }) => {
+                ("it does not depend on the input", "")
+            }
+            None => ("no node makes it", "the file is damaged; export the net again"),
         };
-        if names.is_empty() {
-            return Err(ImportError::Format("the net has no output".into()));
-        }
-        for name in &names {
-            if names.len() > 1 {
-                let reason = format!("the net has {} outputs; exactly one is supported", names.len());
-                refuse(name, reason, "export the net with the class scores as its only output");
-            }
-            match self.values.get(*name) {
-                Some(&Value::Step(step)) if names.len() == 1 => return Ok(Some(step)),
-                Some(Value::Step(_) | Value::Refused { activation: true }) => {}
-                Some(Value::Constant(_) | Value::Refused { activation: false }) => {
-                    refuse(name, "it does not depend on the input".into(), "");
-                }
-                None => refuse(name, "no node makes it".into(), "the file is damaged; export the net again"),
-            }
-        }
-        Ok(None)
+        let objection = Objection { reason: reason.into(), hint: hint.into() };
+        self.refuse(graph.node.len(), order.output, "Output", objection);
+        None
     }
 }
 
-/// The shape of a sample and the size of the batch, if it is a number.
-fn input_shape(input: &ValueInfoProto) -> Result<(Shape, Option<i64>), String> {
+/// The shape of a sample, the size of the batch, if it is a number, and the place of the batch axis: one sample alone has
+/// none.
+type InputShape = (Shape, Option<i64>, Option<usize>);
+
+fn input_shape(input: &ValueInfoProto, wanted: Option<&[usize]>) -> Result<InputShape, String> {
     let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).ok_or("is not a tensor")?;
     if matches!(tensor.elem_type, Some(DataType::STRING | DataType::COMPLEX64 | DataType::COMPLEX128)) {
         return Err("is not of real numbers".into());
     }
-    let dims = &tensor.shape.as_ref().ok_or("has no shape; export the net with a fixed one")?.dim;
-    let (batch, rest) = dims.split_first().ok_or("is a single number; a batch axis is needed")?;
-    if rest.is_empty() {
-        return Err("has one axis only; the first axis is the batch, features come after it".into());
+    let dims = match (&tensor.shape, wanted) {
+        (Some(shape), _) => &shape.dim[..],
+        (None, Some(wanted)) => return Ok((Shape::new(wanted)?, None, Some(0))),
+        (None, None) => return Err("has no shape".into()),
+    };
+    let (batch, rest) = match dims {
+        [] => return Err("is a single number; at least one axis of features is needed".into()),
+        [_] => (None, dims),
+        [batch, rest @ ..] => (Some(batch), rest),
+    };
+    if let Some(wanted) = wanted
+        && wanted.len() != rest.len()
+    {
+        let without = if batch.is_some() { ", without the batch" } else { "" };
+        return Err(format!("has samples of {} axes{without}; the shape given is {wanted:?}", rest.len()));
     }
     let mut extents = Vec::with_capacity(rest.len());
     for (i, dim) in rest.iter().enumerate() {
-        let extent = dim.dim_value.and_then(|v| usize::try_from(v).ok()).filter(|&v| v > 0);
-        extents.push(extent.ok_or_else(|| {
-            let symbol = dim.dim_param.as_deref().unwrap_or("?");
-            format!("has the symbolic extent `{symbol}` on axis {}; only the batch may vary", i + 1)
-        })?);
-    }
-    Ok((Shape::new(extents)?, batch.dim_value.filter(|&n| n > 0)))
-}
-
-/// The nodes' names; nameless ones are called after their operator and place.
-fn node_names(graph: &GraphProto) -> Vec<String> {
-    let name = |(order, node): (usize, &NodeProto)| match node.name.as_deref() {
-        None | Some("") => format!("{}_{order}", node.op_type.as_deref().unwrap_or("node")),
-        Some(name) => name.to_owned(),
-    };
-    graph.node.iter().enumerate().map(name).collect()
-}
-
-/// Who uses which tensor.
-struct Finality<'a> {
-    outputs: HashSet<&'a str>,
-    consumers: HashMap<&'a str, Vec<&'a NodeProto>>,
-}
-
-impl<'a> Finality<'a> {
-    fn of(graph: &'a GraphProto) -> Self {
-        let mut consumers: HashMap<&str, Vec<&NodeProto>> = HashMap::new();
-        for node in &graph.node {
-            for input in &node.input {
-                consumers.entry(input).or_default().push(node);
+        let stated = dim.dim_value.and_then(|v| usize::try_from(v).ok()).filter(|&v| v > 0);
+        let axis = i + usize::from(batch.is_some());
+        extents.push(match (stated, wanted.map(|wanted| wanted[i])) {
+            (Some(stated), Some(wanted)) if stated != wanted => {
+                return Err(format!("has {stated} on axis {axis}; the shape given has {wanted}"));
             }
-        }
-        Finality { outputs: graph.output.iter().filter_map(|o| o.name.as_deref()).collect(), consumers }
-    }
-
-    fn is_used(&self, tensor: &str) -> bool {
-        self.outputs.contains(tensor) || self.consumers.contains_key(tensor)
-    }
-
-    /// Whether nothing but the net's output depends on a tensor, through operators that compute nothing more.
-    fn is_last(&self, tensor: &str) -> bool {
-        let mut open = vec![tensor];
-        let mut steps = 0;
-        while let Some(tensor) = open.pop() {
-            for node in self.consumers.get(tensor).into_iter().flatten() {
-                steps += 1;
-                if steps > 100 {
-                    return false;
-                }
-                match node.op_type.as_deref() {
-                    Some("Identity" | "Cast" | "ArgMax" | "Softmax" | "LogSoftmax") => {
-                        open.extend(node.output.first().map(String::as_str));
-                    }
-                    _ => return false,
-                }
+            (Some(stated), _) => stated,
+            (None, Some(wanted)) => wanted,
+            (None, None) => {
+                let symbol = dim.dim_param.as_deref().unwrap_or("?");
+                return Err(format!("has the symbolic extent `{symbol}` on axis {axis}"));
             }
-        }
-        true
+        });
     }
+    let size = batch.and_then(|batch| batch.dim_value).filter(|&n| n > 0);
+    Ok((Shape::new(extents)?, size, batch.map(|_| 0)))
 }

@@ -2,21 +2,27 @@
 
 mod arithmetic;
 mod attributes;
+mod batch;
 mod decision;
 mod layout;
+mod moves;
+mod piecewise;
+mod resize;
 mod support;
 mod weights;
 mod windows;
 
 pub(super) use attributes::Attributes;
 pub(super) use decision::decision;
-pub(super) use support::{keeps_shape, unknown};
+use support::squashing;
+pub(super) use support::{DECISIONS, MOVES, keeps_shape, unknown};
 pub(super) use weights::batch_normalisation;
 
 use super::draft::{Draft, Part};
 use super::fold::shape_of;
 use super::tensor::{BATCH, Tensor};
 use crate::ann::{Op, Shape};
+use std::collections::HashMap;
 
 /// Why a node cannot be converted, and what to do.
 #[derive(Clone, Debug)]
@@ -69,32 +75,65 @@ pub(super) struct Call<'a> {
     pub(super) opset: i64,
     /// The size of the batch in the file, if it is a number.
     pub(super) batch: Option<i64>,
+    /// Where the batch axis of a step's tensor stands in the file, if it is not the first; nowhere, if there is none.
+    pub(super) batches: &'a mut HashMap<usize, Option<usize>>,
+    /// How many outputs the node has.
+    pub(super) outputs: usize,
     /// Whether only the result of the net depends on this node, through nothing that computes.
     pub(super) last: bool,
-    pub(super) notes: &'a mut Vec<String>,
 }
 
 type Translated = Result<Value, Objection>;
 
 impl Call<'_> {
-    /// What the node becomes; its operator is one that [`unknown`] has nothing against, and at least one input is a step.
-    pub(super) fn translate(mut self) -> Translated {
+    /// What the node's outputs become; its operator is one that [`unknown`] has nothing against, and at least one input is a
+    /// step.
+    pub(super) fn translate(mut self) -> Result<Vec<Value>, Objection> {
+        let steps = self.inputs.iter().flatten().filter_map(|value| match value {
+            Value::Step(step) => Some(*step),
+            _ => None,
+        });
+        for step in steps {
+            if let Some(&place) = self.batches.get(&step) {
+                return self.elsewhere(place);
+            }
+        }
+        if self.op == "Split" {
+            return self.split();
+        }
+        Ok(vec![self.first()?])
+    }
+
+    /// What the first output becomes.
+    fn first(&mut self) -> Translated {
         match self.op {
             "Identity" => self.pass(),
             "Dropout" => self.dropout(),
             "Cast" => self.cast(),
-            "Softmax" | "LogSoftmax" | "ArgMax" => self.decision(),
+            op if DECISIONS.contains(&op) => self.decision(),
             "Shape" => {
                 let mut extents = vec![BATCH];
                 extents.extend(self.shape(0)?.extents().iter().map(|&e| e as i64));
                 Ok(Value::Constant(shape_of(&extents, self.attributes)?))
             }
+            "LeakyRelu" => self.leaky(),
+            "PRelu" => self.prelu(),
+            "Abs" => self.magnitude(),
+            "HardSigmoid" => self.hard_sigmoid(),
+            "ThresholdedRelu" => self.thresholded(),
+            "Where" => self.choice(),
+            "Gather" => self.gather(),
+            "Expand" => self.expand(),
+            "Tile" => self.tile(),
+            "DepthToSpace" | "SpaceToDepth" => self.blocks(),
+            "Resize" | "Upsample" => self.resize(),
+            "ConvTranspose" => self.conv_transposed(),
             "Relu" => self.one(Part::Clip { low: 0.0, high: f64::INFINITY }),
             "Floor" => self.one(Part::Floor),
             "Neg" => self.one(Part::Scalar { scale: -1.0, shift: 0.0 }),
             "Clip" => self.clip(),
             "Max" | "Min" => self.bound(),
-            "Add" | "Sum" => self.sum(),
+            "Add" | "Sum" | "Mean" => self.sum(),
             "Sub" => self.difference(),
             "Mul" => self.times(),
             "Div" => self.quotient(),
@@ -111,7 +150,7 @@ impl Call<'_> {
                 let op = if self.op == "GlobalMaxPool" { Op::GlobalMax } else { Op::GlobalAverage };
                 self.reduce((1..rank).collect(), true, op)
             }
-            "ReduceMean" | "ReduceMax" => self.reduction(),
+            "ReduceMean" | "ReduceMax" | "ReduceSum" => self.reduction(),
             "Concat" => self.concat(),
             "Pad" => self.pad(),
             "Slice" => self.slice(),

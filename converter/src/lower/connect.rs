@@ -1,6 +1,6 @@
 //! The synapses that a linear term becomes.
 
-use crate::affine::{LinearMap, Matrix, Placed, Runs, Shared};
+use crate::affine::{LinearMap, Matrix, Placed, Runs, Shared, row_major};
 use crate::ann::Window;
 use snn_engine::{
     Connectivity, Conv2d, Conv2dGeometry, DenseRows, Layout, NetworkError, OneToOne, PerNeuron, Rows,
@@ -48,15 +48,18 @@ pub(super) fn in_neuron_order(runs: &Runs, layout: Layout) -> Vec<f64> {
     (0..runs.elements()).map(|neuron| runs.get(layout.user_index(neuron))).collect()
 }
 
-/// Whether the neurons of a population stand in the order of a channels-last image of these planes.
-pub(super) fn stands_as(layout: Layout, planes: [usize; 3]) -> bool {
+/// Whether the neurons of a population stand in the order of a channels-last image of these planes, neighbours along whose
+/// axes are `strides` elements apart.
+pub(super) fn stands_as(layout: Layout, planes: [usize; 3], strides: [usize; 3]) -> bool {
+    let [c, _, w] = planes;
+    let are = |wanted: [usize; 3]| (0..3).all(|axis| planes[axis] == 1 || strides[axis] == wanted[axis]);
     if let Layout::Image { channels, height, width } = layout
         && [channels as usize, height as usize, width as usize] == planes
+        && are(row_major(planes))
     {
         return true;
     }
-    let [c, h, w] = planes;
-    is_row_major(layout) && (c == 1 || h * w == 1)
+    is_row_major(layout) && are([1, w * c, c])
 }
 
 /// Whether neuron `i` is element `i`.
@@ -209,6 +212,20 @@ struct Along {
     padding: usize,
     /// Taps without weights before the others.
     empty: usize,
+    /// Every how many taps behind these has weights.
+    spacing: usize,
+}
+
+impl Along {
+    /// The tap of the window that a tap of the population's is, if it has weights.
+    fn tap(&self, tap: usize) -> Option<usize> {
+        let tap = tap.checked_sub(self.empty)?;
+        tap.is_multiple_of(self.spacing).then_some(tap / self.spacing)
+    }
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 impl<'a> Geometry<'a> {
@@ -234,16 +251,20 @@ impl<'a> Geometry<'a> {
         if before > 0 && first >= step || beyond && first + placed.size[axis] * step < extent {
             return None;
         }
-        let (stride, mut dilation) = (self.stride[axis] * step, self.dilation[axis] * step);
+        let (stride, distance) = (self.stride[axis] * step, self.dilation[axis] * step);
         let padding = before * step.cast_signed() - first.cast_signed();
         let left_out = padding.min(0).unsigned_abs();
-        if self.kernel[axis] == 1 && left_out > 0 {
-            dilation = left_out;
-        }
-        let empty = left_out / dilation;
-        let fits = left_out.is_multiple_of(dilation) && empty <= MOST_EMPTY_TAPS;
-        let kernel = self.kernel[axis] + empty;
-        fits.then_some(Along { kernel, stride, dilation, padding: padding.max(0).unsigned_abs(), empty })
+        // Taps without weights stand for what is left out, on a grid that the others lie on too.
+        let dilation = match (left_out, self.kernel[axis]) {
+            (0, _) => distance,
+            (_, 1) => left_out,
+            _ => greatest_common_divisor(left_out, distance),
+        };
+        let (empty, spacing) = (left_out / dilation, (distance / dilation).max(1));
+        let kernel = empty + (self.kernel[axis] - 1) * spacing + 1;
+        let padding = padding.max(0).unsigned_abs();
+        let fits = empty <= MOST_EMPTY_TAPS && kernel <= self.kernel[axis] * (1 + MOST_EMPTY_TAPS);
+        fits.then_some(Along { kernel, stride, dilation, padding, empty, spacing })
     }
 
     /// The convolution with the rows that `row(tap, channel of the population, cell(output channel, weight))` tells, output
@@ -254,7 +275,9 @@ impl<'a> Geometry<'a> {
         target: Layout,
         row: impl Fn([usize; 2], usize, &mut dyn FnMut(usize, f64)),
     ) -> Result<Option<Connectivity>, NetworkError> {
-        if !stands_as(source, self.input.source) || !stands_as(target, self.target) {
+        let stand = stands_as(source, self.input.source, self.input.strides)
+            && stands_as(target, self.target, row_major(self.target));
+        if !stand {
             return Ok(None);
         }
         let (Some(rows), Some(columns)) = (self.along(0), self.along(1)) else { return Ok(None) };
@@ -275,9 +298,7 @@ impl<'a> Geometry<'a> {
         for tap_y in 0..rows.kernel {
             for tap_x in 0..columns.kernel {
                 for channel in 0..self.input.source[0] {
-                    if let (Some(y), Some(x)) =
-                        (tap_y.checked_sub(rows.empty), tap_x.checked_sub(columns.empty))
-                    {
+                    if let (Some(y), Some(x)) = (rows.tap(tap_y), columns.tap(tap_x)) {
                         row([y, x], channel, &mut |column, weight| collected.push(column, weight));
                     }
                     collected.end_row();

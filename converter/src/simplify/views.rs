@@ -1,7 +1,8 @@
 //! Views and transpositions.
 
-use super::graph::Graph;
-use crate::ann::Op;
+use super::graph::{Draft, Graph};
+use crate::ann::{Linear, Op};
+use crate::forward::transposed;
 
 /// Merges consecutive views and consecutive transpositions, turns transpositions that keep the order of the elements into
 /// views, and drops views that change nothing.
@@ -36,6 +37,38 @@ pub(super) fn merge(graph: &mut Graph) {
             }
         }
         graph.nodes[id] = node;
+        id
+    });
+}
+
+/// Lets the weights of a linear map behind a transposition take their inputs where these were before: channels-last images
+/// that are flattened, as Keras and TensorFlow do it.
+pub(super) fn turn_weights(graph: &mut Graph) {
+    graph.rewrite(|graph, id| {
+        let Op::Linear(linear) = &graph.nodes[id].op else { return id };
+        let view = graph.nodes[id].inputs[0];
+        let turned = match graph.nodes[view].op {
+            Op::View(_) => graph.nodes[view].inputs[0],
+            _ => return id,
+        };
+        let Op::Transpose { perm } = &graph.nodes[turned].op else { return id };
+        let source = graph.nodes[turned].inputs[0];
+        let order = transposed(perm, &graph.nodes[source].shape);
+        let mut weights = vec![0.0; linear.weights.len()];
+        for (row, new) in
+            linear.weights.chunks_exact(linear.inputs).zip(weights.chunks_exact_mut(linear.inputs))
+        {
+            row.iter().zip(&order).for_each(|(&weight, &from)| new[from] = weight);
+        }
+        let op = Op::Linear(Linear { weights: weights.into(), bias: linear.bias.clone(), ..*linear });
+        let flat = graph.nodes[view].clone();
+        // A view of a view is one.
+        let source = match graph.nodes[source].op {
+            Op::View(_) => graph.nodes[source].inputs[0],
+            _ => source,
+        };
+        let flat = graph.add(Draft { tensor: None, inputs: vec![source], ..flat });
+        (graph.nodes[id].op, graph.nodes[id].inputs) = (op, vec![flat]);
         id
     });
 }

@@ -56,7 +56,7 @@ fn a_net_of_the_size_of_vgg_16_takes_hardly_more_room_than_its_non_zero_weights(
                 _ => 0,
             })
             .sum();
-        let options = Options { normalise: Normalise::None, ..Options::default() };
+        let options = Options { normalise: Some(Normalise::None), ..Options::default() };
         let network = convert(&ann, None, &options).unwrap().network;
         let mut bytes = 0;
         for projection in network.projections() {

@@ -45,7 +45,7 @@ fn shape(extents: &[usize]) -> Shape {
 }
 
 fn plain(unroll: bool) -> Options {
-    Options { normalise: Normalise::None, unroll, ..Options::default() }
+    Options { normalise: Some(Normalise::None), unroll, ..Options::default() }
 }
 
 fn network(ann: &Ann, unroll: bool) -> Arc<Network> {
@@ -385,5 +385,103 @@ fn max_pooling_with_a_negative_factor_or_without_activation_is_refused_with_all_
     let error = convert(&ann, None, &plain(false)).unwrap_err().to_string();
     for part in ["3 nodes", "`minimum`", "-0.5", "`of a sum`", "node `conv`", "`of the input`"] {
         assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+/// Weights that a network stores.
+fn stored(network: &Network) -> u64 {
+    network.projections().iter().map(|p| p.connectivity().stored_weights()).sum()
+}
+
+fn full_conv(in_channels: usize, out_channels: usize, groups: usize, window: Window) -> Op {
+    let count = in_channels / groups * out_channels * window.kernel[0] * window.kernel[1];
+    let weights = (1..=count).map(|w| (w % 7 + 1) as f32).collect();
+    Op::Conv(Conv { weights, bias: None, in_channels, out_channels, groups, window })
+}
+
+fn padded_3x3() -> Window {
+    Window { before: [1, 1], after: [1, 1], ..Window::of([3, 3]) }
+}
+
+/// The read-out after one step is the trained net's value for one-hot inputs, exactly.
+fn assert_columns(ann: &Ann, network: &Arc<Network>) {
+    let input = network.population(network.find("input").unwrap());
+    for neuron in (0..input.size()).step_by(7) {
+        let expected = logits(ann, &one_hot(input.layout(), neuron, input.size())).unwrap();
+        assert_eq!(after_one_step(network, &[neuron as u32]), expected, "neuron {neuron}\n{ann}");
+    }
+}
+
+#[test]
+fn images_with_channels_last_and_vectors_viewed_as_images_share_the_weights_of_their_convolution() {
+    for (extents, view) in [
+        (vec![6, 5, 3], Op::Transpose { perm: vec![2, 0, 1] }),
+        (vec![6, 5], Op::View(shape(&[1, 6, 5]))),
+        (vec![3, 6, 5], Op::View(shape(&[3, 6, 5]))),
+        (vec![7, 3], Op::Transpose { perm: vec![1, 0] }),
+    ] {
+        let mut ann = Ann::new("x", shape(&extents)).unwrap();
+        let seen = ann.push("seen", view, &[ann.input()]).unwrap();
+        let channels = ann.node(seen).shape.channels();
+        let (window, taps) = match ann.node(seen).shape.rank() {
+            3 => (padded_3x3(), 9),
+            _ => (Window { before: [0, 1], after: [0, 1], ..Window::of([1, 3]) }, 3),
+        };
+        ann.push("conv", full_conv(channels, 4, 1, window), &[seen]).unwrap();
+        let network = network(&ann, false);
+        assert_eq!(stored(&network), (4 * channels * taps) as u64, "{ann}");
+        assert_columns(&ann, &network);
+    }
+}
+
+#[test]
+fn a_padded_convolution_behind_one_of_a_single_tap_is_one_shared_projection() {
+    let mut ann = Ann::new("x", shape(&[3, 6, 5])).unwrap();
+    let strided = Window { stride: [2, 1], ..Window::of([1, 1]) };
+    let point = ann.push("point", full_conv(3, 2, 1, strided), &[ann.input()]).unwrap();
+    ann.push("padded", full_conv(2, 4, 1, padded_3x3()), &[point]).unwrap();
+    let network = network(&ann, false);
+    assert_eq!(stored(&network), 4 * 3 * 9);
+    assert_columns(&ann, &network);
+}
+
+#[test]
+fn groups_that_follow_one_another_stay_groups() {
+    let mut ann = Ann::new("x", shape(&[6, 5, 5])).unwrap();
+    let first = ann.push("first", full_conv(6, 6, 3, padded_3x3()), &[ann.input()]).unwrap();
+    ann.push("second", full_conv(6, 6, 3, Window::of([1, 1])), &[first]).unwrap();
+    let network = network(&ann, false);
+    assert_eq!(stored(&network), 6 * 2 * 9);
+    assert_columns(&ann, &network);
+}
+
+#[test]
+fn slices_of_rows_columns_and_channels_stay_shared() {
+    let mut ann = Ann::new("x", shape(&[4, 7, 6])).unwrap();
+    let cut = |extent: usize, first: usize, step: usize| {
+        Some(Arc::new(Taps::picked(extent, (first..extent).step_by(step).map(Some)).unwrap()))
+    };
+    let axes = vec![cut(4, 1, 2), cut(7, 1, 2), cut(6, 0, 2)];
+    let cut = ann.push("cut", Op::Resample(Resample { axes }), &[ann.input()]).unwrap();
+    ann.push("conv", full_conv(2, 3, 1, Window::of([2, 2])), &[cut]).unwrap();
+    let network = network(&ann, false);
+    assert_eq!(stored(&network), 3 * 2 * 4);
+    assert_columns(&ann, &network);
+}
+
+#[test]
+fn a_pool_of_one_place_before_a_linear_map_is_shared_whatever_its_stride() {
+    for stride in [[1, 1], [3, 2]] {
+        let mut ann = Ann::new("x", shape(&[2, 4, 2])).unwrap();
+        let window = Window { stride, ..Window::of([4, 2]) };
+        let pool = AveragePool { window, ceil_mode: false, count_include_pad: false };
+        let pool = ann.push("pool", Op::AveragePool(pool), &[ann.input()]).unwrap();
+        let flat = ann.push("flat", Op::View(shape(&[2])), &[pool]).unwrap();
+        let linear =
+            Linear { weights: [8.0, 16.0, -8.0, 4.0, 2.0, 1.0].into(), bias: None, inputs: 2, outputs: 3 };
+        ann.push("fc", Op::Linear(linear), &[flat]).unwrap();
+        let network = network(&ann, false);
+        assert_eq!(stored(&network), 6);
+        assert_columns(&ann, &network);
     }
 }

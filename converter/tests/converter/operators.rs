@@ -144,3 +144,33 @@ fn a_final_decision_is_dropped_with_a_note() {
         assert!(import.notes[0].to_lowercase().contains(name), "{:?}", import.notes);
     }
 }
+
+#[test]
+fn the_node_tests_of_onnx_hold_or_are_refused() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operators/backend.npz");
+    let mut file = NpzReader::open(path).unwrap();
+    let names: Vec<_> =
+        file.names().filter_map(|name| name.strip_suffix(".onnx")).map(str::to_owned).collect();
+    let (mut held, mut refused, mut wrong) = (0, vec![], vec![]);
+    for name in &names {
+        let ann = match onnx::import(bytes(&mut file, name), None) {
+            Ok(import) => import.ann,
+            Err(error) => {
+                refused.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        let x = file.read(&format!("{name}.x")).unwrap().into_f32().unwrap();
+        let y = file.read(&format!("{name}.y")).unwrap().into_f32().unwrap();
+        let found = logits(&simplify(&ann).unwrap(), &x).unwrap();
+        let largest = y.iter().fold(1e-30f32, |m, y| m.max(y.abs()));
+        // This one states its numbers with four digits only.
+        let limit = if name == "test_averagepool_2d_ceil_last_window_starts_on_pad" { 5e-4 } else { 1e-5 };
+        let same = found.len() == y.len()
+            && found.iter().zip(&y).all(|(found, expected)| (found - expected).abs() / largest < limit);
+        if same { held += 1 } else { wrong.push(name.clone()) }
+    }
+    println!("{held} hold, {} refused:\n{}", refused.len(), refused.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}: {wrong:?}", wrong.len(), names.len());
+    assert!(held > 100, "{held} hold");
+}

@@ -364,7 +364,7 @@ fn without_a_list_the_tensors_are_listed_and_a_plain_stack_is_proposed() {
     };
     let stack = net(&[("net.10", 2, 4), ("net.9", 4, 3)]);
     let text = StateDict::read(stack.path()).unwrap().request();
-    for part in ["--layers", "net.9.weight [4, 3] f32", "net.10.bias [2] f32"] {
+    for part in ["write the layers down in a layer list", "net.9.weight [4, 3] f32", "net.10.bias [2] f32"] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     // What is proposed can be saved and makes the net.

@@ -439,6 +439,195 @@ def moves():
     net.convert("pad_that_cuts_off")
 
 
+    net = Net(6, 5)
+    net.then("Relu")
+    a, b, c = net.add("Split", net.last, np.array([1, 3, 2]), axis=1, outputs=3), "t1b", "t1c"
+    net.add("Concat", c, a, b, b, axis=1)
+    net.then("Neg")
+    net.convert("split_and_joined_again")
+    net = Net(6, 4, 3, opset=9)
+    a = net.then("Split", axis=2, outputs=2)
+    net.add("Sub", "t0b", a)
+    net.convert("split_into_equal_parts")
+    for name, indices, axis in [("channels", [2, 0, 2], 1), ("one", 1, 2), ("table", [[0, 1], [3, -1]], 3)]:
+        net = Net(4, 3, 5)
+        net.then("Relu")
+        net.then("Gather", np.array(indices), axis=axis)
+        net.convert(f"gather_{name}")
+    net = Net(2, 1, 3)
+    net.then("Expand", np.array([1, 2, 4, 3]))
+    net.then("Tile", np.array([1, 2, 1, 2]))
+    net.convert("expand_and_tile")
+    for op, mode in [("DepthToSpace", "DCR"), ("DepthToSpace", "CRD"), ("SpaceToDepth", None)]:
+        net = Net(8, 4, 6)
+        net.then("Relu")
+        net.then(op, blocksize=2, **({"mode": mode} if mode else {}))
+        net.convert(f"{op.lower()}_{str(mode).lower()}")
+    for groups in [2, 3]:
+        net = Net(6, 4, 4)
+        net.then("Relu")
+        net.then("Reshape", np.array([0, groups, 6 // groups, 4, 4]))
+        net.then("Transpose", perm=[0, 2, 1, 3, 4])
+        net.then("Reshape", np.array([0, 6, 4, 4]))
+        net.then("Conv", numbers(6, 2, 3, 3), group=3, pads=[1] * 4)
+        net.convert(f"channels_shuffled_by_{groups}")
+
+
+def sizes():
+    for coordinates in ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"]:
+        for mode, attributes in [("linear", {})] + [
+            ("nearest", dict(nearest_mode=rounding))
+            for rounding in ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
+        ]:
+            net = Net(2, 4, 5)
+            net.then("Relu")
+            attributes = dict(mode=mode, coordinate_transformation_mode=coordinates, **attributes)
+            net.add("Resize", net.last, "", np.array([1, 1, 1.75, 0.6]), **attributes)
+            name = "_".join([coordinates, mode, attributes.get("nearest_mode", "")])
+            net.convert(f"resize_{name}".rstrip("_"))
+    net = Net(2, 4, 3)
+    net.then("Relu")
+    net.add("Resize", net.last, "", np.array([1, 1, 2, 2], np.float32), mode="nearest", nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric")
+    net.then("Conv", numbers(3, 2, 3, 3), pads=[1] * 4)
+    net.convert("resize_twice_and_convolution")
+    net = Net(2, 4, 3, batch=1)
+    net.add("Resize", "x", "", "", np.array([1, 2, 7, 5]), mode="linear")
+    net.convert("resize_to_sizes")
+    net = Net(2, 4, 3, opset=9)
+    net.then("Upsample", np.array([1, 1, 3, 2], np.float32), mode="nearest")
+    net.convert("upsample_nearest")
+    net = Net(2, 4, 3, opset=10)
+    net.then("Resize", np.array([1, 1, 2, 2], np.float32), mode="linear")
+    net.convert("resize_of_operator_set_10")
+    for name, shape, kernel, attributes in [
+        ("blocks", (4, 3, 5), (4, 2, 2, 2), dict(strides=[2, 2])),
+        ("overlapping", (3, 4, 4), (3, 2, 3, 4), dict(strides=[2, 1], pads=[1, 0, 0, 2], output_padding=[1, 0])),
+        ("groups", (4, 4, 3), (4, 3, 3, 3), dict(group=2, pads=[1, 1, 1, 1])),
+        ("dilated", (2, 4, 4), (2, 2, 2, 3), dict(dilations=[2, 3], strides=[1, 2])),
+        ("one_dimensional", (2, 6), (2, 3, 4), dict(strides=[2], pads=[1, 1])),
+        ("same", (2, 4, 3), (2, 2, 3, 3), dict(strides=[2, 2], auto_pad="SAME_UPPER")),
+    ]:
+        net = Net(*shape)
+        net.then("Relu")
+        groups = attributes.get("group", 1)
+        net.then("ConvTranspose", numbers(*kernel), numbers(kernel[1] * groups), **attributes)
+        net.convert(f"transposed_convolution_{name}")
+    net = Net(3, 4, 5)
+    net.then("ReduceSum", np.array([2, 3]), keepdims=0)
+    net.convert("reduce_sum")
+    net = Net(3, 4, 5, opset=11)
+    net.then("ReduceSum", axes=[1])
+    net.convert("reduce_sum_of_channels")
+
+
+def mixtures():
+    """Branches and constants of different widths, masks."""
+    net = Net(3, 4, 5)
+    mean = net.then("GlobalAveragePool")
+    net.add("Sub", "x", mean)
+    net.add("Add", net.last, numbers(1, 4, 1))
+    net.convert("centred_images")
+    net = Net(3, 1, 5)
+    net.then("Mul", numbers(3, 4, 5))
+    net.add("Mean", net.last, net.last, numbers(4, 1))
+    net.convert("constant_wider_than_the_activation")
+    mask = rng.uniform(-1, 1, (1, 3, 4, 1)) > 0
+    for name, inputs in [("numbers", ["x", numbers(3, 4, 5)]), ("numbers_first", [np.float32(0.5), "x"])]:
+        net = Net(3, 4, 5)
+        net.add("Where", mask, *inputs)
+        net.convert(f"where_{name}")
+    net = Net(3, 4, 5)
+    a = net.add("Neg", "x")
+    net.add("Where", mask, a, "x")
+    net.convert("where_of_two_activations")
+    net = Net(4, 6)
+    net.then("Transpose", perm=[0, 2, 1])
+    net.then("MatMul", numbers(4, 5)), net.then("Relu"), net.then("MatMul", numbers(5, 4))
+    turned = net.then("Transpose", perm=[0, 2, 1])
+    net.add("Add", "x", turned)
+    tokens = net.then("Relu")
+    net.then("MatMul", numbers(6, 7)), net.then("Add", numbers(7)), net.then("Relu"), net.then("MatMul", numbers(7, 6))
+    net.add("Add", net.last, tokens)
+    net.then("ReduceMean", axes=[1], keepdims=0)
+    net.convert("mixer_of_tokens_and_features")
+    net = Net(4, 6)
+    net.add("MatMul", numbers(5, 4), "x")
+    net.convert("weights_on_the_left")
+    net = Net(6, batch=1)
+    net.then("Transpose", perm=[1, 0]), net.add("MatMul", numbers(4, 6), net.last), net.then("Relu")
+    net.then("Transpose", perm=[1, 0]), net.then("Gemm", numbers(4, 3))
+    net.convert("batch_on_the_right_for_a_while")
+    net = Net(5)
+    w = net.const(numbers(3, 5))
+    mask = net.add("Greater", net.add("Abs", w), np.float32(0.3))
+    pruned = net.add("Where", mask, w, np.float32(0))
+    signs = net.add("Mul", net.add("Sign", w), net.add("ReduceMean", net.add("Abs", w), axes=[1]))
+    both = net.add("Add", pruned, signs)
+    norm = net.add("ReduceL2", w, axes=[1])
+    net.add("Gemm", "x", net.add("Div", both, norm), transB=1)
+    net.convert("weights_made_by_masks_signs_and_norms")
+    net = Net(5, opset=13)
+    w = net.add("DequantizeLinear", rng.integers(-9, 9, (3, 5)).astype(np.int8), numbers(3), np.zeros(3, np.int8), axis=0)
+    zeros = net.add("ConstantOfShape", np.array([3]))
+    net.add("Gemm", "x", w, zeros, transB=1)
+    net.convert("quantised_weights_and_a_bias_of_zeros")
+
+
+def piecewise():
+    for name, op, inputs, attributes in [
+        ("leaky", "LeakyRelu", [], dict(alpha=0.2)),
+        ("leaky_beyond_one", "LeakyRelu", [], dict(alpha=-1.5)),
+        ("abs", "Abs", [], {}),
+        ("hard_sigmoid", "HardSigmoid", [], dict(alpha=0.3, beta=0.4)),
+        ("clip_both", "Clip", [np.float32(-0.5), np.float32(1)], {}),
+        ("clip_above_zero", "Clip", [np.float32(0.25), np.float32(1)], {}),
+        ("clip_below", "Clip", [np.float32(-0.5)], {}),
+        ("minimum", "Min", [np.float32(0.5)], {}),
+        ("maximum", "Max", [np.float32(-0.5)], {}),
+        ("prelu", "PRelu", [numbers(4, 1, 1)], {}),
+        ("prelu_for_all", "PRelu", [numbers(1)], {}),
+        ("thresholded", "ThresholdedRelu", [], dict(alpha=0.0)),
+    ]:
+        net = Net(3, 4, 4)
+        net.then("Conv", numbers(4, 3, 3, 3), numbers(4), pads=[1] * 4)
+        net.then(op, *inputs, **attributes)
+        net.then("Conv", numbers(2, 4, 3, 3))
+        net.convert(f"piecewise_{name}")
+    for op in ["Max", "Min"]:
+        net = Net(6)
+        a, b = net.add("Gemm", "x", numbers(6, 4), numbers(4)), net.add("Gemm", "x", numbers(6, 4))
+        net.add(op, a, b, np.float32(0.25))
+        net.convert(f"piecewise_{op.lower()}_of_two")
+
+
+def ends():
+    net = Net(5)
+    logits = net.then("Gemm", numbers(5, 4), numbers(4))
+    net.then("Sigmoid")
+    net.convert("last_sigmoid", until=logits)
+    net = Net(5)
+    logits = net.then("Gemm", numbers(5, 4), numbers(4))
+    net.then("Softmax", axis=1), net.then("Log"), net.then("Reshape", np.array([-1]))
+    net.convert("last_log_of_softmax_and_reshape", until=logits)
+    net = Net(5)
+    net.then("Gemm", numbers(5, 4), numbers(4))
+    net.add("Sigmoid", net.last), net.add("Erf", "t0a"), net.add("Unique", "t0a")
+    net.last = "t0a"
+    net.convert("nodes_that_no_output_needs")
+    net = Net(5)
+    net.then("Gemm", numbers(5, 4), numbers(4)), net.then("Relu"), net.then("Gemm", numbers(4, 3))
+    net.nodes.reverse()
+    net.sorted = False
+    net.convert("nodes_in_reverse_order")
+    for opset in [7, 8, 22, 23]:
+        net = Net(3, 6, 6, opset=opset)
+        net.then("Conv", numbers(4, 3, 3, 3)), norm(net, 4)
+        net.then("Relu"), net.then("AveragePool", kernel_shape=[2, 2], strides=[2, 2]), net.then("Flatten")
+        net.then("Gemm", numbers(16, 3), numbers(3))
+        net.convert(f"operator_set_{opset}")
+
+
 def refusals():
     net = Net(2, 4, 4)
     net.then("Conv", numbers(3, 2, 3, 3), name="first")
@@ -450,35 +639,34 @@ def refusals():
     net.then("Softmax", name="inside", axis=1)
     net.then("Gemm", numbers(3, 2), name="last")
     net.then("Clip", np.float32(-1), np.float32(1), name="hard_tanh")
-    net.refuse("several_reasons", ["leaky", "gate", "product", "inside", "hard_tanh"])
+    net.refuse("several_reasons", ["gate", "product", "inside"])
     net = Net(4)
     net.then("Floor", name="floor")
     net.refuse("floor_alone", ["floor"])
     net = Net(4)
     net.then("Mul", np.float32(8)), net.then("Floor", name="floor")
     net.then("Clip", np.float32(0.5), np.float32(8), name="clip")
-    net.refuse("staircase_cut_between_steps", ["floor", "clip"])
-    net = Net(4)
-    net.then("Min", np.float32(1), name="from_above")
-    net.refuse("clip_from_above_only", ["from_above"])
+    net.refuse("staircase_cut_between_steps", ["floor"])
     net = Net(4)
     net.add("MatMul", "x", "x", name="outer")
     net.refuse("product_of_activations", ["outer"])
     net = Net(3, 4)
-    net.then("Reshape", np.array([-1, 4]), name="mixes")
+    net.then("Reshape", np.array([-1, 4]), name="mixes"), net.then("Relu")
     net.refuse("reshape_mixing_samples", ["mixes"])
     net = Net(3, 4)
-    net.then("Transpose", perm=[1, 0, 2], name="turned")
-    net.refuse("transposed_batch", ["turned"])
+    net.then("Transpose", perm=[1, 0, 2], name="turned"), net.then("Flatten", name="flat"), net.then("Relu")
+    net.refuse("transposed_batch", ["flat"])
     net = Net(3, 4)
     net.then("Pad", np.array([0, 0, 1, 0, 0, 1]), mode="reflect", name="reflect")
     net.add("Pad", net.last, np.array([1, 0, 0, 0, 0, 0]), name="batch")
     net.add("Pad", "x", np.array([0, 0, 0, 0, -3, 0]), name="nothing")
     net.add("Pad", "x", np.array([0, 0, 1, 0, 0, 0]), np.float32(-np.inf), name="infinite")
+    net.add("Sum", *[node.output[0] for node in net.nodes[1:]])
     net.refuse("pads_of_the_batch_and_without_numbers", ["batch", "nothing", "infinite"])
     net = Net(4, 5)
     net.then("Slice", np.array([0]), np.array([1]), np.array([0]), name="sample")
     net.add("Slice", "x", np.array([3]), np.array([1]), np.array([1]), name="empty")
+    net.add("Sum", *[node.output[0] for node in net.nodes])
     net.refuse("slices_of_the_batch_and_of_nothing", ["sample", "empty"])
     net = Net(3, 4, 5)
     net.then("Conv", numbers(3, 4, 3, 3), name="channels")
@@ -493,16 +681,16 @@ def refusals():
     net.then("Strange", domain="else.where", name="strange")
     net.refuse("other_domain", ["strange"])
     net = Net("width")
-    net.then("Relu"), net.then("Tanh", name="tanh")
-    net.refuse("symbolic_width", ["x", "tanh"])
+    net.then("Relu"), net.then("Elu", name="elu")
+    net.refuse("symbolic_width", ["x", "elu"])
     net = Net(4)
     other = helper.make_tensor_value_info("other", TensorProto.FLOAT, ["N", 4])
     net.add("Add", "x", "other"), net.then("Elu", name="elu")
     net.refuse("two_inputs", ["x", "other", "elu"], inputs=[other])
     net = Net(4)
     a = net.then("Relu")
-    b = net.add("Tanh", a, name="tanh")
-    net.refuse("two_outputs", ["tanh", a, b], outputs=[a, b])
+    b = net.add("Neg", a, name="minus")
+    net.refuse("two_outputs", [a, b], outputs=[a, b])
     net = Net(4)
     net.add("Add", "x", "nowhere", name="dangling")
     net.refuse("missing_tensor", ["dangling"])
@@ -510,6 +698,7 @@ def refusals():
     net.add("Add", "x", numbers(3, 2, 3), name="broadcast")
     net.add("Concat", "x", np.ones((1, 2, 3), np.float32), axis=1, name="joined")
     net.add("Concat", "x", "x", axis=0, name="batches")
+    net.add("Sum", *[node.output[0] for node in net.nodes])
     net.refuse("constants_that_do_not_fit", ["broadcast", "joined", "batches"])
     net = Net(4)
     net.then("LSTM", numbers(1, 8, 4), numbers(1, 8, 2), hidden_size=2, name="")
@@ -517,7 +706,9 @@ def refusals():
     net.refuse("nameless_node", ["LSTM_0"])
 
 
-for make in [convolutions, linear, normalisations, pools, branches, constants, activations, staircases, shapes, moves]:
+for make in [convolutions, linear, normalisations, pools, branches, constants, activations, staircases, shapes]:
+    make()
+for make in [moves, sizes, mixtures, piecewise, ends]:
     make()
 decisions()
 refusals()

@@ -7,7 +7,7 @@ use crate::record::Raster;
 /// If the number of flags is not a whole number of steps.
 pub fn given(neurons: usize, flags: &[bool]) -> Result<Raster, NetworkError> {
     if neurons == 0 || !flags.len().is_multiple_of(neurons) {
-        return Err(NetworkError::new(
+        return Err(NetworkError::of_input(
             "raster",
             format!("has {} flags, which is not a whole number of steps of {neurons} neurons", flags.len()),
         ));

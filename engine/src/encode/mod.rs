@@ -19,7 +19,7 @@ use crate::error::NetworkError;
 /// Refuses what is not a rate, by the first neuron that has none.
 fn check_rates(x: &[f32]) -> Result<(), NetworkError> {
     match x.iter().position(|rate| !(0.0..=1.0).contains(rate)) {
-        Some(index) => Err(NetworkError::new(
+        Some(index) => Err(NetworkError::of_input(
             format!("input value [{index}]"),
             format!(
                 "is {}; spike rates must lie in [0, 1]: scale the input, or use constant-current encoding",

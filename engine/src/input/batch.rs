@@ -4,12 +4,15 @@ use crate::encode;
 use crate::error::NetworkError;
 use crate::network::{Network, PopulationId};
 use crate::record::Raster;
+use crate::spikes::{LARGEST_VALUE, SpikeSlice};
 
 /// How values become a stimulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// A constant current in every step, `weights · x` ([`Drive::constant`]).
     Constant,
+    /// The same currents once, in the first step, and the biases of all populations with them ([`Drive::once`]).
+    Once,
     /// Random spikes, `x` their probability in a step ([`encode::bernoulli`]).
     Poisson {
         /// The seed of all random numbers.
@@ -33,6 +36,8 @@ enum Kind {
     Values(Vec<f32>, Encoding),
     /// Flags `[samples][steps][width]`.
     Spikes(Vec<bool>, usize),
+    /// Values of spikes `[samples][steps][width]`, 0 for none.
+    Valued(Vec<i16>, usize),
 }
 
 /// The source of a network that has just one.
@@ -40,7 +45,7 @@ fn only_source(network: &Network) -> Result<PopulationId, NetworkError> {
     let sources: Vec<PopulationId> = network.sources().collect();
     match sources[..] {
         [source] => Ok(source),
-        _ => Err(NetworkError::new(
+        _ => Err(NetworkError::of_input(
             "network",
             format!(
                 "has {} sources; a batch of samples needs a network with one, others are stepped",
@@ -61,14 +66,14 @@ impl Input {
         let width = network.population(source).size();
         let samples = whole(values.len(), width, "values")?;
         let (allowed, what): (fn(f32) -> bool, _) = match encoding {
-            Encoding::Constant => (|x| x.is_finite(), "finite numbers"),
+            Encoding::Constant | Encoding::Once => (|x| x.is_finite(), "finite numbers"),
             Encoding::Poisson { .. } | Encoding::Regular => (
                 |x| (0.0..=1.0).contains(&x),
                 "spike rates in [0, 1]; scale the input, or use constant-current encoding",
             ),
         };
         if let Some(place) = values.iter().position(|&x| !allowed(x)) {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_input(
                 format!("input: sample {}, value [{}]", place / width, place % width),
                 format!("is {}; allowed are {what}", values[place]),
             ));
@@ -87,10 +92,41 @@ impl Input {
         Ok(Self { source, width, samples, kind: Kind::Spikes(flags, steps) })
     }
 
+    /// Given spikes with values, such as the counts of an event camera: `[samples][steps][neurons of the source]`, neurons in
+    /// the user's order, 0 where there is no spike.
+    ///
+    /// # Errors
+    /// If the network has not exactly one source, the number of values is not a whole number of samples, or a value is
+    /// larger than [`LARGEST_VALUE`] in magnitude.
+    pub fn valued(network: &Network, values: Vec<i16>, steps: usize) -> Result<Self, NetworkError> {
+        let source = only_source(network)?;
+        let width = network.population(source).size();
+        let samples = whole(values.len(), width.saturating_mul(steps), "values of spikes")?;
+        if let Some(place) = values.iter().position(|&value| i32::from(value).abs() > LARGEST_VALUE) {
+            return Err(NetworkError::new(
+                format!("input: sample {}, value [{}]", place / width / steps, place % (width * steps)),
+                format!("is {}; allowed are spikes of -{LARGEST_VALUE} to {LARGEST_VALUE}", values[place]),
+            ));
+        }
+        Ok(Self { source, width, samples, kind: Kind::Valued(values, steps) })
+    }
+
     /// The number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.samples
+    }
+
+    /// Whether samples are constant currents, in every step.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        matches!(self.kind, Kind::Values(_, Encoding::Constant))
+    }
+
+    /// Whether samples are currents that arrive once, and the biases with them.
+    #[must_use]
+    pub fn arrives_once(&self) -> bool {
+        matches!(self.kind, Kind::Values(_, Encoding::Once))
     }
 
     /// The number of steps for which there is input, if it is limited.
@@ -98,7 +134,7 @@ impl Input {
     pub fn steps(&self) -> Option<usize> {
         match self.kind {
             Kind::Values(..) => None,
-            Kind::Spikes(_, steps) => Some(steps),
+            Kind::Spikes(_, steps) | Kind::Valued(_, steps) => Some(steps),
         }
     }
 
@@ -123,13 +159,28 @@ impl Input {
                 }
                 return Ok(spikes(raster));
             }
+            Kind::Valued(values, given) => {
+                let mut raster = Raster::new();
+                for step in
+                    values[index * given * self.width..][..given * self.width].chunks_exact(self.width)
+                {
+                    let value = |neuron: usize| i32::from(step[layout.user_index(neuron)]);
+                    let fired = (0..self.width).filter(|&neuron| value(neuron) != 0);
+                    // A neuron's id is below 2^32.
+                    let (neurons, values): (Vec<u32>, Vec<i32>) =
+                        fired.map(|neuron| (neuron as u32, value(neuron))).unzip();
+                    raster.push(SpikeSlice::of(&neurons, &values));
+                }
+                return Ok(spikes(raster));
+            }
             Kind::Values(values, encoding) => (&values[index * self.width..][..self.width], *encoding),
         };
         let x: Vec<f32> = (0..self.width).map(|neuron| values[layout.user_index(neuron)]).collect();
         Ok(match encoding {
-            Encoding::Constant => {
+            Encoding::Constant | Encoding::Once => {
                 let drive = Drive::constant(network, self.source, &x);
                 let drive = drive.map_err(|error| error.within(format!("sample {index}")))?;
+                let drive = if encoding == Encoding::Once { drive.once() } else { drive };
                 Sample { drive, spikes: vec![] }
             }
             Encoding::Poisson { seed } => spikes(encode::bernoulli(&x, steps, seed, index as u64)?),
@@ -140,7 +191,7 @@ impl Input {
 
 fn whole(len: usize, each: usize, what: &str) -> Result<usize, NetworkError> {
     if each == 0 || !len.is_multiple_of(each) {
-        return Err(NetworkError::new(
+        return Err(NetworkError::of_input(
             "input",
             format!("has {len} {what}, which is not a whole number of samples of {each}"),
         ));

@@ -11,7 +11,8 @@ use crate::per_neuron::LARGEST;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Drive {
     currents: Vec<(PopulationId, Vec<f32>)>,
-    operations: u64,
+    /// The multiply-adds that each of them took.
+    operations: Vec<u64>,
     once: bool,
 }
 
@@ -19,7 +20,7 @@ impl Drive {
     /// No current.
     #[must_use]
     pub const fn none() -> Self {
-        Self { currents: Vec::new(), operations: 0, once: false }
+        Self { currents: Vec::new(), operations: Vec::new(), once: false }
     }
 
     /// The currents that the values `x` `[source size]` of a source make in the populations behind it.
@@ -35,19 +36,19 @@ impl Drive {
         let name = network.population(source).name();
         let at = || format!("input of population `{name}`");
         if x.len() != network.population(source).size() {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_input(
                 at(),
                 format!("has {} values; allowed are {}", x.len(), network.population(source).size()),
             ));
         }
         if let Some(index) = x.iter().position(|value| !value.is_finite()) {
-            return Err(NetworkError::new(format!("{}[{index}]", at()), format!("is {}", x[index])));
+            return Err(NetworkError::of_input(format!("{}[{index}]", at()), format!("is {}", x[index])));
         }
         let mut drive = Self::none();
         for projection in network.projections().iter().filter(|projection| projection.source() == source) {
             let target = network.population(projection.target());
             if projection.delay() > 0 {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_input(
                     at(),
                     format!(
                         "reaches `{}` with a delay of {}, so it is not constant there; use spikes as input",
@@ -57,7 +58,7 @@ impl Drive {
                 ));
             }
             if target.neuron().bias().is_none() {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_input(
                     at(),
                     format!(
                         "reaches `{}`, whose neurons take spikes only; use spikes as input",
@@ -65,20 +66,20 @@ impl Drive {
                     ),
                 ));
             }
-            let currents = match drive.currents.iter().position(|(id, _)| *id == projection.target()) {
-                Some(place) => &mut drive.currents[place].1,
-                None => {
-                    drive.currents.push((projection.target(), vec![0.0; target.size()]));
-                    &mut drive.currents.last_mut().expect("just pushed").1
-                }
-            };
-            drive.operations += add_products(projection.connectivity(), x, currents);
+            let known = drive.currents.iter().position(|(id, _)| *id == projection.target());
+            let place = known.unwrap_or_else(|| {
+                drive.currents.push((projection.target(), vec![0.0; target.size()]));
+                drive.operations.push(0);
+                drive.currents.len() - 1
+            });
+            let currents = &mut drive.currents[place].1;
+            drive.operations[place] += add_products(projection.connectivity(), x, currents);
         }
         for (target, currents) in &drive.currents {
             if let Some(neuron) =
                 currents.iter().position(|current| current.is_nan() || current.abs() > LARGEST / 2.0)
             {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_input(
                     at(),
                     format!(
                         "makes a current of {} at neuron {neuron} of `{}`; allowed are currents up to 2^63",
@@ -110,10 +111,12 @@ impl Drive {
         self.currents.iter().find(|(id, _)| *id == population).map(|(_, currents)| currents.as_slice())
     }
 
-    /// The multiply-adds that its making took: the synapses of the source neurons that were not zero.
+    /// The multiply-adds that the making of one population's currents took: the synapses of the source neurons that were
+    /// not zero.
     #[must_use]
-    pub fn operations(&self) -> u64 {
-        self.operations
+    pub fn operations(&self, population: PopulationId) -> u64 {
+        let pairs = self.currents.iter().zip(&self.operations);
+        pairs.filter(|((id, _), _)| *id == population).map(|(_, operations)| operations).sum()
     }
 }
 

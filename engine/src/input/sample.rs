@@ -45,6 +45,28 @@ impl Sample {
             .map_or(SpikeSlice::default(), |(_, raster)| raster.with_values(step))
     }
 
+    /// The step from which on it has no spikes.
+    pub(crate) fn silent_from(&self) -> u64 {
+        let last = |raster: &Raster| {
+            // Starts ascend, and stay where they are in silent steps.
+            let all = raster.neurons().len();
+            raster.starts().partition_point(|&start| start < all) as u64
+        };
+        self.spikes.iter().map(|(_, raster)| last(raster)).max().unwrap_or(0)
+    }
+
+    /// The first step from `step` on in which it has spikes.
+    pub(crate) fn next_spikes(&self, step: u64) -> Option<u64> {
+        let next = |raster: &Raster| {
+            let step = usize::try_from(step).ok()?;
+            let start = *raster.starts().get(step)?;
+            // The last step that starts where this one does, unless nothing follows.
+            let next = raster.starts().partition_point(|&other| other <= start) - 1;
+            (next < raster.steps()).then_some(next as u64)
+        };
+        self.spikes.iter().filter_map(|(_, raster)| next(raster)).min()
+    }
+
     /// Checks the spikes of all steps.
     ///
     /// # Errors

@@ -52,28 +52,31 @@ impl<'a> Stimulus<'a> {
 }
 
 pub(super) fn given_twice(id: PopulationId) -> NetworkError {
-    NetworkError::new(format!("stimulus of population {id}"), "is given twice")
+    NetworkError::of_input(format!("stimulus of population {id}"), "is given twice")
 }
 
 pub(super) fn check_source(network: &Network, id: PopulationId, neurons: &[u32]) -> Result<(), NetworkError> {
     let Some(population) = network.populations().get(id.index()) else {
-        return Err(NetworkError::new(
+        return Err(NetworkError::of_input(
             format!("stimulus of population {id}"),
             "names a population that does not exist",
         ));
     };
     let at = || format!("stimulus of population `{}`", population.name());
     if !matches!(population.neuron(), Neuron::Source) {
-        return Err(NetworkError::new(at(), "drives neurons that fire by themselves; allowed are sources"));
+        return Err(NetworkError::of_input(
+            at(),
+            "drives neurons that fire by themselves; allowed are sources",
+        ));
     }
     if let Some(pair) = neurons.windows(2).find(|pair| pair[0] >= pair[1]) {
-        return Err(NetworkError::new(
+        return Err(NetworkError::of_input(
             at(),
             format!("has neuron {} before {}; allowed is ascending", pair[0], pair[1]),
         ));
     }
     match neurons.last() {
-        Some(&last) if last as usize >= population.size() => Err(NetworkError::new(
+        Some(&last) if last as usize >= population.size() => Err(NetworkError::of_input(
             at(),
             format!("has neuron {last}; allowed are neurons below {}", population.size()),
         )),

@@ -12,6 +12,6 @@ mod population;
 pub use builder::{LONGEST_DELAY, NetworkBuilder};
 pub use id::PopulationId;
 pub use layout::Layout;
-pub use net::Network;
+pub use net::{DenseOperations, Network};
 pub use neuron::{AnyModel, BuiltIn, Neuron};
 pub use population::{Population, Projection};

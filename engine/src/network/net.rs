@@ -106,9 +106,29 @@ impl Network {
         PopulationId(self.populations.len() as u32 - 1)
     }
 
-    /// The multiply-adds that a dense simulator makes in one step for the projections into a population.
+    /// The multiply-adds that a dense simulator makes for the projections into a population. With `currents` the
+    /// sources give currents, constant or arriving once, which it, too, makes once; else they send spikes in every step.
     #[must_use]
-    pub fn dense_operations(&self, target: PopulationId) -> u64 {
-        self.incoming(target).map(|projection| projection.connectivity.dense_operations()).sum()
+    pub fn dense_operations(&self, target: PopulationId, currents: bool) -> DenseOperations {
+        let mut dense = DenseOperations::default();
+        for projection in self.incoming(target) {
+            let from_source = matches!(self.population(projection.source()).neuron(), Neuron::Source);
+            let operations = projection.connectivity.dense_operations();
+            if currents && from_source {
+                dense.once += operations;
+            } else {
+                dense.per_step += operations;
+            }
+        }
+        dense
     }
+}
+
+/// Multiply-adds of a dense simulator for one sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DenseOperations {
+    /// In every step.
+    pub per_step: u64,
+    /// Once, for constant currents.
+    pub once: u64,
 }

@@ -232,6 +232,8 @@ pub(crate) trait Erased: fmt::Debug + Send + Sync {
         current: Option<f32>,
         k: u32,
     ) -> i32;
+    /// [`Model::rests`] with one number for each column.
+    fn rests(&self, parameters: &[f32], reals: &[f32], counts: &[i32], k: u32) -> bool;
     fn integrate_blocks(&self, set: InstructionSet, neurons: Neurons<'_>, step: BlockStep<'_>) -> u64;
     fn integrate_words(
         &self,
@@ -297,6 +299,11 @@ impl<M: Model> Erased for M {
         reals.copy_from_slice(x.as_slice());
         counts.copy_from_slice(n.as_slice());
         value
+    }
+
+    fn rests(&self, parameters: &[f32], reals: &[f32], counts: &[i32], k: u32) -> bool {
+        let parameters = Columns::from_fn(|i| parameters[i]);
+        Model::rests(self, &parameters, &Columns::from_fn(|i| reals[i]), &Columns::from_fn(|i| counts[i]), k)
     }
 
     fn integrate_blocks(&self, set: InstructionSet, neurons: Neurons<'_>, step: BlockStep<'_>) -> u64 {

@@ -112,7 +112,7 @@ pub enum Autonomy {
 /// Which values the spikes of a population may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Emission {
-    /// The largest magnitude, up to [`LARGEST_VALUE`]; 0 if the neurons never fire.
+    /// The largest magnitude, up to [`LARGEST_VALUE`](crate::LARGEST_VALUE); 0 if the neurons never fire.
     pub largest: i32,
     /// Whether values may be below 0.
     pub negative: bool,
@@ -247,6 +247,36 @@ pub trait Model: Clone + Debug + Send + Sync + Sized + 'static {
         true
     }
 
+    /// Whether a neuron is at rest: if nothing arrives it will never emit anything again, and nothing of its state will
+    /// change but by the ramp. `k` is that of the next step.
+    ///
+    /// If it is left out: on a [`Ramp`](Autonomy::Ramp) a neuron rests if it does not act in the next step, nor at any
+    /// potential that its bias leads to, however far; one that moves in [every step](Autonomy::EveryStep) rests if the
+    /// next step changes nothing; one that [never](Autonomy::Never) moves rests.
+    fn rests(
+        &self,
+        parameters: &Self::Parameters<f32>,
+        reals: &Self::Reals<f32>,
+        counts: &Self::Counts<i32>,
+        k: u32,
+    ) -> bool {
+        /// Farther than any potential.
+        const FAR: f32 = 1e38;
+        match Self::AUTONOMY {
+            Autonomy::Never => true,
+            Autonomy::EveryStep => !acts(self, parameters, reals, counts, k),
+            Autonomy::Ramp => {
+                let bias = parameters.as_slice()[0];
+                let mut still: Self::Parameters<f32> = Columns::from_fn(|i| parameters.as_slice()[i]);
+                let mut far: Self::Reals<f32> = Columns::from_fn(|i| reals.as_slice()[i]);
+                still.as_mut_slice()[0] = 0.0;
+                far.as_mut_slice()[0] = FAR.copysign(bias);
+                !acts(self, parameters, reals, counts, k)
+                    && (bias == 0.0 || !acts(self, &still, &far, counts, k))
+            }
+        }
+    }
+
     /// One step of one neuron: the definition. `current` is `None` if nothing arrived; `k` are the steps since the
     /// last re-base, this one included. Returns the value of the spike, 0 for none.
     fn step(
@@ -295,8 +325,23 @@ pub trait Model: Clone + Debug + Send + Sync + Sized + 'static {
         k: L,
     ) -> u16 {
         let neurons = Unpacked::<Self>::of(parameters, reals, counts, k);
-        (0..BLOCK).fold(0, |acts, lane| acts | u16::from(neurons.clone().acts(self, lane)) << lane)
+        (0..BLOCK).fold(0, |acts, lane| acts | u16::from(neurons.acts(self, lane)) << lane)
     }
+}
+
+/// Whether a neuron emits something or changes in a step in which nothing arrives.
+fn acts<M: Model>(
+    model: &M,
+    parameters: &M::Parameters<f32>,
+    reals: &M::Reals<f32>,
+    counts: &M::Counts<i32>,
+    k: u32,
+) -> bool {
+    let mut x: M::Reals<f32> = Columns::from_fn(|i| reals.as_slice()[i]);
+    let mut n: M::Counts<i32> = Columns::from_fn(|i| counts.as_slice()[i]);
+    let value = model.step(parameters, &mut x, &mut n, None, k);
+    let moved = x.as_slice().iter().zip(reals.as_slice()).any(|(a, b)| a.to_bits() != b.to_bits());
+    value != 0 || moved || n.as_slice() != counts.as_slice()
 }
 
 /// The numbers of sixteen neurons out of their registers.
@@ -305,17 +350,6 @@ struct Unpacked<M: Model> {
     reals: M::Reals<[f32; BLOCK]>,
     counts: M::Counts<[i32; BLOCK]>,
     k: u32,
-}
-
-impl<M: Model> Clone for Unpacked<M> {
-    fn clone(&self) -> Self {
-        Self {
-            parameters: Columns::from_fn(|i| self.parameters.as_slice()[i]),
-            reals: Columns::from_fn(|i| self.reals.as_slice()[i]),
-            counts: Columns::from_fn(|i| self.counts.as_slice()[i]),
-            k: self.k,
-        }
-    }
 }
 
 impl<M: Model> Unpacked<M> {
@@ -365,15 +399,11 @@ impl<M: Model> Unpacked<M> {
     }
 
     /// Whether a neuron emits something or changes if nothing arrives.
-    fn acts(mut self, model: &M, lane: usize) -> bool {
-        let before = self.clone();
-        let value = self.step(model, lane, None);
-        let same = |a: &[f32; BLOCK], b: &[f32; BLOCK]| a[lane].to_bits() == b[lane].to_bits();
-        let reals = self.reals.as_slice().iter().zip(before.reals.as_slice());
-        let counts = self.counts.as_slice().iter().zip(before.counts.as_slice());
-        value != 0
-            || reals.into_iter().any(|(a, b)| !same(a, b))
-            || counts.into_iter().any(|(a, b)| a[lane] != b[lane])
+    fn acts(&self, model: &M, lane: usize) -> bool {
+        let parameters = Columns::from_fn(|i| self.parameters.as_slice()[i][lane]);
+        let reals = Columns::from_fn(|i| self.reals.as_slice()[i][lane]);
+        let counts = Columns::from_fn(|i| self.counts.as_slice()[i][lane]);
+        acts(model, &parameters, &reals, &counts, self.k)
     }
 }
 

@@ -2,17 +2,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::mode::AnySimulator;
-use super::outcome::{Outcome, Recorder, run_sample};
+use super::outcome::{Outcome, Recorder, run_in_pieces};
 use super::samples::run_samples;
+use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::Input;
+use crate::neuron::REBASE;
 use crate::simulator::{Observer, Simulator, WindowSimulator};
 
-/// Runs samples of an input over threads, `steps` steps each, and gives the outcomes in order: those of
-/// [`run_sample`], whatever the number of threads.
+/// Runs samples of an input over threads, each for so many steps or until the network is quiet, and gives the outcomes in order: those of
+/// [`run_sample`](crate::run_sample), whatever the number of threads.
 ///
 /// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
-/// is told whenever some samples have ended, and may stop the batch by an error.
+/// is told whenever some samples have ended, with 0 now and then within a long one, and may stop the batch by an error.
 ///
 /// # Errors
 /// The error of the first sample, in order, that does not fit the network, or of `done`.
@@ -21,13 +23,20 @@ pub fn run_batch<E: From<NetworkError> + Send>(
     threads: usize,
     simulator: &AnySimulator,
     input: &Input,
-    steps: u32,
+    until: impl Into<Until>,
     keep_spikes: bool,
     done: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<Vec<Outcome>, E> {
-    let room = match simulator {
-        AnySimulator::Window(windows) => windows.side_by_side(u64::from(steps)),
-        AnySimulator::Event(_) | AnySimulator::Dense(_) => 1,
+    let until = until.into();
+    let room = match (simulator, until) {
+        (AnySimulator::Window(windows), Until::Steps(steps)) => windows.side_by_side(u64::from(steps)),
+        // Samples come to rest one by one.
+        (_, Until::Quiet { .. }) | (AnySimulator::Event(_) | AnySimulator::Dense(_), _) => 1,
+    };
+    // What one step of the dense reference or of an event-driven run costs is not known; windows must stay whole.
+    let piece = match simulator {
+        AnySimulator::Window(_) => REBASE,
+        AnySimulator::Event(_) | AnySimulator::Dense(_) => 8,
     };
     // As many as there is room for, but not so many that a thread has none.
     let at_once = room.min(samples.len().div_ceil(threads.max(1))).max(1);
@@ -38,10 +47,10 @@ pub fn run_batch<E: From<NetworkError> + Send>(
         let ended = group.len();
         let outcomes = match simulator {
             AnySimulator::Window(windows) if ended > 1 => {
-                run_group(windows, input, group, steps, keep_spikes)?
+                run_group(windows, input, group, until.most(), keep_spikes)?
             }
             other => group
-                .map(|index| run_sample(other.get(), input, index, steps, keep_spikes))
+                .map(|index| run_in_pieces(other.get(), input, index, until, keep_spikes, piece, || done(0)))
                 .collect::<Result<_, _>>()?,
         };
         done(ended)?;
@@ -67,7 +76,44 @@ fn run_group(
     simulator.run_side_by_side(&samples, u64::from(steps), &mut observers)?;
     let outcomes = recorders.into_iter().zip(&samples).enumerate().map(|(at, (recorder, sample))| {
         let v = simulator.potentials_of(at, network.output());
-        recorder.outcome(&v, simulator.statistics_of(at), sample)
+        recorder.outcome(&v, simulator.statistics_of(at), sample, None)
     });
     Ok(outcomes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::input::Encoding;
+    use crate::random::{Plan, RandomNetwork};
+    use crate::run::Mode;
+
+    #[test]
+    fn one_sample_of_a_very_long_run_can_be_stopped_on_its_way() {
+        let plan = Plan::Layers(vec![8, 8, 2]);
+        let recipe =
+            RandomNetwork { plan, density: 0.5, rate: 0.2, bias: 0.0, firing_output: false, seed: 1 };
+        let network = Arc::new(recipe.make().unwrap().0);
+        let input = Input::values(&network, vec![0.3; 8], Encoding::Constant).unwrap();
+        for mode in [Mode::Auto, Mode::Event, Mode::Dense] {
+            for threads in [1, 3] {
+                let simulator = AnySimulator::new(mode, Arc::clone(&network));
+                let (simulator, over) = simulator.over_threads(threads, 1);
+                let looks = AtomicUsize::new(0);
+                let look = |ended: usize| {
+                    assert_eq!(ended, 0);
+                    match looks.fetch_add(1, Ordering::Relaxed) {
+                        2 => Err(NetworkError::new("run", "is not wanted any more")),
+                        _ => Ok(()),
+                    }
+                };
+                // It would take hours.
+                let stopped = run_batch(0..1, over, &simulator, &input, u32::MAX, false, look);
+                assert!(stopped.unwrap_err().to_string().contains("not wanted"), "{mode:?}");
+                assert_eq!(looks.into_inner(), 3, "{mode:?}");
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::Sample;
 use crate::simulator::Simulator;
@@ -29,7 +30,8 @@ impl Divergence {
     }
 }
 
-/// Runs two simulators side by side over one sample and compares their states by bits after every step.
+/// Runs two simulators side by side over one sample and compares their states by bits after every step, and, until they
+/// are quiet, whether both are.
 ///
 /// # Errors
 /// If the sample does not fit the network.
@@ -37,12 +39,24 @@ pub fn first_divergence(
     one: &mut dyn Simulator,
     other: &mut dyn Simulator,
     sample: &Sample,
-    steps: u64,
+    until: impl Into<Until>,
 ) -> Result<Option<Divergence>, NetworkError> {
+    let until = until.into();
     let network = Arc::clone(one.network());
     one.start(&sample.drive);
     other.start(&sample.drive);
-    for step in 0..steps {
+    for step in 0..u64::from(until.most()) {
+        if let Until::Quiet { .. } = until {
+            let quiet = [one.is_quiet(), other.is_quiet()];
+            if quiet[0] != quiet[1] {
+                let (population, values) = (network.output(), quiet.map(|quiet| quiet.to_string()));
+                let difference = Difference { population, neuron: None, quantity: "quiet", values };
+                return Ok(Some(Divergence { step: step.saturating_sub(1), difference, potentials: None }));
+            }
+            if quiet[0] && step >= sample.silent_from() {
+                return Ok(None);
+            }
+        }
         let stimulus = sample.stimulus(&network, usize::try_from(step).unwrap_or(usize::MAX - 2))?;
         one.step(&stimulus);
         other.step(&stimulus);
@@ -59,12 +73,25 @@ pub fn first_divergence(
 /// # Errors
 /// If the sample does not fit the network.
 pub fn divergence_at_end(
-    done: &dyn Simulator,
+    done: &mut dyn Simulator,
     other: &mut dyn Simulator,
     sample: &Sample,
-    steps: u64,
+    until: impl Into<Until>,
 ) -> Result<Option<Divergence>, NetworkError> {
     other.start(&sample.drive);
-    other.run(sample, steps, &mut ())?;
+    match until.into() {
+        Until::Steps(steps) => other.run(sample, u64::from(steps), &mut ())?,
+        Until::Quiet { limit } => {
+            let quiet = other.run_until_quiet(sample, u64::from(limit), &mut ())?.is_some();
+            if (quiet, other.now()) != (done.is_quiet(), done.now()) {
+                let population = done.network().output();
+                let steps =
+                    |now: u64, quiet| if quiet { format!("after {now} steps") } else { "never".to_owned() };
+                let values = [steps(done.now(), done.is_quiet()), steps(other.now(), quiet)];
+                let difference = Difference { population, neuron: None, quantity: "quiet", values };
+                return Ok(Some(Divergence { step: done.now(), difference, potentials: None }));
+            }
+        }
+    }
     Ok(Divergence::between(done, other))
 }

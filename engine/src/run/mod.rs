@@ -6,6 +6,7 @@ mod memory;
 mod mode;
 mod outcome;
 mod samples;
+mod until;
 
 pub use batch::run_batch;
 pub use divergence::{Divergence, divergence_at_end, first_divergence};
@@ -13,3 +14,4 @@ pub use memory::Memory;
 pub use mode::{AnySimulator, Mode};
 pub use outcome::{Outcome, run_sample};
 pub use samples::run_samples;
+pub use until::Until;

@@ -37,7 +37,7 @@ impl AnySimulator {
     }
 
     /// Divides threads between samples and the targets of each: the simulator, and the threads for
-    /// [`run_batch`].
+    /// [`run_batch`](crate::run_batch).
     ///
     /// Where there is a sample for every thread, samples are taken side by side; else one after the other, each
     /// over all threads ([`WindowSimulator::with_threads`]) if the simulator can do that.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::{Input, Sample};
 use crate::network::{Layout, Network, PopulationId};
@@ -18,10 +19,13 @@ pub struct Outcome {
     /// The predicted class: the largest potential of a read-out population, else the largest count; the
     /// lowest index among equals.
     pub class: usize,
+    /// After how many steps the network was quiet, in a run [until it is](Until::Quiet); `None` if it was not at the
+    /// limit, and in runs of a given length.
+    pub quiet_after: Option<u64>,
     /// What happened in the run.
     pub statistics: Statistics,
-    /// Multiply-adds spent once on constant currents.
-    pub drive_operations: u64,
+    /// Multiply-adds spent once on the constant currents into each population, in order of declaration.
+    pub drive_operations: Vec<u64>,
     /// All spikes of every population, if they were asked for, neurons in the user's order.
     pub spikes: Option<Vec<Raster>>,
 }
@@ -72,7 +76,13 @@ impl<'a> Recorder<'a> {
     }
 
     /// The outcome of a run, from the potentials `v` that the output population has after it.
-    pub(super) fn outcome(self, v: &[f32], statistics: &Statistics, sample: &Sample) -> Outcome {
+    pub(super) fn outcome(
+        self,
+        v: &[f32],
+        statistics: &Statistics,
+        sample: &Sample,
+        quiet_after: Option<u64>,
+    ) -> Outcome {
         let population = self.network.population(self.output);
         let layout = population.layout();
         let places = || (0..population.size()).map(|index| layout.neuron_at(index));
@@ -88,14 +98,15 @@ impl<'a> Recorder<'a> {
             counts,
             potentials,
             class,
+            quiet_after,
             statistics: statistics.clone(),
-            drive_operations: sample.drive.operations(),
+            drive_operations: self.network.ids().map(|id| sample.drive.operations(id)).collect(),
             spikes: self.kept,
         }
     }
 }
 
-/// Runs one sample of an input for `steps` steps from the beginning.
+/// Runs one sample of an input from the beginning, for so many steps or until the network is quiet.
 ///
 /// # Errors
 /// If the sample does not fit the network.
@@ -103,16 +114,48 @@ pub fn run_sample(
     simulator: &mut dyn Simulator,
     input: &Input,
     index: usize,
-    steps: u32,
+    until: impl Into<Until>,
     keep_spikes: bool,
 ) -> Result<Outcome, NetworkError> {
+    let until = until.into();
+    run_in_pieces(simulator, input, index, until, keep_spikes, until.most(), || Ok(()))
+}
+
+/// The same in pieces of so many steps, at least 1: between two of them `look` may end it by an error.
+pub(super) fn run_in_pieces<E: From<NetworkError>>(
+    simulator: &mut dyn Simulator,
+    input: &Input,
+    index: usize,
+    until: Until,
+    keep_spikes: bool,
+    piece: u32,
+    look: impl Fn() -> Result<(), E>,
+) -> Result<Outcome, E> {
     let network = Arc::clone(simulator.network());
-    let sample = input.sample(&network, index, steps)?;
+    let sample = input.sample(&network, index, until.most())?;
     let mut recorder = Recorder::new(&network, keep_spikes);
     simulator.start(&sample.drive);
-    simulator.run(&sample, u64::from(steps), &mut recorder)?;
+    let most = u64::from(until.most());
+    let mut quiet_after = None;
+    let mut done = 0;
+    while done < most {
+        let end = most.min(done + u64::from(piece.max(1)));
+        match until {
+            Until::Steps(_) => simulator.run(&sample, end - done, &mut recorder)?,
+            Until::Quiet { .. } => {
+                quiet_after = simulator.run_until_quiet(&sample, end, &mut recorder)?;
+                if quiet_after.is_some() {
+                    break;
+                }
+            }
+        }
+        done = end;
+        if done < most {
+            look()?;
+        }
+    }
     let v = simulator.potentials(network.output());
-    Ok(recorder.outcome(&v, simulator.statistics(), &sample))
+    Ok(recorder.outcome(&v, simulator.statistics(), &sample, quiet_after))
 }
 
 /// The place of the largest value, the first among equals; 0 if there are none.

@@ -267,6 +267,10 @@ impl Simulator for DenseSimulator {
         self.state.clone()
     }
 
+    fn is_quiet(&mut self) -> bool {
+        self.state.is_quiet(&self.network, &self.drive)
+    }
+
     fn now(&self) -> u64 {
         self.state.step
     }

@@ -41,6 +41,10 @@ pub trait Simulator {
     /// Where the run stands.
     fn state(&self) -> State;
 
+    /// Whether the network is quiet ([`State::is_quiet`]): without further spikes from outside nothing will ever happen
+    /// again. Cost: see the simulator.
+    fn is_quiet(&mut self) -> bool;
+
     /// The number of steps done: the step that comes next.
     fn now(&self) -> u64;
 
@@ -79,5 +83,30 @@ pub trait Simulator {
             }
         }
         Ok(())
+    }
+
+    /// Goes on with the spikes of `sample` until the network is quiet and the sample has no more of them, at most until
+    /// `limit` steps are done in all. Returns after how many steps it was quiet, `None` if it is not at the limit.
+    ///
+    /// Every simulator ends after the same step.
+    ///
+    /// # Errors
+    /// If the spikes of the sample do not fit the network.
+    fn run_until_quiet(
+        &mut self,
+        sample: &Sample,
+        limit: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<u64>, NetworkError> {
+        let silent = sample.silent_from();
+        loop {
+            if self.now() >= silent && self.is_quiet() {
+                return Ok(Some(self.now()));
+            }
+            if self.now() >= limit {
+                return Ok(None);
+            }
+            self.run(sample, 1, observer)?;
+        }
     }
 }

@@ -3,7 +3,7 @@ use crate::kernel::membrane::{BlockStep, Neurons};
 use crate::lanes::{BLOCK, Line, flat};
 use crate::network::{AnyModel, Population};
 use crate::neuron::{Autonomy, REBASE};
-use crate::state::PopulationState;
+use crate::state::{PopulationState, neuron_rests};
 
 /// The neurons of a population of a model while it runs: the columns of its parameters and of its state, in lines of
 /// 16 neurons; of every sample if several run side by side.
@@ -178,6 +178,30 @@ impl Membrane {
     /// Whether some neuron of a line has a bias.
     pub(super) fn has_bias(&self, line: usize) -> bool {
         flat(&self.parameters[line * self.columns[0]..][..1]).iter().any(|&bias| bias != 0.0)
+    }
+
+    /// Whether all neurons of the first sample are at rest after `step` steps; `looked` is where the last one was found
+    /// that was not, which is looked at first.
+    pub(super) fn rests(&self, step: u64, looked: &mut usize) -> bool {
+        let [parameters, reals, counts] = self.columns;
+        let awake = |neuron: usize| {
+            let (line, lane) = (neuron / BLOCK, neuron % BLOCK);
+            let of = |lines: &[Line], columns: usize| -> Vec<f32> {
+                lines[line * columns..][..columns].iter().map(|line| line.0[lane]).collect()
+            };
+            let counts: Vec<i32> =
+                self.counts[line * counts..][..counts].iter().map(|line| line.0[lane]).collect();
+            let (parameters, mut reals) = (of(&self.parameters, parameters), of(&self.reals, reals));
+            !neuron_rests(&self.model, &parameters, &mut reals, &counts, step)
+        };
+        let first = (*looked).min(self.n);
+        match (first..self.n).chain(0..first).find(|&neuron| awake(neuron)) {
+            Some(neuron) => {
+                *looked = neuron;
+                false
+            }
+            None => true,
+        }
     }
 
     /// One step of some blocks of the only sample.

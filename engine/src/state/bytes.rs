@@ -60,7 +60,7 @@ impl State {
     /// # Errors
     /// If the bytes are no state, of a later version, damaged, cut off, or followed by others.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NetworkError> {
-        let error = |what: String| NetworkError::new("state", what);
+        let error = |what: String| NetworkError::of_state("state", what);
         let head = MAGIC.len() + 4;
         if bytes.len() < head || &bytes[..MAGIC.len()] != MAGIC {
             return Err(error(format!(
@@ -124,7 +124,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn cut_off(&self) -> NetworkError {
-        NetworkError::new("state", format!("is cut off: at byte {} more is announced than there is", self.at))
+        NetworkError::of_state(
+            "state",
+            format!("is cut off: at byte {} more is announced than there is", self.at),
+        )
     }
 
     fn number(&mut self) -> Result<u64, NetworkError> {

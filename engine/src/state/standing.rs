@@ -63,7 +63,8 @@ pub struct Difference {
     pub population: PopulationId,
     /// The neuron, or the input of a max pooling, if a single one can be named.
     pub neuron: Option<usize>,
-    /// What differs: `potential`, `further state` (real numbers), `count`, `arrived` or `spikes under way`.
+    /// What differs: `potential`, `further state` (real numbers), `count`, `arrived` or `spikes under way`; of
+    /// runs until the network is quiet also when it is: `quiet`.
     pub quantity: &'static str,
     /// The value in either state.
     pub values: [String; 2],
@@ -117,7 +118,7 @@ impl State {
         }
         let expected = Self::initial(network);
         if self.populations.len() != expected.populations.len() {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_state(
                 "state",
                 format!(
                     "has {} populations; the network has {}",
@@ -137,7 +138,7 @@ impl State {
                 ("steps of spikes under way", found.under_way.len(), wanted.under_way.len()),
             ] {
                 if found != wanted {
-                    return Err(NetworkError::new(
+                    return Err(NetworkError::of_state(
                         at,
                         format!("has {found} {what}; the network has {wanted}"),
                     ));
@@ -159,7 +160,7 @@ impl State {
             let early =
                 found.under_way.len().saturating_sub(usize::try_from(self.step).unwrap_or(usize::MAX));
             if found.under_way[..early].iter().any(|spikes| !spikes.is_empty()) {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_state(
                     at,
                     format!("has spikes from before step 0 at step {}", self.step),
                 ));
@@ -169,7 +170,7 @@ impl State {
                 let neurons = spikes.neurons();
                 let ascending = neurons.windows(2).all(|pair| pair[0] < pair[1]);
                 if !ascending || neurons.last().is_some_and(|&last| last as usize >= population.size()) {
-                    return Err(NetworkError::new(
+                    return Err(NetworkError::of_state(
                         at,
                         format!("has spikes under way that are not ascending below {}", population.size()),
                     ));
@@ -177,7 +178,7 @@ impl State {
                 let least = if emission.negative { -emission.largest } else { 1 };
                 let allowed = |value: &i32| *value != 0 && (least..=emission.largest).contains(value);
                 if let Some(value) = spikes.values().iter().find(|value| !allowed(value)) {
-                    return Err(NetworkError::new(
+                    return Err(NetworkError::of_state(
                         at,
                         format!(
                             "has a spike of value {value} under way; allowed are {least} to {} but 0",
@@ -186,7 +187,10 @@ impl State {
                     ));
                 }
                 if !emission.fires() && !spikes.is_empty() {
-                    return Err(NetworkError::new(at, "has spikes under way, but its neurons never fire"));
+                    return Err(NetworkError::of_state(
+                        at,
+                        "has spikes under way, but its neurons never fire",
+                    ));
                 }
             }
         }
@@ -250,10 +254,13 @@ fn check_variables(network: &Network, id: PopulationId, found: &PopulationState)
     for (variable, values) in real_names.iter().zip(reals) {
         let name = variable.name;
         if values.len() != size {
-            return Err(NetworkError::new(name, format!("has {} values for {size} neurons", values.len())));
+            return Err(NetworkError::of_state(
+                name,
+                format!("has {} values for {size} neurons", values.len()),
+            ));
         }
         if let Some(neuron) = values.iter().position(|value| !value.is_finite()) {
-            return Err(NetworkError::new(
+            return Err(NetworkError::of_state(
                 format!("{name}[{neuron}]"),
                 format!("is {}; allowed are finite numbers", values[neuron]),
             ));
@@ -268,13 +275,16 @@ fn check_variables(network: &Network, id: PopulationId, found: &PopulationState)
     for (place, (variable, counts)) in count_names.iter().zip(&found.counts).enumerate() {
         let name = variable.name;
         if counts.len() != size {
-            return Err(NetworkError::new(name, format!("has {} values for {size} neurons", counts.len())));
+            return Err(NetworkError::of_state(
+                name,
+                format!("has {} values for {size} neurons", counts.len()),
+            ));
         }
         for (neuron, &count) in counts.iter().enumerate() {
             let parameters: Vec<f32> =
                 all[..description.stepped].iter().map(|values| values.get(neuron)).collect();
             if !model.erased().allows_count(&parameters, place, count) {
-                return Err(NetworkError::new(
+                return Err(NetworkError::of_state(
                     format!("{name}[{neuron}]"),
                     format!("is {count}, which the parameters of this neuron do not allow"),
                 ));

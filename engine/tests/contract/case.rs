@@ -57,13 +57,16 @@ pub enum Form {
     Dense,
 }
 
+/// The spikes of one step: neurons, ascending, with the values of their spikes.
+pub type StepSpikes = Vec<(u32, i32)>;
+
 /// What one sample gives.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
     /// Constant currents: a source and its values.
     pub values: Option<(usize, Vec<f32>)>,
-    /// The spikes of sources in every step.
-    pub spikes: Vec<(usize, Vec<Vec<u32>>)>,
+    /// The spikes of sources in every step: neurons with values.
+    pub spikes: Vec<(usize, Vec<StepSpikes>)>,
 }
 
 /// A case whose network is built.
@@ -180,7 +183,10 @@ impl Given {
         let mut spikes = vec![];
         for (source, steps) in &self.spikes {
             let mut raster = Raster::new();
-            steps.iter().for_each(|step| raster.push_step(step));
+            for step in steps {
+                let (neurons, values): (Vec<u32>, Vec<i32>) = step.iter().copied().unzip();
+                raster.push(SpikeSlice::new(&neurons, &values)?);
+            }
             spikes.push((ids[*source], raster));
         }
         Ok(Sample { drive, spikes })

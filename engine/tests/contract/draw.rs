@@ -247,7 +247,20 @@ fn given(draw: &mut Draw, case: &Case) -> Given {
             }
         }
         let rate = [0.0, 0.02, 0.2, 0.7, 1.0][draw.below(5) as usize];
-        let step = |draw: &mut Draw| (0..n).filter(|_| draw.chance(rate)).collect();
+        // Many values are 1, in some samples all are.
+        let with_values = draw.chance(0.5);
+        let value = |draw: &mut Draw| match draw.below(6) {
+            _ if !with_values => 1,
+            0 => -1,
+            1 => -3,
+            2 => 7,
+            3 => 2,
+            _ => 1,
+        };
+        let step = |draw: &mut Draw| {
+            let neurons: Vec<u32> = (0..n).filter(|_| draw.chance(rate)).collect();
+            neurons.into_iter().map(|neuron| (neuron, value(draw))).collect()
+        };
         given.spikes.push((source, (0..case.steps).map(|_| step(draw)).collect()));
     }
     given

@@ -44,9 +44,27 @@ enum Fault {
     MaxOfSpikes,
     /// Lets accumulators fire at 1.
     FiringReadOut,
+    /// Takes every spike for one of value 1.
+    ValuesAsOne,
+    /// Multiplies weight and value and adds the product in one rounding.
+    FusedContribution,
+    /// Gives what arrives once behind the spikes of the first step.
+    OnceBehindSpikes,
+    /// Lets bipolar neurons emit whatever their count is.
+    UnboundedCount,
+    /// Resets bipolar neurons before the bounds of their count take something from the spike.
+    ResetBeforeBounds,
+    /// Multiplies value and threshold and subtracts the product in one rounding.
+    FusedReset,
+    /// Rounds v/θ towards 0 instead of down.
+    RoundedToZero,
+    /// Looks for potentials that fell below 0 only where something arrived.
+    MissedFall,
+    /// Never lets the count of a max-pool unit fall.
+    MaxWithoutFalls,
 }
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 24] = [
     Fault::DescendingSources,
     Fault::ReversedProjections,
     Fault::NoAccumulator,
@@ -62,6 +80,15 @@ const FAULTS: [Fault; 15] = [
     Fault::LateDelay,
     Fault::MaxOfSpikes,
     Fault::FiringReadOut,
+    Fault::ValuesAsOne,
+    Fault::FusedContribution,
+    Fault::OnceBehindSpikes,
+    Fault::UnboundedCount,
+    Fault::ResetBeforeBounds,
+    Fault::FusedReset,
+    Fault::RoundedToZero,
+    Fault::MissedFall,
+    Fault::MaxWithoutFalls,
 ];
 
 /// A clocked engine with one fault, in scatter form and without any cleverness.
@@ -128,8 +155,10 @@ impl Impostor {
         let n = network.population(id).size();
         // What arrives once arrives in the first step, before all spikes.
         let once = |neuron| Some(self.driven(id, neuron)).filter(|current| self.once(id) && *current != 0.0);
-        let mut currents: Vec<Option<f32>> =
+        let once: Vec<Option<f32>> =
             (0..n).map(|neuron| if self.state.step == 0 { once(neuron) } else { None }).collect();
+        let behind = self.fault == Fault::OnceBehindSpikes;
+        let mut currents = if behind { vec![None; n] } else { once.clone() };
         let mut projections: Vec<&Projection> = network.incoming(id).collect();
         if self.fault == Fault::ReversedProjections {
             projections.reverse();
@@ -147,7 +176,13 @@ impl Impostor {
                         continue;
                     };
                     operations += 1;
-                    let weight = weight * value as f32;
+                    let value = if self.fault == Fault::ValuesAsOne { 1.0 } else { value as f32 };
+                    let weight = if self.fault == Fault::FusedContribution {
+                        *current = Some(weight.mul_add(value, current.unwrap_or(0.0)));
+                        continue;
+                    } else {
+                        weight * value
+                    };
                     if self.fault == Fault::NoAccumulator {
                         self.state.populations[id.index()].potentials[target] += weight;
                         *current = Some(0.0);
@@ -155,6 +190,11 @@ impl Impostor {
                         *current = Some(current.unwrap_or(0.0) + weight);
                     }
                 }
+            }
+        }
+        if behind {
+            for (current, once) in currents.iter_mut().zip(once) {
+                *current = once.map(|once| current.unwrap_or(0.0) + once).or(*current);
             }
         }
         let mut fired = vec![];
@@ -174,17 +214,11 @@ impl Impostor {
             let v = if fault == Fault::FusedRamp { bias.mul_add(k, u) } else { u + ramp };
             let neurons = network.population(id).neuron();
             if let Some(model) = neurons.as_model::<Bipolar>() {
+                let missed = fault == Fault::MissedFall && current.is_none() && v < 0.0;
                 let count = &mut self.state.populations[id.index()].counts[0][neuron];
-                let theta = model.threshold.get(neuron);
-                let most = model.most.get(neuron);
-                let least = if model.sign == Sign::Signed { -most } else { 0.0 };
-                let wanted = *count as f32 + (v / theta).floor().clamp(least, most);
-                let after = wanted.clamp(model.low.get(neuron), model.high.get(neuron)) as i32;
-                let value = after - *count;
+                let value = if missed { 0 } else { bipolar(model, neuron, fault, v, &mut u, count) };
                 if value != 0 {
                     fired.push((neuron as u32, value));
-                    *count = after;
-                    u -= value as f32 * theta;
                 }
                 updates += u64::from(value != 0 || current.is_some());
                 self.state.populations[id.index()].potentials[neuron] = u;
@@ -246,9 +280,15 @@ impl Impostor {
             first += projection.connectivity().sources();
         }
         self.count(id, operations, reached.iter().filter(|&&reached| reached).count() as u64);
-        let value = |unit: usize| match self.fault {
-            Fault::MaxOfSpikes => i32::from(reached[unit]),
-            _ => (new[unit].unwrap_or(0) - old[unit].unwrap_or(0)) as i32,
+        let value = |unit: usize| {
+            let change = (new[unit].unwrap_or(0) - old[unit].unwrap_or(0)) as i32;
+            if self.fault == Fault::MaxOfSpikes {
+                i32::from(reached[unit])
+            } else if self.fault == Fault::MaxWithoutFalls {
+                change.max(0)
+            } else {
+                change
+            }
         };
         listed(
             &(0..n)
@@ -257,6 +297,26 @@ impl Impostor {
                 .collect::<Vec<_>>(),
         )
     }
+}
+
+/// A step of a bipolar neuron at the potential `v`: the value of its spike.
+fn bipolar(model: &Bipolar, neuron: usize, fault: Fault, v: f32, u: &mut f32, count: &mut i32) -> i32 {
+    let theta = model.threshold.get(neuron);
+    let most = model.most.get(neuron);
+    let least = if model.sign == Sign::Signed { -most } else { 0.0 };
+    let quotient = v / theta;
+    let whole = if fault == Fault::RoundedToZero { quotient.trunc() } else { quotient.floor() };
+    let wanted = whole.clamp(least, most) as i32;
+    let bounds = [model.low.get(neuron) as i32, model.high.get(neuron) as i32];
+    let bounded = (*count + wanted).clamp(bounds[0], bounds[1]) - *count;
+    let value = if fault == Fault::UnboundedCount { wanted } else { bounded };
+    let taken = if fault == Fault::ResetBeforeBounds { wanted } else { value };
+    if taken != 0 {
+        let taken = taken as f32;
+        *u = if fault == Fault::FusedReset { (-taken).mul_add(theta, *u) } else { *u - taken * theta };
+        *count += value;
+    }
+    value
 }
 
 fn listed(fired: &[(u32, i32)]) -> SpikeList {
@@ -327,6 +387,10 @@ impl Simulator for Impostor {
         self.state.step
     }
 
+    fn is_quiet(&mut self) -> bool {
+        self.state.is_quiet(&self.network, &self.drive)
+    }
+
     fn statistics(&self) -> &Statistics {
         &self.statistics
     }
@@ -394,9 +458,9 @@ fn the_first_divergence_names_step_population_neuron_and_both_potentials() {
     let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster)] };
     let mut dense = DenseSimulator::new(Arc::clone(&network));
     let mut strict = Impostor::new(&network, Fault::StrictThreshold);
-    let parting = first_divergence(&mut dense, &mut strict, &sample, 3).unwrap().unwrap();
+    let parting = first_divergence(&mut dense, &mut strict, &sample, 3_u32).unwrap().unwrap();
     assert_eq!((parting.step, parting.difference.population, parting.difference.neuron), (1, layer, Some(0)));
     assert_eq!(parting.potentials, Some([0.0, 1.0]));
     let mut sound = Impostor::new(&network, Fault::None);
-    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3).unwrap(), None);
+    assert_eq!(first_divergence(&mut dense, &mut sound, &sample, 3_u32).unwrap(), None);
 }

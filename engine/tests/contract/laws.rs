@@ -3,6 +3,7 @@
 //! The number of networks is 2,000, or what `SNN_NETWORKS` says; `SNN_SEED` is the first of them. A failure names its seed,
 //! and the smallest network that still fails.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,12 +15,16 @@ use crate::simulators::{Reference, parting, reference, simulators};
 
 #[test]
 fn every_simulator_equals_the_reference_in_state_spikes_and_counts() {
+    let (magnitude, taken_back) = (Cell::new(0), Cell::new(0));
     let spikes = hold(seeds(), |case| {
         let mut all = simulators(&case.network);
         let mut spikes = 0;
         for sample in &case.samples {
             let reference = reference(case, sample);
-            spikes += reference.statistics.total().spikes;
+            let total = reference.statistics.total();
+            spikes += total.spikes;
+            magnitude.set(magnitude.get() + total.magnitude);
+            taken_back.set(taken_back.get() + reference.taken_back(&case.network));
             for (name, simulator) in &mut all {
                 let parting = parting(case, sample, &reference, simulator.as_mut());
                 assert_eq!(parting, None, "{name}");
@@ -29,7 +34,10 @@ fn every_simulator_equals_the_reference_in_state_spikes_and_counts() {
     });
     // Networks in which nothing happens would prove nothing. A single network may be a silent one.
     let networks = seeds().end - seeds().start;
+    let (magnitude, taken_back) = (magnitude.get(), taken_back.get());
     assert!(networks < 100 || spikes > 50 * networks, "only {spikes} spikes");
+    assert!(networks < 100 || magnitude > spikes + spikes / 4, "{spikes} spikes of magnitude {magnitude}");
+    assert!(networks < 100 || taken_back > spikes / 50, "{taken_back} of {spikes} spikes are negative");
 }
 
 /// Compares the spikes that a run tells with those of the reference, and counts the lists.
@@ -45,6 +53,12 @@ impl Observer for Listener<'_> {
 }
 
 impl Reference {
+    /// The number of spikes with negative values.
+    fn taken_back(&self, network: &Network) -> u64 {
+        let lists = self.spikes.iter().flat_map(|spikes| network.ids().map(|id| spikes.with_values(id)));
+        lists.flat_map(SpikeSlice::values).filter(|value| **value < 0).count() as u64
+    }
+
     /// The lists of spikes that a run of some steps tells.
     fn lists(&self, steps: Range<u64>, network: &Network) -> u64 {
         let steps = &self.spikes[steps.start as usize..steps.end as usize];
@@ -260,11 +274,12 @@ fn the_constant_current_of_a_neuron_is_the_sum_of_weight_times_value_over_its_sy
             let x: Vec<f32> =
                 (0..case.network.population(source).size()).map(|j| (j as f32 * 0.37).sin()).collect();
             let Ok(drive) = Drive::constant(&case.network, source, &x) else { continue };
-            let mut products = 0;
             for id in case.network.ids() {
+                let mut products = 0;
                 let incoming: Vec<_> = case.network.incoming(id).filter(|p| p.source() == source).collect();
                 let Some(currents) = drive.of(id) else {
                     assert!(incoming.is_empty(), "population {id} has no current");
+                    assert_eq!(drive.operations(id), 0, "population {id}");
                     continue;
                 };
                 for (target, current) in currents.iter().enumerate() {
@@ -279,8 +294,8 @@ fn the_constant_current_of_a_neuron_is_the_sum_of_weight_times_value_over_its_sy
                     }
                     assert_eq!(sum.to_bits(), current.to_bits(), "neuron {target} of population {id}");
                 }
+                assert_eq!(products, drive.operations(id), "population {id}");
             }
-            assert_eq!(products, drive.operations());
             driven += 1;
         }
         driven

@@ -8,6 +8,7 @@ mod impostors;
 mod judge;
 mod laws;
 mod models;
+mod quiet;
 mod shrink;
 mod simulators;
 mod wake;

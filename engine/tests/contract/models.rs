@@ -91,24 +91,24 @@ static BIPOLAR: Model = Model {
         parameter("bias once", 0.0),
     ],
     draw: |draw, n| {
+        let [free, levels] = [Bipolar::UNBOUNDED, draw.between(1, 6) as f32];
+        let several = |draw: &mut Draw| draw.per_neuron(n, |draw| draw.between(1, 5) as f32);
+        // The uses in the order of the model's docs, then anything.
+        let (most, low, high, unsigned) = match draw.below(6) {
+            0 => (vec![1.0], vec![0.0], vec![free], 1.0),
+            1 => (several(draw), vec![0.0], vec![free], 1.0),
+            2 => (several(draw), vec![0.0], vec![free], 0.0),
+            3 => (vec![1.0], vec![if draw.chance(0.5) { -free } else { -1.0 }], vec![free], 0.0),
+            4 => return settling(draw, n, levels),
+            _ => {
+                let low = draw.per_neuron(n, |draw| -(draw.below(4) as f32));
+                let high = draw.per_neuron(n, |draw| draw.below(7) as f32);
+                (several(draw), low, high, if draw.chance(0.3) { 1.0 } else { 0.0 })
+            }
+        };
+        let once = if draw.chance(0.2) { 1.0 } else { 0.0 };
         let bias = biases(draw, n);
-        let use_of_it = draw.below(5);
-        let most = draw.per_neuron(n, |draw| if use_of_it == 0 { 1.0 } else { draw.between(1, 5) as f32 });
-        // Signed with memory, ternary, settling on few levels, unbounded on either side.
-        let bounds =
-            [(0.0, Bipolar::UNBOUNDED), (-1.0, 1.0), (0.0, 4.0), (-Bipolar::UNBOUNDED, Bipolar::UNBOUNDED)];
-        let (low, high) = bounds[draw.below(4) as usize];
-        let [unsigned, once] = [0.3, 0.3].map(|chance| if draw.chance(chance) { 1.0 } else { 0.0 });
-        vec![
-            thresholds(draw, n),
-            bias,
-            starts(draw, n),
-            most,
-            vec![low],
-            vec![high],
-            vec![unsigned],
-            vec![once],
-        ]
+        vec![thresholds(draw, n), bias, starts(draw, n), most, low, high, vec![unsigned], vec![once]]
     },
     build: |columns| {
         Neuron::of(Bipolar {
@@ -126,7 +126,15 @@ static BIPOLAR: Model = Model {
 };
 
 /// The models that a population with a potential may have, and how often it has each.
-pub static WITH_POTENTIAL: [(&Model, u32); 3] = [(&INTEGRATE_FIRE, 40), (&ACCUMULATOR, 15), (&BIPOLAR, 45)];
+pub static WITH_POTENTIAL: [(&Model, u32); 3] = [(&INTEGRATE_FIRE, 30), (&ACCUMULATOR, 10), (&BIPOLAR, 60)];
+
+/// Neurons that settle on so many levels: they start at half of their threshold, and their bias arrives once.
+fn settling(draw: &mut Draw, n: u32, levels: f32) -> Vec<Vec<f32>> {
+    let threshold = thresholds(draw, n);
+    let start = threshold.iter().map(|threshold| threshold / 2.0).collect();
+    let most = vec![draw.between(1, 4) as f32];
+    vec![threshold, biases(draw, n), start, most, vec![0.0], vec![levels], vec![0.0], vec![1.0]]
+}
 
 fn biases(draw: &mut Draw, n: u32) -> Vec<f32> {
     let kind = draw.below(4);

@@ -174,6 +174,11 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
             }
             for source in 0..self.case.samples[at].spikes.len() {
                 let spikes = |case: &Case| case.samples[at].spikes[source].1.iter().map(Vec::len).sum();
+                // All values 1 at once, else each.
+                self.change(|case| {
+                    let steps = &mut case.samples[at].spikes[source].1;
+                    steps.iter_mut().flatten().for_each(|(_, value)| *value = 1);
+                });
                 self.without(spikes(&self.case), 1, |case, range| {
                     let mut place = 0;
                     for step in &mut case.samples[at].spikes[source].1 {
@@ -183,6 +188,19 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
                         });
                     }
                 });
+                for place in 0..spikes(&self.case) {
+                    let steps = &self.case.samples[at].spikes[source].1;
+                    let now = steps.iter().flatten().nth(place).map_or(1, |(_, value)| *value);
+                    for simpler in [1, -1, 2].into_iter().take_while(|simpler| *simpler != now) {
+                        let change = |case: &mut Case| {
+                            let spikes = case.samples[at].spikes[source].1.iter_mut().flatten();
+                            spikes.skip(place).take(1).for_each(|(_, value)| *value = simpler);
+                        };
+                        if self.change(change) {
+                            break;
+                        }
+                    }
+                }
             }
         }
     }

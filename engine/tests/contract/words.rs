@@ -21,9 +21,9 @@ impl Display for Case {
                 writeln!(f, "    population {source} has the constant values {values:?}")?;
             }
             for (source, steps) in &given.spikes {
-                let spikes = steps.iter().enumerate().filter(|(_, neurons)| !neurons.is_empty());
+                let spikes = steps.iter().enumerate().filter(|(_, spikes)| !spikes.is_empty());
                 let steps: Vec<String> =
-                    spikes.map(|(step, neurons)| format!("in step {step} {neurons:?}")).collect();
+                    spikes.map(|(step, spikes)| format!("in step {step} [{}]", list(spikes))).collect();
                 let steps = if steps.is_empty() { "never".to_owned() } else { steps.join(", ") };
                 writeln!(f, "    population {source} fires {steps}")?;
             }
@@ -33,6 +33,15 @@ impl Display for Case {
         }
         Ok(())
     }
+}
+
+/// Neurons, with the values that are not 1.
+fn list(spikes: &[(u32, i32)]) -> String {
+    let words = spikes.iter().map(|(neuron, value)| match value {
+        1 => neuron.to_string(),
+        value => format!("{neuron} with {value}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 impl Display for Group {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use snn_engine::Layout;
 
+use super::description::{InputRange, RunLength};
+
 /// The content of the head.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +24,10 @@ pub(super) struct NetEntry {
 pub(super) struct DescriptionEntry {
     /// Free-form, so it is not parsed before its length is known to be small.
     pub(super) provenance: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<RunLength>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) input: Option<InputRange>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -30,6 +36,17 @@ pub(super) struct PopulationEntry {
     pub(super) name: String,
     pub(super) shape: ShapeEntry,
     pub(super) neuron: NeuronEntry,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unit: Option<UnitEntry>,
+}
+
+/// What the rates of a population stand for; texts name sections.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnitEntry {
+    pub(super) scale: String,
+    pub(super) offset: String,
+    pub(super) zero: f32,
 }
 
 /// `[n]`, or `[channels, height, width]`.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use snn_engine::{
     Accumulator, Buffer, BuiltIn, Connectivity, Conv2d, Conv2dGeometry, DenseRows, IntegrateFire, MaxPool,
-    NetworkError, Neuron, OneToOne, PerNeuron, Reset, Rows, SparseRows, Targets,
+    Network, NetworkError, Neuron, OneToOne, PerNeuron, Population, Reset, Rows, SparseRows, Targets,
 };
 
-use super::entry::{ConnectivityEntry, DescriptionEntry, GeometryEntry, NeuronEntry, ResetEntry, RowsEntry};
-use super::{Description, LONGEST_PROVENANCE, MODEL_VERSION};
+use super::entry::{
+    ConnectivityEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry, UnitEntry,
+};
+use super::{Description, InputRange, LONGEST_PROVENANCE, MODEL_VERSION, RunLength, Unit};
 use crate::container::{Container, Dtype, SectionElement};
 use crate::error::FormatError;
 
@@ -27,7 +29,8 @@ impl Reader<'_> {
         result.map_err(|error| self.error(error.within(at).to_string()))
     }
 
-    pub(super) fn description(&self, entry: &DescriptionEntry) -> Result<Description, FormatError> {
+    pub(super) fn description(&self, net: &NetEntry, network: &Network) -> Result<Description, FormatError> {
+        let entry = &net.description;
         let text = entry.provenance.get();
         if text.len() > LONGEST_PROVENANCE {
             return Err(self.error(format!(
@@ -35,9 +38,37 @@ impl Reader<'_> {
                 text.len()
             )));
         }
-        let provenance = serde_json::from_str(text)
+        let provenance: serde_json::Map<_, _> = serde_json::from_str(text)
             .map_err(|reason| self.error(format!("its provenance is no JSON object: {reason}")))?;
-        Ok(Description { provenance })
+        if let Some(RunLength { steps: 0, .. }) = entry.run {
+            return Err(self.error("it is said to be made for runs of 0 steps; allowed is at least 1"));
+        }
+        if let Some(InputRange { smallest, largest }) = entry.input
+            && !(smallest <= largest && smallest.is_finite() && largest.is_finite())
+        {
+            return Err(self.error(format!("its input is said to lie between {smallest} and {largest}")));
+        }
+        let units = net.populations.iter().zip(network.populations()).map(|(entry, population)| {
+            entry.unit.as_ref().map(|unit| self.unit(unit, population)).transpose()
+        });
+        let units: Vec<Option<Unit>> = units.collect::<Result<_, _>>()?;
+        let units = if units.iter().all(Option::is_none) { vec![] } else { units };
+        let run = entry.run.or_else(|| RunLength::of_options(&provenance));
+        Ok(Description { provenance, run, input: entry.input, units })
+    }
+
+    fn unit(&self, entry: &UnitEntry, population: &Population) -> Result<Unit, FormatError> {
+        let at = format!("population `{}`", population.name());
+        let scale = self.per_neuron(&at, "scale", &entry.scale)?;
+        let offset = self.per_neuron(&at, "offset", &entry.offset)?;
+        if !entry.zero.is_finite() {
+            return Err(
+                self.error(format!("{at}: its unit has the zero {}; allowed are finite numbers", entry.zero))
+            );
+        }
+        let unit = Unit { scale, offset, zero: entry.zero };
+        unit.check(population).map_err(|error| self.error(error.to_string()))?;
+        Ok(unit)
     }
 
     /// The numbers of a section, in place.

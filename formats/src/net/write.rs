@@ -8,7 +8,7 @@ use snn_engine::{
 
 use super::entry::{
     ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
-    ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry,
+    ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry, UnitEntry,
 };
 use super::{Description, KIND, LONGEST_PROVENANCE, MODEL_VERSION};
 use crate::container::{ContainerWriter, SectionElement};
@@ -32,6 +32,19 @@ pub fn write_net(
             "cannot be written: its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"
         )));
     }
+    if !description.units.is_empty() && description.units.len() != network.populations().len() {
+        return Err(Origin::file(path).error(format!(
+            "cannot be written: there are {} units for {} populations",
+            description.units.len(),
+            network.populations().len()
+        )));
+    }
+    for (unit, population) in description.units.iter().zip(network.populations()) {
+        if let Some(unit) = unit {
+            let fits = unit.check(population);
+            fits.map_err(|error| Origin::file(&path).error(format!("cannot be written: {error}")))?;
+        }
+    }
     for population in network.populations() {
         if let Some(model) = population.neuron().model().filter(|model| !model.is_built_in()) {
             return Err(Origin::file(path).error(format!(
@@ -46,10 +59,16 @@ pub fn write_net(
     let populations = network
         .populations()
         .iter()
-        .map(|population| PopulationEntry {
+        .enumerate()
+        .map(|(place, population)| PopulationEntry {
             name: population.name().to_owned(),
             shape: ShapeEntry(population.layout()),
             neuron: write_neuron(&mut writer, population.name(), population.neuron()),
+            unit: description.unit(place).map(|unit| UnitEntry {
+                scale: add(&mut writer, population.name(), "unit_scale", unit.scale.values()),
+                offset: add(&mut writer, population.name(), "unit_offset", unit.offset.values()),
+                zero: unit.zero,
+            }),
         })
         .collect();
     let name = |id| network.population(id).name().to_owned();
@@ -68,7 +87,8 @@ pub fn write_net(
             ),
         })
         .collect();
-    let content = NetEntry { populations, projections, description: DescriptionEntry { provenance } };
+    let description = DescriptionEntry { provenance, run: description.run, input: description.input };
+    let content = NetEntry { populations, projections, description };
     writer.write(path, KIND, &content)
 }
 

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from snn_event._snn_event import (
     ConvertError,
+    DifferentNetError,
     FormatError,
+    InputError,
     Model,
     Network,
     NetworkError,
     Population,
     Projection,
     Simulator,
+    StateError,
+    UnsupportedError,
     __version__,
 )
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
-from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, Spikes, Statistics
+from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, RunWarning, Spikes, Statistics
 from snn_event.extras import MissingExtra
 
 if TYPE_CHECKING:
@@ -32,7 +36,9 @@ __all__ = [
     "ConversionWarning",
     "ConvertError",
     "ConvertedSNN",
+    "DifferentNetError",
     "FormatError",
+    "InputError",
     "MissingExtra",
     "Model",
     "Network",
@@ -41,9 +47,12 @@ __all__ = [
     "PopulationStatistics",
     "Projection",
     "Run",
+    "RunWarning",
     "Simulator",
     "Spikes",
+    "StateError",
     "Statistics",
+    "UnsupportedError",
     "__version__",
     "convert",
     "read_model",

@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 _Path = str | os.PathLike[str]
 _Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
+_Labels = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 
 __all__ = [
+    "LONGEST_PROVENANCE",
     "ConvertError",
+    "DifferentNetError",
     "FormatError",
+    "InputError",
     "Model",
     "Network",
     "NetworkError",
@@ -20,21 +24,42 @@ __all__ = [
     "Population",
     "Projection",
     "Simulator",
+    "StateError",
+    "UnsupportedError",
     "__version__",
+    "class_labels",
     "from_arrays",
+    "from_state_dict",
+    "kernels",
     "read_npz",
+    "read_state_dict",
 ]
 
 __version__: str
 
+#: The most bytes of JSON that a `net.bin` says about its origin.
+LONGEST_PROVENANCE: int
+
 class NetworkError(ValueError):
     """Something is not a network, or not an input or a state of this network."""
+
+class InputError(NetworkError):
+    """Samples, currents or spikes do not fit the network."""
+
+class StateError(NetworkError):
+    """A state is damaged, or is none of this network."""
 
 class FormatError(ValueError):
     """A file is damaged or holds something else."""
 
 class ConvertError(ValueError):
     """A model cannot be converted."""
+
+class UnsupportedError(ConvertError):
+    """Something of a model has no spiking counterpart; everything that stands in the way is listed."""
+
+class DifferentNetError(ConvertError):
+    """The net that was read gives other outputs than the one that was trained."""
 
 @final
 class Network:
@@ -49,7 +74,7 @@ class Network:
         """Reads the bytes of a `net.bin`."""
 
     def save(self, path: _Path) -> None:
-        """Writes a `net.bin`, complete or not at all."""
+        """Writes a `net.bin`, complete or not at all, and never over a file that the network was made of."""
 
     def to_bytes(self) -> bytes:
         """The bytes of its `net.bin`."""
@@ -60,15 +85,18 @@ class Network:
         x: NDArray[np.float32] | None = None,
         T: int | None = None,
         *,
-        raster: NDArray[np.bool_] | None = None,
+        raster: NDArray[np.bool_] | NDArray[np.integer] | None = None,
         encoding: str = "constant",
         seed: int = 0,
         threads: int | None = None,
         mode: str = "auto",
         spikes: bool = False,
         progress: Callable[[int], object] | None = None,
+        until_quiet: bool = False,
     ) -> Outcomes:
-        """Runs samples: values `x` in an encoding, or the spikes of `raster`."""
+        """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values).
+
+        With `until_quiet` each sample runs until nothing happens any more, at most T (10000) steps."""
 
     @property
     def populations(self) -> list[Population]:
@@ -81,6 +109,14 @@ class Network:
     @property
     def provenance(self) -> str:
         """What the file says about its origin, as JSON."""
+
+    @property
+    def run_length(self) -> tuple[int, Literal["fitted", "scaled", "stated"]] | None:
+        """The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
+        (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length."""
+
+    def with_run_length(self, T: int) -> Network:
+        """The same network, saying that it is meant for runs of `T` steps."""
 
     def with_provenance(self, provenance: str) -> Network:
         """The same network, saying something else about its origin: a JSON object."""
@@ -116,6 +152,14 @@ class Population:
     @property
     def start(self) -> NDArray[np.float32] | None:
         """The potential of every neuron before the first step; none for populations that do not fire by threshold."""
+
+    @property
+    def scale(self) -> NDArray[np.float32] | None:
+        """What a spike of every neuron in every step stands for, in the unit of the trained net; none if it is not known."""
+
+    @property
+    def offset(self) -> NDArray[np.float32] | None:
+        """What no spikes of every neuron stand for, in the unit of the trained net; none if it is not known."""
 
     @property
     def reset(self) -> Literal["subtract", "zero"] | None:
@@ -185,6 +229,11 @@ class Outcomes:
         values are 1. uint32, or int64 if spikes may be negative."""
 
     @property
+    def quiet_after(self) -> NDArray[np.int64]:
+        """After how many steps the network was quiet, `(N,)`: -1 where it was not at the limit, and in runs of a given
+        length."""
+
+    @property
     def potentials(self) -> NDArray[np.float32]:
         """Potentials of the last population after the last step, `(N, n)`, or `(N, 0)` if it has none."""
 
@@ -193,11 +242,23 @@ class Outcomes:
         """The class as the command line tells it, `(N,)`."""
 
     @property
-    def drive_operations(self) -> int:
-        """Multiply-adds spent once per sample on constant currents, all samples."""
+    def notes(self) -> list[str]:
+        """What the user should know about the run."""
 
-    def populations(self) -> list[tuple[str, int, int, int, int, int]]:
-        """For every population: name, neurons, spikes, synaptic operations, dense operations, updates; all samples."""
+    @property
+    def constant(self) -> bool:
+        """Whether the input was made of currents, constant or arriving once."""
+
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """What the counts of each sample are divided by to be rates, `(N,)`: the steps done, or 1 where input arrived once."""
+
+    def outputs(self) -> NDArray[np.float32]:
+        """The trained net's outputs as the run estimates them, in their own unit, `(N, n)`."""
+
+    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int]]:
+        """For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant
+        currents, dense ones for them, updates; all samples."""
 
     def spikes(self, population: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]:
         """All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept."""
@@ -281,8 +342,8 @@ class Model:
         self,
         calibration: NDArray[np.float32] | None,
         *,
-        T: int,
-        normalise: str,
+        T: int | None,
+        normalise: str | None,
         percentile: float,
         scale_per: str | None,
         zeros: bool,
@@ -291,12 +352,15 @@ class Model:
         unroll: bool,
         input_mean: Sequence[float],
         input_std: Sequence[float],
-        fit: bool,
+        fit: bool | None,
         compare: bool,
-        labels: NDArray[np.int64] | None,
+        labels: _Labels | None,
         expected: NDArray[np.float64] | None,
-    ) -> tuple[Network, str, list[str]]:
-        """Makes a spiking network: the network, the report as JSON, and notes."""
+    ) -> tuple[Network, str, list[str], list[str]]:
+        """Makes a spiking network: the network, the report as JSON, notes, and warnings."""
+
+def class_labels(labels: _Labels, samples: int, classes: int) -> NDArray[np.int64]:
+    """The classes `(N,)` of labels `(N,)`, `(N, 1)` or one-hot, for so many samples and classes."""
 
 def read_npz(path: _Path) -> tuple[Model | Network, list[str]]:
     """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes."""
@@ -305,3 +369,15 @@ def from_arrays(
     arrays: Sequence[tuple[str, NDArray[np.float32] | NDArray[np.int64] | str]],
 ) -> tuple[Model | Network, list[str]]:
     """Makes a fully connected net of arrays W0, b0, W1, b1, …: the net, and notes."""
+
+def read_state_dict(path: _Path, layers: str | None, layers_path: _Path | None) -> Model:
+    """Reads the net that a layer list (TOML) makes of the tensors in a .pt, .pth or .safetensors file. `layers_path` is where
+    the list is from, if it is from a file."""
+
+def from_state_dict(
+    tensors: Sequence[tuple[str, NDArray[np.float32]]], layers: str | None, layers_path: _Path | None
+) -> Model:
+    """Makes the net that a layer list (TOML) makes of tensors by name."""
+
+def kernels() -> str:
+    """The instruction set of the kernels that runs use on this machine."""

@@ -6,16 +6,16 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snn_event._snn_event import ConvertError, Model, Network, __version__, from_arrays, read_npz
+from snn_event._snn_event import ConvertError, Model, Network, __version__
 from snn_event.converted import ConvertedSNN
-from snn_event.samples import as_calibration, as_floats
-from snn_event.torch_export import export, is_torch_module, read_module, sample_shape, verify
+from snn_event.models import read
+from snn_event.samples import as_calibration, as_floats, as_labels, digest
+from snn_event.torch_export import export, sample_shape, verify
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,75 +58,19 @@ def to_onnx(
     return exported.onnx
 
 
-def _layer_arrays(layers: Sequence[Any]) -> dict[str, Any]:
-    """W0, b0, W1, b1, … of pairs (weight, bias)."""
-    arrays: dict[str, Any] = {}
-    for place, layer in enumerate(layers):
-        try:
-            weight, bias = layer
-        except (TypeError, ValueError):
-            raise ValueError(f"layer {place} is no pair (weight, bias); the bias may be None") from None
-        arrays[f"W{place}"] = weight
-        if bias is not None:
-            arrays[f"b{place}"] = bias
-    return arrays
-
-
-def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str]]:
-    named: list[tuple[str, Any]] = []
-    for name, array in arrays.items():
-        if hasattr(array, "tocsr"):
-            parts = array.tocsr().copy()
-            parts.sum_duplicates()
-            named.append((f"{name}.data", np.asarray(parts.data, np.float32)))
-            for part in ("indices", "indptr", "shape"):
-                named.append((f"{name}.{part}", np.asarray(getattr(parts, part), np.int64)))
-        elif isinstance(array, str) or np.asarray(array).dtype.kind in "US":
-            named.append((name, str(array)))
-        elif name.endswith((".indices", ".indptr", ".shape")):
-            named.append((name, np.asarray(array, np.int64)))
-        else:
-            named.append((name, as_floats(array)))
-    return from_arrays(named)
-
-
-def _read(
-    model: Any, samples: NDArray[np.float32] | None, input_shape: Sequence[int] | None
-) -> tuple[Model | Network, list[str]]:
-    """A trained net, or a spiking one as it is; and notes about a spiking one."""
-    if isinstance(model, Model | Network):
-        return model, []
-    if is_torch_module(model):
-        return read_module(model, sample_shape(model, samples, input_shape), samples), []
-    if isinstance(model, bytes):
-        return Model.from_onnx_bytes(model), []
-    if isinstance(model, str | os.PathLike):
-        kind = Path(model).suffix.lower()
-        if kind == ".npz":
-            return read_npz(model)
-        if kind == ".onnx":
-            return Model.from_onnx(model), []
-        raise ValueError(f"{os.fspath(model)}: unknown kind of model; allowed are files named .onnx and .npz")
-    if isinstance(model, Mapping):
-        return _of_arrays(model)
-    if isinstance(model, Sequence):
-        return _of_arrays(_layer_arrays(model))
-    raise TypeError(
-        f"a model of type {type(model).__name__}; allowed are a torch.nn.Module, the path of an .onnx or .npz file, "
-        "the bytes of an .onnx file, and a list of (weight, bias) arrays"
-    )
-
-
-def read_model(model: Any, calibration_data: Any = None, input_shape: Sequence[int] | None = None) -> Model:
+def read_model(
+    model: Any, calibration_data: Any = None, input_shape: Sequence[int] | None = None, *, layers: Any = None
+) -> Model:
     """The trained net itself: `forward` evaluates it, `activations` tells its quantised activations.
 
     Args:
         model: what :func:`convert` takes.
         calibration_data: samples of a torch module, from which the shape of its input is taken.
         input_shape: the shape of one sample of a torch module, if there are no samples.
+        layers: the layer list of a state dict.
     """
     samples = None if calibration_data is None else as_calibration(calibration_data)
-    net, _ = _read(model, samples, input_shape)
+    net = read(model, samples, input_shape, layers).net
     if isinstance(net, Network):
         raise ValueError("the model has thresholds (theta), so it is a spiking net already, not a trained one")
     return net
@@ -140,7 +84,7 @@ def convert(
     model: Any,
     calibration_data: Any = None,
     T: int | None = None,
-    percentile: float = 99.9,
+    percentile: float | None = None,
     *,
     normalise: str | None = None,
     scale_per: str | None = None,
@@ -151,27 +95,31 @@ def convert(
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
     input_shape: Sequence[int] | None = None,
-    fit: bool = False,
+    fit: bool | None = None,
     compare: bool = False,
     labels: ArrayLike | None = None,
+    layers: str | os.PathLike[str] | None = None,
     expect: ArrayLike | None = None,
 ) -> ConvertedSNN:
     """Converts a trained net into a spiking network.
 
     Args:
-        model: a `torch.nn.Module` (exported to ONNX in memory, its QCFS activations kept), the path of an .onnx or .npz
-            file, the bytes of an .onnx file, or a list of `(weight, bias)` of a fully connected ReLU net: weights
-            `(outputs, inputs)`, dense or sparse, biases possibly None. A dictionary `{"W0": …, "b0": …, "theta": …,
-            "v_start": …, "reset": …}`, or such a file, that has a theta is a spiking net already and taken as it is.
+        model: a `torch.nn.Module` (exported to ONNX in memory, its QCFS activations kept); an ONNX model as a path, bytes or
+            `onnx.ModelProto`; the path of a .pt, .pth or .safetensors file or a state dict, with `layers`; or a list of
+            `(weight, bias)` of a fully connected ReLU net: weights `(outputs, inputs)`, dense or sparse, biases possibly
+            None, which may be an .npz file, too. A dictionary `{"W0": …, "b0": …, "theta": …, "v_start": …, "reset": …}`, or
+            such a file, that has a theta is a spiking net already and taken as it is.
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen: an array, a tensor, a list of
             samples, a torch `Dataset` or `DataLoader` (labels are left out). Without them every threshold is 1, with a
             warning; quantised activations (QCFS) need none.
-        T: steps of a run; the levels of the model's first quantised activation, or 16, if it is not given.
-        percentile: of the activations, in per cent, for `normalise="percentile"`.
-        normalise: how scales are chosen: "percentile" (Rueckauer et al. 2017), "max" (Diehl et al. 2015), "mse" (least
-            squared error in T steps, Li et al. 2021: the best choice for few steps), "qcfs" (trained thresholds, Bu et
-            al. 2022) or "none". If it is not given: trained thresholds and "mse" for a model with quantised
-            activations, else "percentile", or "none" without calibration data.
+        T: steps of a run; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
+            are, or 16, if it is not given.
+        percentile: of the activations, in per cent; if it is given, and `normalise` is not, scales are chosen by it. 99.9 for
+            `normalise="percentile"` without it.
+        normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
+            "percentile" (Rueckauer et al. 2017, sc-neurocore's), "max" (Diehl et al. 2015), "qcfs" (trained thresholds, Bu et
+            al. 2022) or "none". If it is not given: "mse", as on the command line; without calibration data "qcfs" for a
+            model with quantised activations, else "none".
         scale_per: "layer" or "channel"; channels of images and layers of vectors if it is not given.
         zeros: whether activations of zero count in percentiles.
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
@@ -182,11 +130,14 @@ def convert(
         input_std: what the input is divided by after that.
         input_shape: the shape of one sample of a torch module, if there are no calibration data.
         fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
-            more accurate in short runs of this length, less in others. Needs calibration data.
+            more accurate in short runs of this length, less in others. Needs calibration data. If it is not given: yes for
+            "mse" and a `T` of at most 64 with calibration data, as on the command line.
         compare: let the report compare spike rates with activations, on at most 256 calibration samples.
+        layers: the layer list of a state dict (docs/layer-list.md): the path of a .toml file, or its text.
         expect: what the trained net itself gives for the calibration samples, `(N, …)`: a model that computes something else
             is refused. Torch modules are compared without it.
-        labels: classes of the calibration samples; the report then has the accuracies of both nets on them.
+        labels: classes of the calibration samples, whole numbers or one-hot rows; the report then has the accuracies of
+            both nets on them.
 
     Raises:
         ConvertError: if something of the model cannot be converted; all such nodes are listed. If a torch module gives other
@@ -195,7 +146,8 @@ def convert(
     samples = None if calibration_data is None else as_calibration(calibration_data)
     if expect is not None and samples is None:
         raise ValueError("expect holds outputs for calibration_data, and there are none; give both")
-    net, notes = _read(model, samples, input_shape)
+    found = read(model, samples, input_shape, layers)
+    net = found.net
     if isinstance(net, Network):
         if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
             raise ValueError(
@@ -203,18 +155,24 @@ def convert(
                 "calibration_data, normalise, scale_per, v0, fit and compare out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
-        return ConvertedSNN(net.with_provenance(_provenance({"T": T})), T, {"layers": [], "notes": notes})
+        origin = _provenance(found.origin, None, {"T": T})
+        return ConvertedSNN(net.with_provenance(origin), T, {"layers": [], "notes": found.notes})
     levels = next((levels for levels in net.activations if levels is not None), None)
     if T is None:
-        T = levels if levels is not None else DEFAULT_STEPS
-    if normalise is None:
-        normalise = _usual(levels is not None, calibration_data is not None)
-    unused = normalise in ("none", "qcfs") and not (fit or compare or labels is not None or expect is not None)
-    network, report, notes = net.convert(
-        None if unused else samples,
+        T = DEFAULT_STEPS
+        if levels is not None:
+            T = levels
+            # The length was trained for, not asked for: nothing is fitted unless the user says so.
+            fit = False if fit is None else fit
+    if normalise is None and percentile is not None:
+        normalise = "percentile"
+    if normalise is None and samples is None:
+        normalise = _without_samples(levels is not None)
+    network, report, notes, doubts = net.convert(
+        samples,
         T=T,
         normalise=normalise,
-        percentile=percentile,
+        percentile=99.9 if percentile is None else percentile,
         scale_per=scale_per,
         zeros=zeros,
         start=v0,
@@ -224,25 +182,43 @@ def convert(
         input_std=_numbers(input_std),
         fit=fit,
         compare=compare,
-        labels=None if labels is None else np.asarray(labels, np.int64),
+        labels=None if labels is None else as_labels(labels),
         expected=None if expect is None else np.asarray(as_floats(expect), np.float64),
     )
-    options: dict[str, Any] = {"T": T, "normalise": normalise, "readout": readout}
-    if fit:
-        options["fit"] = True
-    if normalise == "percentile":
-        options["percentile"] = percentile
-    return ConvertedSNN(network.with_provenance(_provenance(options)), T, {**json.loads(report), "notes": notes})
+    for doubt in doubts:
+        warnings.warn(doubt, ConversionWarning, stacklevel=2)
+    told = json.loads(report)
+    normalise = normalise or "mse"
+    options: dict[str, Any] = {
+        "T": T,
+        "normalise": normalise,
+        "readout": readout,
+        "fit": told["fitted"],
+        "scale_per": scale_per,
+        "zeros": zeros,
+        "v0": v0,
+        "unroll": unroll,
+        "percentile": (99.9 if percentile is None else percentile) if normalise == "percentile" else None,
+        "input_mean": _numbers(input_mean) or None,
+        "input_std": _numbers(input_std) or None,
+    }
+    origin = _provenance(found.origin, samples, options)
+    return ConvertedSNN(network.with_provenance(origin), T, {**told, "notes": [*doubts, *notes]})
 
 
-def _provenance(options: dict[str, Any]) -> str:
-    return json.dumps({"tool": f"snn_event {__version__} (Python)", "options": options})
+def _provenance(
+    origin: Mapping[str, Any], samples: NDArray[np.float32] | None, options: Mapping[str, Any]
+) -> str:
+    """Where a network comes from, as JSON: tool, model and calibration samples with their digests, options in effect."""
+    said: dict[str, Any] = {"tool": f"snn_event {__version__} (Python)", "model": origin}
+    if samples is not None:
+        said["calibration"] = {"shape": list(samples.shape), **digest(samples)}
+    said["options"] = {name: value for name, value in options.items() if value is not None}
+    return json.dumps(said)
 
 
-def _usual(quantised: bool, calibrated: bool) -> str:
-    """How scales are chosen if the user does not say it."""
-    if calibrated:
-        return "mse" if quantised else "percentile"
+def _without_samples(quantised: bool) -> str:
+    """How scales are chosen if there are no samples and the user does not say it."""
     lost = "outputs above 1 saturate the counts of the last layer" if quantised else "activations above 1 are cut off"
     warnings.warn(
         f"no calibration_data: every threshold that was not trained is 1, so {lost}; give samples of the training set",

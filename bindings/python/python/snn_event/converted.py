@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +14,28 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snn_event._snn_event import Network, Outcomes, Population, Simulator
+from snn_event._snn_event import (
+    LONGEST_PROVENANCE,
+    Network,
+    Outcomes,
+    Population,
+    Simulator,
+    __version__,
+    class_labels,
+    kernels,
+)
 from snn_event.extras import need
-from snn_event.samples import as_flags, as_floats
+from snn_event.models import of_layers
+from snn_event.samples import as_flags, as_floats, as_labels, digest
 
-__all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "Spikes", "Statistics"]
+__all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "RunWarning", "Spikes", "Statistics"]
 
 #: Steps of a run if neither the user nor the file says how many, as on the command line.
 DEFAULT_STEPS = 256
+
+
+class RunWarning(UserWarning):
+    """A run was made that the network was not made for, or of an input that does not look like that of its calibration."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +50,12 @@ class PopulationStatistics:
     rate: float
     #: Weights that spikes delivered to it.
     synaptic_operations: int
-    #: Multiply-adds that a dense simulator would have made for it.
+    #: Multiply-adds that a dense simulator would have made in all steps for what arrives as spikes.
     dense_operations: int
+    #: Multiply-adds spent on its constant currents, once per sample.
+    drive_operations: int
+    #: Those that a dense simulator would have made for them, once per sample.
+    dense_drive_operations: int
     #: Touched potentials: pairs of neuron and step.
     updates: int
 
@@ -46,8 +66,6 @@ class Statistics:
 
     samples: int
     T: int
-    #: Multiply-adds spent on constant currents, once per sample.
-    drive_operations: int
     populations: tuple[PopulationStatistics, ...]
 
     def __getitem__(self, name: str) -> PopulationStatistics:
@@ -65,6 +83,16 @@ class Statistics:
     def dense_operations(self) -> int:
         """Of all populations."""
         return sum(population.dense_operations for population in self.populations)
+
+    @property
+    def drive_operations(self) -> int:
+        """Of all populations."""
+        return sum(population.drive_operations for population in self.populations)
+
+    @property
+    def dense_drive_operations(self) -> int:
+        """Of all populations."""
+        return sum(population.dense_drive_operations for population in self.populations)
 
     def to_pandas(self) -> Any:
         """A data frame with one row for each population. Needs pandas."""
@@ -130,9 +158,17 @@ class Spikes:
 class Run:
     """What a run gave. A sample that was given without an axis of samples has results without one."""
 
-    def __init__(self, network: Network, outcomes: Outcomes) -> None:
+    def __init__(self, network: Network, outcomes: Outcomes, asked: Mapping[str, Any] | None = None) -> None:
         self._network = network
         self._outcomes = outcomes
+        self._asked = dict(asked or {})
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made these results: tool, kernels, digests of network and input, options."""
+        tool = {"tool": f"snn_event {__version__} (Python)", "kernels": kernels()}
+        network = np.frombuffer(self._network.to_bytes(), np.uint8)
+        return {**tool, "network": digest(network), **self._asked}
 
     def _batch(self, values: NDArray[Any]) -> Any:
         return values[0] if self._outcomes.single else values
@@ -173,6 +209,46 @@ class Run:
         integrated = potentials + taken - output.start.astype(np.float64)  # type: ignore[union-attr]
         return integrated.astype(np.float32)
 
+    def outputs(self) -> NDArray[np.float32]:
+        """The trained net's outputs as the run estimates them, in their own unit, `(n,)` or `(N, n)`.
+
+        They are read from all input that the neurons of the last population have had (:attr:`potentials`), so that negative
+        outputs are there too. The estimate is as good as the run is long.
+
+        Raises:
+            ValueError: if the network does not say what its outputs stand for, because it was not converted.
+        """
+        outputs: NDArray[np.float32] = self._batch(self._outcomes.outputs())
+        return outputs
+
+    def rates(self) -> dict[str, NDArray[np.float32]]:
+        """The trained net's activations as the spike rates of the populations estimate them, in the activations' unit.
+
+        Arrays `(*shape)` or `(N, *shape)` by the names of the populations that fire, if spikes were kept (`spikes=True`); of
+        the input only where it was given as spikes. What the last population stands for is told by :meth:`outputs`, too, which
+        loses less.
+
+        Raises:
+            ValueError: if spikes were not kept, or the network does not say what its rates stand for.
+        """
+        found = {}
+        constant = self._outcomes.constant
+        for population in self._network.populations:
+            if population.kind == "accumulator" or (population.kind == "source" and constant):
+                continue
+            scale, offset = population.scale, population.offset
+            if scale is None or offset is None:
+                raise ValueError(
+                    f"the network does not say what the rates of `{population.name}` stand for; one that convert makes of a "
+                    "trained net does"
+                )
+            spikes = Spikes(population.name, population.shape, self.T, *self._outcomes.spikes(population.name))
+            durations = self._outcomes.durations.reshape(-1, *([1] * len(population.shape)))
+            rates = spikes.counts() / durations
+            values = rates * scale.reshape(population.shape) + offset.reshape(population.shape)
+            found[population.name] = self._batch(values.astype(np.float32))
+        return found
+
     def classes(self, by: Literal["potential", "counts"] = "potential") -> NDArray[np.int64]:
         """The class of every sample: the largest value, the lowest index among equals."""
         if by == "potential":
@@ -202,14 +278,15 @@ class Run:
             return PopulationStatistics(name, neurons, spikes, spikes / max(1, neurons * neuron_steps), *operations)
 
         populations = tuple(of(*row) for row in self._outcomes.populations())
-        return Statistics(self._outcomes.samples, self.T, self._outcomes.drive_operations, populations)
+        return Statistics(self._outcomes.samples, self.T, populations)
 
 
-def _stated_steps(network: Network) -> int | None:
-    """The steps that a network was made for, if its file says so."""
-    options = json.loads(network.provenance).get("options")
-    steps = options.get("T") if isinstance(options, dict) else None
-    return steps if isinstance(steps, int) and steps > 0 else None
+def _callers_level() -> int:
+    """The stack level of the line outside this package that made the call, for a warning of the function that asks."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("snn_event"):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 @contextmanager
@@ -229,13 +306,52 @@ class ConvertedSNN:
     of sc-neurocore's class of this name.
     """
 
-    def __init__(self, network: Network, T: int, report: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        network: Network | None = None,
+        T: int | None = None,
+        report: Mapping[str, Any] | None = None,
+        *,
+        weights: Sequence[Any] | None = None,
+        biases: Sequence[Any] | None = None,
+        thresholds: Sequence[Any] | None = None,
+        initial_membrane_fraction: float = 0.0,
+    ) -> None:
+        """A network, or one made of the layers of a fully connected net as sc-neurocore has them.
+
+        Args:
+            network: the network itself.
+            T: steps of a run; those that the network was made for, or 256, if it is not given.
+            report: what a conversion did.
+            weights: `(outputs, inputs)` of every layer, dense or sparse, instead of a network.
+            biases: current of every step, for every layer; None where there is none.
+            thresholds: a number for every layer.
+            initial_membrane_fraction: potential before the first step, in thresholds.
+        """
+        if (network is None) == (weights is None) or (weights is None) != (thresholds is None):
+            raise ValueError("give either a network, or weights= and thresholds=")
+        if network is None:
+            network = of_layers(weights or [], biases, thresholds or [], initial_membrane_fraction)
+        elif biases is not None:
+            raise ValueError("biases= goes with weights=; a network has its own")
+        said = json.loads(network.provenance)
         #: The network itself.
         self.network = network
         #: Steps of a run.
+        if T is None:
+            T = network.run_length[0] if network.run_length is not None else DEFAULT_STEPS
         self.T = T
-        #: What the conversion did, layer by layer, if this network was just converted.
-        self.report = report
+        #: What the conversion did, layer by layer, if it is known; it is kept by :meth:`save`.
+        self.report = said.get("report") if report is None else report
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the network comes from: tool, model and calibration samples with their digests, options, report."""
+        said: dict[str, Any] = json.loads(self.network.provenance)
+        said["options"] = {**said.get("options", {}), "T": self.T}
+        if self.report is not None:
+            said["report"] = dict(self.report)
+        return said
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], T: int | None = None) -> ConvertedSNN:
@@ -243,19 +359,24 @@ class ConvertedSNN:
 
         `T` is the number of steps of a run; if it is not given, that of the file, or 256 if the file has none.
         """
-        network = Network.load(path)
-        if T is None:
-            T = _stated_steps(network) or DEFAULT_STEPS
-        return cls(network, T)
+        return cls(Network.load(path), T)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a `net.bin`, which the command line runs too; complete or not at all."""
+        """Writes a `net.bin`, which the command line runs too; complete or not at all.
+
+        What the file says about its origin is bounded: of a report that is too long, the layers are left out.
+
+        Raises:
+            ValueError: if that is a file that the network was made of, which would be lost.
+        """
         network = self.network
-        if _stated_steps(network) != self.T:
-            said = json.loads(network.provenance)
-            said["options"] = {**said.get("options", {}), "T": self.T}
-            network = network.with_provenance(json.dumps(said))
-        network.save(path)
+        # What a network is fitted to stays true whatever the user runs it for.
+        if network.run_length is None or network.run_length[1] == "stated":
+            network = network.with_run_length(self.T)
+        said = self.provenance
+        if len(json.dumps(said)) > LONGEST_PROVENANCE and "report" in said:
+            said["report"] = {**said["report"], "layers": [], "shortened": True}
+        network.with_provenance(json.dumps(said)).save(path)
 
     def __repr__(self) -> str:
         sizes = " -> ".join(
@@ -372,7 +493,13 @@ class ConvertedSNN:
                 spikes=spikes,
                 progress=bar,
             )
-        return Run(self.network, outcomes)
+        for note in outcomes.notes:
+            warnings.warn(note, RunWarning, stacklevel=_callers_level())
+        options = {"T": outcomes.T, "encoding": "raster" if given is flags else encoding, "mode": mode}
+        if encoding == "poisson":
+            options["seed"] = seed
+        assert given is not None
+        return Run(self.network, outcomes, {"input": {"shape": list(given.shape), **digest(given)}, "options": options})
 
     def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
         """Output spike counts, `(n,)` or `(N, n)`. The options are those of :meth:`simulate`."""
@@ -381,6 +508,10 @@ class ConvertedSNN:
     def potentials(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.float32]:
         """The integrated input of the last layer, `(n,)` or `(N, n)`; see :attr:`Run.potentials`."""
         return self.simulate(x, **options).potentials
+
+    def outputs(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.float32]:
+        """The trained net's outputs as a run estimates them, `(n,)` or `(N, n)`; see :meth:`Run.outputs`."""
+        return self.simulate(x, **options).outputs()
 
     def classify(
         self, x: ArrayLike | None = None, *, by: Literal["potential", "counts"] = "potential", **options: Any
@@ -397,8 +528,12 @@ class ConvertedSNN:
         return self.simulate(x, **options).statistics
 
     def accuracy(self, x: ArrayLike, y: ArrayLike, steps: Sequence[int], **options: Any) -> dict[int, float]:
-        """The share of samples whose class is `y`, for several numbers of steps."""
-        labels = np.asarray(y)
+        """The share of samples whose class is `y`, for several numbers of steps.
+
+        `y` holds whole numbers `(N,)` or `(N, 1)`, or one-hot rows `(N, classes)`.
+        """
+        samples, classes = len(as_floats(x)), self.network.populations[-1].size
+        labels = class_labels(as_labels(y), samples, classes)
         return {T: float((self.classify(x, T=T, **options) == labels).mean()) for T in steps}
 
     def simulator(self, mode: str = "event") -> Simulator:

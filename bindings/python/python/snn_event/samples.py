@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_calibration", "as_flags", "as_floats"]
+__all__ = ["as_calibration", "as_flags", "as_floats", "as_labels", "digest"]
 
 #: The most numbers that are gathered from a data loader or data set: 1 GiB as float32.
 MOST_NUMBERS = 1 << 28
@@ -36,6 +37,17 @@ def as_flags(raster: Any) -> NDArray[np.bool_]:
         raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
     flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
     return flags
+
+
+def as_labels(labels: Any) -> NDArray[Any]:
+    """Labels as an array of int64, float64 or bool, whatever they were."""
+    if hasattr(labels, "detach"):
+        labels = labels.detach().cpu().numpy()
+    values: NDArray[Any] = np.asarray(labels)
+    kinds = {"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}
+    if values.dtype.kind not in kinds:
+        raise ValueError(f"labels of type {values.dtype}; allowed are whole numbers (N,) or (N, 1), and one-hot rows")
+    return np.ascontiguousarray(values, kinds[values.dtype.kind])
 
 
 def as_calibration(samples: Any) -> NDArray[np.float32]:
@@ -83,6 +95,12 @@ def as_calibration(samples: Any) -> NDArray[np.float32]:
             "into a list of one"
         )
     return values
+
+
+def digest(values: NDArray[Any]) -> dict[str, str]:
+    """A digest of the bytes of an array, under its name: CRC-32."""
+    contiguous: Any = np.ascontiguousarray(values)
+    return {"crc32": f"{zlib.crc32(contiguous):08x}"}
 
 
 def _is_array(value: Any) -> bool:

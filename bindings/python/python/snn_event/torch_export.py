@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import io
+import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,18 +22,12 @@ from snn_event.extras import need
 from snn_event.samples import as_floats
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-__all__ = ["Exported", "export", "is_torch_module", "read_module", "sample_shape", "verify"]
+__all__ = ["Exported", "export", "is_torch_module", "read_exported", "sample_shape", "verify"]
 
 #: Samples that a module and the net that was read of it are compared on.
 PROBES = 8
-
-#: Methods of tensors that give a number of Python or NumPy, which a trace does not follow.
-_LEAVING = frozenset(
-    ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "__len__", "__iter__")
-)
-
 
 def is_torch_module(model: Any) -> bool:
     """Whether something is a torch module, asked without importing torch, which takes seconds."""
@@ -128,104 +124,6 @@ def _in_float32(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def _watched_trace() -> Any:
-    """What is active while a module is traced: it notes where values leave the tensors, and writes pools that the exporter leaves the divisor of out, or refuses, as operators that it writes truly."""
-    import torch
-    from torch.nn import functional as F
-    from torch.overrides import TorchFunctionMode
-
-    def pairs(value: Any, axes: int) -> list[int]:
-        numbers = [int(number) for number in value] if isinstance(value, tuple | list) else [int(value)]
-        return numbers * axes if len(numbers) == 1 else numbers
-
-    def divided(
-        x: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> Tensor:
-        """`avg_pool2d` with a divisor: the mean over whole windows, zeros around included, times their size over it."""
-        kernel = pairs(kernel_size, 2)
-        strides = pairs(stride, 2) if stride is not None and stride != () and stride != [] else kernel
-        pads = pairs(padding, 2)
-        more = [0, 0]
-        if ceil_mode:
-            # The last window may reach over the edge, if it does not begin behind it.
-            for axis in range(2):
-                extent = int(x.shape[axis - 2]) + 2 * pads[axis]
-                windows = -(-(extent - kernel[axis]) // strides[axis]) + 1
-                if (windows - 1) * strides[axis] >= extent - pads[axis]:
-                    windows -= 1
-                more[axis] = max(0, (windows - 1) * strides[axis] + kernel[axis] - extent)
-        if any(more):
-            x, pads = F.pad(x, (pads[1], pads[1] + more[1], pads[0], pads[0] + more[0])), [0, 0]
-        return F.avg_pool2d(x, kernel, strides, pads) * (kernel[0] * kernel[1] / divisor_override)  # type: ignore[operator]
-
-    def adaptive(x: Tensor, output_size: Any, axes: int) -> Tensor | None:
-        """Adaptive average pooling as a linear map of the positions, if its windows differ in size."""
-        extents = [int(extent) for extent in x.shape[-axes:]]
-        sizes = list(output_size) if isinstance(output_size, tuple | list) else [output_size] * axes
-        sizes = [extent if size is None else int(size) for size, extent in zip(sizes, extents, strict=True)]
-        if x.dim() != axes + 2 or all(size and extent % size == 0 for size, extent in zip(sizes, extents, strict=True)):
-            return None
-        # Made by NumPy, so that the trace has them as numbers.
-        weights = np.ones((1, 1), np.float32)
-        for size, extent in zip(sizes, extents, strict=True):
-            part = np.zeros((extent, size), np.float32)
-            for place in range(size):
-                first, end = place * extent // size, -(-(place + 1) * extent // size)
-                part[first:end, place] = 1 / (end - first)
-            weights = np.kron(weights, part)
-        channels = int(x.shape[1])
-        return (x.reshape(-1, channels, weights.shape[0]) @ torch.from_numpy(weights).to(x.device)).reshape(-1, channels, *sizes)
-
-    class WatchedTrace(TorchFunctionMode):
-        def __init__(self) -> None:
-            super().__init__()
-            self.left: list[str] = []
-            self.caught: list[warnings.WarningMessage] = []
-
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            kwargs = kwargs or {}
-            name = getattr(func, "__name__", "")
-            if name in _LEAVING:
-                self._note(name)
-            elif name == "avg_pool2d" and (kwargs.get("divisor_override") or (len(args) > 6 and args[6])):
-                given = {"x" if key == "input" else key: value for key, value in kwargs.items()}
-                return divided(*args, **given)
-            elif name in ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"):
-                x, size = (*args, *(kwargs[key] for key in ("input", "output_size") if key in kwargs))
-                pooled = adaptive(x, size, int(name[-2]))
-                if pooled is not None:
-                    return pooled
-            before = len(self.caught)
-            result = func(*args, **kwargs)
-            caller = sys._getframe(1)
-            for warning in self.caught[before:]:
-                # A warning about the line above is about the line that led here.
-                if warning.filename == __file__:
-                    warning.filename, warning.lineno = caller.f_code.co_filename, caller.f_lineno
-            return result
-
-        def _note(self, method: str) -> None:
-            frame = sys._getframe(2)
-            if not _of_torch(frame.f_code.co_filename):
-                place = f"{method} in {frame.f_code.co_filename}:{frame.f_lineno}"
-                if place not in self.left:
-                    self.left.append(place)
-
-    return WatchedTrace()
-
-
-def _of_torch(file: str) -> bool:
-    import torch
-
-    return Path(torch.__file__).parent in Path(file).parents or file.startswith("<") or file == __file__
-
-
 def _line(error: BaseException) -> str:
     """An exception in one line, without the graph that PyTorch's exporter puts behind it."""
     text = str(error).strip()
@@ -239,6 +137,8 @@ def export(model: nn.Module, shape: Sequence[int], samples: NDArray[np.float32] 
     """Exports a module, traced on some of the samples, or on random numbers in [0, 1] if there are none."""
     torch = need("torch", "torch")
     need("onnx", "torch")
+    from snn_event.watched_trace import WatchedTrace
+
     module = _in_float32(_unwrapped(model))
     if samples is None or not len(samples):
         values = np.random.default_rng(0).random((2, *shape), np.float32)
@@ -246,14 +146,13 @@ def export(model: nn.Module, shape: Sequence[int], samples: NDArray[np.float32] 
         values = samples.reshape(-1, *shape)[[0, -1]]
     example = torch.as_tensor(values, device=_device(module))
     file = io.BytesIO()
-    trace = _watched_trace()
+    trace = WatchedTrace()
     failure: Exception | None = None
     with _plain(module), torch.no_grad(), ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         trace.caught = caught
-        # The exporter prints the graph that it failed on.
-        stack.enter_context(redirect_stdout(io.StringIO()))
+        stack.enter_context(_without_graph())
         stack.enter_context(trace)
         try:
             torch.onnx.export(
@@ -275,33 +174,76 @@ def export(model: nn.Module, shape: Sequence[int], samples: NDArray[np.float32] 
     return Exported(file.getvalue(), module, _traced(caught), trace.left)
 
 
+#: What PyTorch's exporter writes in front of the graph that it failed on.
+_GRAPH = b"ONNX graph being constructed during exception:"
+
+
+@contextmanager
+def _without_graph() -> Iterator[None]:
+    """Keeps the page of graph that PyTorch writes to the process's standard output, past Python, when an export fails, from the
+    user; all that is written before it comes through."""
+
+    def flush() -> None:
+        with suppress(Exception):
+            sys.stdout.flush()
+        with suppress(Exception):
+            ctypes.CDLL(None).fflush(None)
+
+    try:
+        flush()
+        standard = os.dup(1)
+    except OSError:
+        # There is no standard output.
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 1)
+        try:
+            yield
+        finally:
+            flush()
+            os.dup2(standard, 1)
+            kept.seek(0)
+            text = kept.read().partition(_GRAPH)[0]
+            while text:
+                text = text[os.write(standard, text) :]
+            os.close(standard)
+
+
 def _device(module: nn.Module) -> Any:
     tensor = next(iter(module.parameters()), None)
     return None if tensor is None else tensor.device
 
 
-def _traced(caught: Sequence[warnings.WarningMessage]) -> list[str]:
-    """What the tracer warned of, each with its place."""
+def _tracer_warning() -> type[Warning]:
     import torch
 
+    category: type[Warning] = vars(torch.jit)["TracerWarning"]
+    return category
+
+
+def _traced(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    """What the tracer warned of, each with its place."""
+    tracer = _tracer_warning()
     found = (
         f"{warning.filename}:{warning.lineno}: {str(warning.message).partition('. ')[0]}"
         for warning in caught
-        if issubclass(warning.category, torch.jit.TracerWarning)
+        if issubclass(warning.category, tracer)
     )
     return list(dict.fromkeys(found))
 
 
 def _show(caught: Sequence[warnings.WarningMessage]) -> None:
     """Lets the user see the warnings of an export that are about the module, not about the exporter."""
-    import torch
+    from snn_event.watched_trace import of_torch
 
+    tracer = _tracer_warning()
     for warning in caught:
         # The exporter of our choice is announced to be the older one.
         if issubclass(warning.category, DeprecationWarning) or str(warning.message).startswith("Constant folding"):
             continue
         # The tracer warns of PyTorch's own layers, too; what comes of that shows in the comparison.
-        if issubclass(warning.category, torch.jit.TracerWarning) and _of_torch(warning.filename):
+        if issubclass(warning.category, tracer) and of_torch(warning.filename):
             continue
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
@@ -318,20 +260,19 @@ def _reasons(warned: Sequence[str], left: Sequence[str]) -> str:
     return text
 
 
-def read_module(model: nn.Module, shape: Sequence[int], samples: NDArray[np.float32] | None = None) -> Model:
-    """The net of a torch module, compared with the module itself.
+def read_exported(exported: Exported, shape: Sequence[int], samples: NDArray[np.float32] | None = None) -> Model:
+    """The net of an exported module, compared with the module itself.
 
     Raises:
-        ConvertError: if the module cannot be exported or converted, or the net gives other outputs than the module.
+        ConvertError: if the net cannot be converted, or gives other outputs than the module.
     """
-    exported = export(model, shape, samples)
     try:
         net = Model.from_onnx_bytes(exported.onnx)
     except ConvertError as error:
         text = str(error)
         if not _depends_on_input(exported.onnx):
             text = f"the outputs of {type(exported.module).__name__} do not depend on its input in the trace"
-        raise ConvertError(text + _reasons(exported.warned, exported.left)) from error
+        raise type(error)(text + _reasons(exported.warned, exported.left)) from error
     verify(net, exported, shape, samples)
     return net
 
@@ -383,7 +324,7 @@ def _comparison(net: Model, exported: Exported) -> Callable[..., None]:
             net.expect(probes[finite], outputs[finite])
         except ConvertError as error:
             text = f"{name}: {error}" + _why(exported, probes[finite], outputs[finite])
-            raise ConvertError(text) from error
+            raise type(error)(text) from error
 
     return compare
 

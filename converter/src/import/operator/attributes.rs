@@ -32,6 +32,10 @@ impl<'a> Attributes<'a> {
         Ok(self.find(name).map(|a| &a.ints[..]))
     }
 
+    pub(in crate::import) fn floats(self, name: &str) -> Result<Option<&'a [f32]>, String> {
+        Ok(self.find(name).map(|a| &a.floats[..]))
+    }
+
     pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.find(name).and_then(|a| a.s.as_deref())
     }

@@ -1,7 +1,7 @@
 //! Operators that make probabilities or classes of scores. They are left out where nothing but the net's output depends on
 //! them.
 
-use super::{Attributes, Call, Objection, Translated};
+use super::{Attributes, Call, Objection, Translated, Value, squashing};
 use crate::ann::{Decision, Shape};
 
 impl Call<'_> {
@@ -9,21 +9,34 @@ impl Call<'_> {
         if !self.last {
             let reason =
                 format!("{} inside the net cannot be converted, only behind its last layer", self.op);
-            return Err(Objection::new(reason, "cut the net before it"));
+            return Err(Objection::new(reason, squashing(self.op)));
         }
-        decision(self.op, self.attributes, self.shape(0)?, self.opset)?;
-        self.pass()
+        let mut steps = self.inputs.iter().flatten().filter_map(|value| match value {
+            Value::Step(step) => Some(*step),
+            _ => None,
+        });
+        let step = steps.next().ok_or("an input is missing")?;
+        decision(self.op, self.attributes, &self.draft.steps[step].shape, self.opset)?;
+        Ok(Value::Step(step))
     }
 }
 
-/// What `Softmax`, `LogSoftmax` or `ArgMax` decides about activations of a shape, by the definitions of the operator sets 1,
-/// 11 and 13.
+/// What an operator decides about activations of a shape, by the definitions of the operator sets 1, 11 and 13; nothing that
+/// can be told in numbers, if it makes labels of them.
 pub(in crate::import) fn decision(
     op: &str,
     attributes: Attributes<'_>,
     shape: &Shape,
     opset: i64,
-) -> Result<Decision, Objection> {
+) -> Result<Option<Decision>, Objection> {
+    match op {
+        "Sigmoid" => return Ok(Some(Decision::Sigmoid)),
+        "Tanh" => return Ok(Some(Decision::Tanh)),
+        "Log" => return Ok(Some(Decision::Log)),
+        "Exp" => return Ok(Some(Decision::Exp)),
+        "Softmax" | "LogSoftmax" | "ArgMax" => {}
+        _ => return Ok(None),
+    }
     let rank = shape.rank() as i64 + 1;
     let usual = match op {
         "ArgMax" => 0,
@@ -43,11 +56,11 @@ pub(in crate::import) fn decision(
     };
     // Older operator sets take all axes from the given one on as one.
     let axes = axis..if opset < 13 { shape.rank() } else { axis + 1 };
-    Ok(match op {
+    Ok(Some(match op {
         "ArgMax" => Decision::ArgMax(axis),
         "LogSoftmax" => Decision::LogSoftmax(axes),
         _ => Decision::Softmax(axes),
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -73,7 +86,7 @@ mod tests {
             ("ArgMax", Some(1), 11, Decision::ArgMax(0)),
             ("ArgMax", Some(-1), 17, Decision::ArgMax(2)),
         ] {
-            assert_eq!(of(op, axis, opset).unwrap(), expected, "{op} {axis:?} {opset}");
+            assert_eq!(of(op, axis, opset).unwrap(), Some(expected), "{op} {axis:?} {opset}");
         }
         for (op, axis) in
             [("ArgMax", None), ("ArgMax", Some(0)), ("Softmax", Some(-4)), ("LogSoftmax", Some(0))]

@@ -181,7 +181,8 @@ impl Call<'_> {
         } else if known != shape.elements() {
             return Err(merged());
         }
-        let is_batch = first == BATCH
+        let is_batch = self.batch_axis(self.step(0)?).is_none() && matches!(first, 1 | -1)
+            || first == BATCH
             || first == -1
             || (first == 0 && copies)
             || self.batch == Some(first)
@@ -224,17 +225,5 @@ impl Call<'_> {
             return Err("it puts an axis before the batch".into());
         }
         self.view(result.split_off(1))
-    }
-
-    pub(super) fn transpose(&mut self) -> Translated {
-        let rank = self.shape(0)?.rank() + 1;
-        let perm: Vec<usize> = match self.attributes.ints("perm")? {
-            Some(perm) => perm.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
-            None => (0..rank).rev().collect(),
-        };
-        if perm.first() != Some(&0) || perm[1..].contains(&0) {
-            return Err(Objection::new(format!("its permutation {perm:?} moves the batch"), "keep it first"));
-        }
-        self.one(Part::Op(Op::Transpose { perm: perm[1..].iter().map(|a| a - 1).collect() }))
     }
 }

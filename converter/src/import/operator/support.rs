@@ -4,56 +4,99 @@ use super::Objection;
 
 /// The operators that are understood, on activations.
 const KNOWN: &[&str] = &[
+    "Abs",
     "Add",
-    "ArgMax",
     "AveragePool",
     "BatchNormalization",
     "Cast",
     "Clip",
     "Concat",
     "Conv",
+    "ConvTranspose",
+    "DepthToSpace",
     "Div",
     "Dropout",
+    "Expand",
     "Flatten",
     "Floor",
+    "Gather",
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "HardSigmoid",
     "Identity",
-    "LogSoftmax",
+    "LeakyRelu",
     "MatMul",
     "Max",
     "MaxPool",
+    "Mean",
     "Min",
     "Mul",
     "Neg",
+    "PRelu",
     "Pad",
     "ReduceMax",
     "ReduceMean",
+    "ReduceSum",
     "Relu",
     "Reshape",
+    "Resize",
     "Shape",
     "Slice",
-    "Softmax",
+    "SpaceToDepth",
+    "Split",
     "Squeeze",
     "Sub",
     "Sum",
+    "ThresholdedRelu",
+    "Tile",
     "Transpose",
     "Unsqueeze",
+    "Upsample",
+    "Where",
 ];
+
+/// The operators that make probabilities, classes or labels of scores, in the order of the scores. They are left out where
+/// only the net's output depends on them.
+pub(in crate::import) const DECISIONS: &[&str] = &[
+    "ArgMax",
+    "ArrayFeatureExtractor",
+    "Exp",
+    "Hardmax",
+    "LabelEncoder",
+    "Log",
+    "LogSoftmax",
+    "Normalizer",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "TopK",
+    "ZipMap",
+];
+
+/// Operators that pass on what they get, perhaps in another shape or type.
+pub(in crate::import) const MOVES: &[&str] =
+    &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 
 /// What is wrong with an operator by its name alone, if anything.
 pub(in crate::import) fn unknown(op: &str) -> Option<Objection> {
-    if KNOWN.contains(&op) {
+    if KNOWN.contains(&op) || DECISIONS.contains(&op) {
         return None;
     }
     let hint = match op {
-        "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Celu" | "Gelu" | "Erf" | "Softplus" | "Softsign"
-        | "Mish" | "HardSwish" | "ThresholdedRelu" => {
-            "train with ReLU, ReLU6 or QCFS instead: a spike rate is never negative"
+        "HardSwish" => {
+            "HardSwish multiplies x by a function of x: between −3 and 3 it is a parabola, no sum of rectified units; train with \
+             ReLU or ReLU6"
         }
-        "Sigmoid" | "HardSigmoid" | "Tanh" => {
-            "a gate or squashing function has no rate code; train with ReLU, ReLU6 or QCFS instead"
+        "Swish" | "Silu" | "Gelu" | "Mish" | "Erf" => {
+            "SiLU (swish), GELU and Mish are curved: no sum of rectified units is equal to them; train with ReLU, LeakyReLU or \
+             ReLU6"
+        }
+        "Elu" | "Selu" | "Celu" | "Softplus" | "Softsign" | "QuickGelu" => {
+            "it is curved: no sum of rectified units is equal to it; train with ReLU, LeakyReLU, PReLU or ReLU6"
+        }
+        "Shrink" | "Sign" | "Greater" | "Less" | "Equal" | "GreaterOrEqual" | "LessOrEqual" => {
+            "it jumps, and no sum of rectified units does; train with ReLU, LeakyReLU or Clip"
         }
         "RNN" | "LSTM" | "GRU" | "Scan" | "Loop" | "If" => "only feed-forward nets are converted",
         "Attention" | "MultiHeadAttention" => {
@@ -61,30 +104,49 @@ pub(in crate::import) fn unknown(op: &str) -> Option<Objection> {
         }
         "InstanceNormalization"
         | "LayerNormalization"
+        | "SimplifiedLayerNormalization"
+        | "SkipLayerNormalization"
+        | "RMSNormalization"
         | "GroupNormalization"
         | "LpNormalization"
         | "LRN"
         | "MeanVarianceNormalization" => {
             "its statistics are those of each input; train with batch normalisation"
         }
-        "ConvTranspose" | "Resize" | "Upsample" | "DepthToSpace" | "SpaceToDepth" | "Split" | "Gather"
-        | "Tile" | "Expand" => "it is linear, but not among the operators that are lowered to spikes yet",
         "QuantizeLinear"
         | "DequantizeLinear"
         | "QLinearConv"
         | "QLinearMatMul"
         | "ConvInteger"
         | "MatMulInteger"
-        | "DynamicQuantizeLinear" => "export the net in floating point",
+        | "DynamicQuantizeLinear" => "activations are rounded there; export the net in floating point",
         "Round" | "Ceil" => "write QCFS activations as clip(floor(x·L/θ + 1/2), 0, L)·θ/L",
-        "Sqrt" | "Pow" | "Exp" | "Log" | "Abs" | "Reciprocal" => {
-            "only affine maps, ReLU, Clip, QCFS and maxima can be converted"
+        "Sqrt" | "Pow" | "Reciprocal" | "ReduceL2" | "ReduceSumSquare" | "ReduceProd" => {
+            "only affine maps, piecewise linear activations, QCFS and maxima can be converted"
         }
         _ => {
-            "only operators of feed-forward ReLU and QCFS nets can be converted; cut the net before it or export without it"
+            "only operators of feed-forward ReLU and QCFS nets can be converted; choose an earlier tensor as the output, or export \
+             without it"
         }
     };
     Some(Objection::new("this operator cannot be converted", hint))
+}
+
+/// What to do about a squashing function inside of a net.
+pub(super) fn squashing(op: &str) -> &'static str {
+    match op {
+        "Sigmoid" => {
+            "a Sigmoid is curved, and Mul of it with its input is SiLU (swish), with something else a gate: no sum of rectified \
+             units is equal to them; HardSigmoid, ReLU and ReLU6 convert"
+        }
+        "Tanh" => {
+            "Tanh is curved: no sum of rectified units is equal to it; HardTanh, ReLU and ReLU6 convert"
+        }
+        "Softmax" | "LogSoftmax" => {
+            "Softmax divides by a sum of activations, as attention does; choose an earlier tensor as the output"
+        }
+        _ => "choose an earlier tensor as the output",
+    }
 }
 
 /// Whether an operator that is not understood keeps the shape of its input, so that what follows can still be checked.
@@ -93,6 +155,14 @@ pub(in crate::import) fn keeps_shape(op: &str) -> bool {
         "LeakyRelu",
         "PRelu",
         "Elu",
+        "Swish",
+        "QuickGelu",
+        "Shrink",
+        "Sign",
+        "SimplifiedLayerNormalization",
+        "RMSNormalization",
+        "DequantizeLinear",
+        "QuantizeLinear",
         "Selu",
         "Celu",
         "Gelu",
@@ -121,10 +191,26 @@ pub(in crate::import) fn keeps_shape(op: &str) -> bool {
         "Reciprocal",
         "Mul",
         "Div",
+        "Hardmax",
         "Softmax",
         "LogSoftmax",
         "Clip",
         "Cast",
     ];
     SHAPED.contains(&op)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_operators_has_every_operator_that_is_understood() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
+        let table = std::fs::read_to_string(path).unwrap();
+        for op in KNOWN.iter().chain(DECISIONS).chain(MOVES) {
+            assert!(table.contains(&format!("`{op}`")), "{op}");
+            assert!(unknown(op).is_none(), "{op}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::arithmetic::Coefficient;
 use super::{Call, Objection, Translated, Value};
-use crate::ann::{Affine, Conv, Linear, Op, Shape, Window};
+use crate::ann::{Affine, Conv, Linear, Op, Resample, Shape, Taps, Window};
 use crate::import::draft::Part;
 use std::sync::Arc;
 
@@ -49,39 +49,6 @@ impl Call<'_> {
         Ok(Value::Step(self.push("", Part::Op(linear), &[input])?))
     }
 
-    /// A product with constant weights on the right, along the last axis; over further axes it is a convolution of
-    /// width 1 with the last axis as the channels.
-    pub(super) fn matmul(&mut self) -> Translated {
-        let input = self.step(0).map_err(|e| {
-            Objection::new(e.reason, "weights must stand on the right, as PyTorch writes x @ W.t()")
-        })?;
-        let extents = self.shape(0)?.extents().to_vec();
-        let tensor = self.needed(1)?;
-        let &[inputs, outputs] = &tensor.extents[..] else {
-            return Err(format!("its weights have the shape {:?}, not [in, out]", tensor.extents).into());
-        };
-        if extents.last() != Some(&inputs) {
-            return Err(format!("its weights take {inputs} inputs, found {extents:?}").into());
-        }
-        let weights = turned(&tensor.floats()?, inputs, outputs);
-        if extents.len() == 1 {
-            let linear = Op::Linear(Linear { weights, bias: None, inputs, outputs });
-            return Ok(Value::Step(self.push("", Part::Op(linear), &[input])?));
-        }
-        let positions: usize = extents[..extents.len() - 1].iter().product();
-        let mut out = extents.clone();
-        *out.last_mut().expect("rank is above 1") = outputs;
-        let swap = || Part::Op(Op::Transpose { perm: vec![1, 0] });
-        let flat = self.push("positions", Part::Op(Op::View(Shape::new([positions, inputs])?)), &[input])?;
-        let first = self.push("channels_first", swap(), &[flat])?;
-        let window = Window::of([1, 1]);
-        let conv =
-            Conv { weights, bias: None, in_channels: inputs, out_channels: outputs, groups: 1, window };
-        let product = self.push("", Part::Op(Op::Conv(conv)), &[first])?;
-        let last = self.push("channels_last", swap(), &[product])?;
-        Ok(Value::Step(self.push("view", Part::Op(Op::View(Shape::new(out)?)), &[last])?))
-    }
-
     pub(super) fn conv(&mut self) -> Translated {
         let input = self.step(0)?;
         let shape = self.shape(0)?;
@@ -115,6 +82,99 @@ impl Call<'_> {
         };
         let conv = Conv { weights, bias, in_channels, out_channels, groups, window };
         Ok(Value::Step(self.push("", Part::Op(Op::Conv(conv)), &[input])?))
+    }
+
+    /// A transposed convolution: a convolution of stride 1 with the taps in reverse, over the input with zeros between its
+    /// positions and around it.
+    pub(super) fn conv_transposed(&mut self) -> Translated {
+        let input = self.step(0)?;
+        let extents = self.shape(0)?.extents().to_vec();
+        let tensor = self.needed(1)?.clone();
+        if tensor.extents.len() != extents.len() + 1 || !(2..=3).contains(&extents.len()) {
+            return Err(Objection::new(
+                format!("weights of shape {:?} over an input of {extents:?}", tensor.extents),
+                "one- and two-dimensional convolutions are supported",
+            ));
+        }
+        let kernel = tensor.extents[2..].to_vec();
+        let spatial = &extents[1..];
+        let groups = usize::try_from(self.attributes.int("group")?.unwrap_or(1))
+            .ok()
+            .filter(|&groups| groups > 0 && extents[0].is_multiple_of(groups))
+            .ok_or("its groups do not divide its channels")?;
+        if tensor.extents[0] != extents[0] {
+            return Err(format!("weights for {} channels, found {}", tensor.extents[0], extents[0]).into());
+        }
+        let list = |name: &str, length: usize, usual: usize| self.sizes(name, length, usual);
+        let strides = list("strides", kernel.len(), 1)?;
+        let dilations = list("dilations", kernel.len(), 1)?;
+        let more = list("output_padding", kernel.len(), 0)?;
+        let mut pads = list("pads", 2 * kernel.len(), 0)?;
+        let stated = self.attributes.ints("output_shape")?.filter(|shape| !shape.is_empty());
+        let automatic = self.attributes.text("auto_pad").unwrap_or("NOTSET");
+        let mut axes = vec![None];
+        for axis in 0..kernel.len() {
+            let limit = |n: usize| n <= 1 << 20;
+            let sizes = [kernel[axis], strides[axis], dilations[axis], more[axis], pads[axis]];
+            if kernel[axis] == 0
+                || strides[axis] == 0
+                || dilations[axis] == 0
+                || !sizes.into_iter().all(limit)
+            {
+                return Err("its kernel, strides, dilations or pads are 0 or too large".into());
+            }
+            let reach = dilations[axis] * (kernel[axis] - 1);
+            let mut full = (spatial[axis] - 1) * strides[axis] + reach + 1 + more[axis];
+            let wanted = match (stated, automatic) {
+                (Some(shape), _) => shape[shape.len() - kernel.len() + axis].try_into().ok(),
+                (None, "SAME_UPPER" | "SAME_LOWER") => Some(spatial[axis] * strides[axis]),
+                _ => None,
+            };
+            if let Some(wanted) = wanted {
+                // Nothing reaches what is wanted beyond.
+                full = full.max(wanted);
+                let total: usize = full - wanted;
+                let less = total / 2;
+                (pads[axis], pads[kernel.len() + axis]) =
+                    if automatic == "SAME_UPPER" { (less, total - less) } else { (total - less, less) };
+            }
+            let size = full
+                .checked_sub(pads[axis] + pads[kernel.len() + axis])
+                .filter(|&size| size > 0)
+                .ok_or("its pads leave nothing")?;
+            self.draft.budget.room(size.saturating_add(reach))?;
+            // Position p of what the convolution sees is position (p − reach + pad) / stride of the input.
+            let places = (0..size + reach).map(|p| {
+                let at = (p + pads[axis]).checked_sub(reach)?;
+                Some(at / strides[axis]).filter(|&i| at.is_multiple_of(strides[axis]) && i < spatial[axis])
+            });
+            axes.push(Some(Arc::new(Taps::picked(spatial[axis], places)?)));
+        }
+        let spread = self.push("spread", Part::Op(Op::Resample(Resample { axes })), &[input])?;
+        let taps: usize = kernel.iter().product();
+        let (ins, outs) = (extents[0] / groups, tensor.extents[1]);
+        let given = tensor.floats()?;
+        let mut weights = Vec::with_capacity(given.len());
+        for group in 0..groups {
+            for o in 0..outs {
+                for i in 0..ins {
+                    let first = ((group * ins + i) * outs + o) * taps;
+                    weights.extend(given[first..first + taps].iter().rev());
+                }
+            }
+        }
+        let pair = |list: &[usize]| if list.len() == 1 { [1, list[0]] } else { [list[0], list[1]] };
+        let window = Window { dilation: pair(&dilations), ..Window::of(pair(&kernel)) };
+        let bias = self.constant(2)?.map(crate::import::tensor::Tensor::floats).transpose()?;
+        let conv = Conv {
+            weights: weights.into(),
+            bias,
+            in_channels: extents[0],
+            out_channels: outs * groups,
+            groups,
+            window,
+        };
+        Ok(Value::Step(self.push("", Part::Op(Op::Conv(conv)), &[spread])?))
     }
 
     pub(super) fn batch_norm(&mut self) -> Translated {
@@ -156,6 +216,6 @@ pub(in crate::import) fn batch_normalisation(lists: [&[f32]; 4], epsilon: f64) -
 }
 
 /// `[columns][rows]` from `[rows][columns]`.
-fn turned(x: &[f32], rows: usize, columns: usize) -> Arc<[f32]> {
+pub(super) fn turned(x: &[f32], rows: usize, columns: usize) -> Arc<[f32]> {
     (0..columns).flat_map(|c| (0..rows).map(move |r| x[r * columns + c])).collect()
 }

@@ -15,25 +15,7 @@ impl Call<'_> {
                 "one- and two-dimensional windows are supported",
             ));
         }
-        let list = |name: &str, length: usize, default: usize| -> Result<Vec<usize>, Objection> {
-            let Some(given) = self.attributes.ints(name)?.filter(|g| !g.is_empty()) else {
-                return Ok(vec![default; length]);
-            };
-            if given.len() != length {
-                return Err(
-                    format!("its attribute `{name}` is {given:?}; {length} numbers are needed").into()
-                );
-            }
-            let number = |&x: &i64| {
-                usize::try_from(x).map_err(|_| {
-                    Objection::new(
-                        format!("its attribute `{name}` is {given:?}"),
-                        "only numbers of at least 0 are supported",
-                    )
-                })
-            };
-            given.iter().map(number).collect()
-        };
+        let list = |name: &str, length: usize, usual: usize| self.sizes(name, length, usual);
         let stride = list("strides", rank, 1)?;
         let dilation = list("dilations", rank, 1)?;
         let mut pads = list("pads", 2 * rank, 0)?;
@@ -67,6 +49,25 @@ impl Call<'_> {
             before: pair(&pads[..rank], 0),
             after: pair(&pads[rank..], 0),
         })
+    }
+
+    /// An attribute of `length` numbers of at least 0; `usual` ones if it is missing.
+    pub(super) fn sizes(&self, name: &str, length: usize, usual: usize) -> Result<Vec<usize>, Objection> {
+        let Some(given) = self.attributes.ints(name)?.filter(|g| !g.is_empty()) else {
+            return Ok(vec![usual; length]);
+        };
+        if given.len() != length {
+            return Err(format!("its attribute `{name}` is {given:?}; {length} numbers are needed").into());
+        }
+        let number = |&x: &i64| {
+            usize::try_from(x).map_err(|_| {
+                Objection::new(
+                    format!("its attribute `{name}` is {given:?}"),
+                    "only numbers of at least 0 are supported",
+                )
+            })
+        };
+        given.iter().map(number).collect()
     }
 
     pub(super) fn pool(&mut self) -> Translated {
@@ -108,7 +109,16 @@ impl Call<'_> {
         }
         let keep = self.attributes.int("keepdims")?.unwrap_or(1) != 0;
         let op = if self.op == "ReduceMax" { Op::GlobalMax } else { Op::GlobalAverage };
-        self.reduce(reduced.iter().map(|a| a - 1).collect(), keep, op)
+        let count: usize = reduced.iter().map(|&a| self.shape(0).map_or(1, |s| s.extents()[a - 1])).product();
+        let value = self.reduce(reduced.iter().map(|a| a - 1).collect(), keep, op)?;
+        match value {
+            // A sum is as many means.
+            Value::Step(mean) if self.op == "ReduceSum" => {
+                let times = Part::Scalar { scale: count as f64, shift: 0.0 };
+                Ok(Value::Step(self.push("times", times, &[mean])?))
+            }
+            value => Ok(value),
+        }
     }
 
     /// Reduces over axes of the sample (ascending): as it stands if these are the positions, else with the kept axes

@@ -13,7 +13,7 @@ impl StateDict {
     pub fn request(&self) -> String {
         let mut text = String::from(
             "a state dict holds weights but not which layers they belong to; write the layers down in a layer list and give it \
-             with --layers (docs/layer-list.md), or export the net to ONNX. It holds:\n",
+             as well (docs/layer-list.md), or export the net to ONNX. It holds:\n",
         );
         let mut names: Vec<&str> = self.names().collect();
         names.sort_by(|a, b| natural(a, b));

@@ -96,6 +96,40 @@ impl StateDict {
         Ok(StateDict { tensors, bytes, left })
     }
 
+    /// Tensors that are in memory: name, shape, and numbers in row-major order.
+    ///
+    /// # Errors
+    /// [`StateDictError::Format`] if there are none, one name is given twice, or a shape does not fit the numbers.
+    pub fn of_arrays(
+        arrays: impl IntoIterator<Item = (String, Vec<usize>, Vec<f32>)>,
+    ) -> Result<Self, StateDictError> {
+        let (mut tensors, mut bytes) = (BTreeMap::new(), vec![]);
+        for (name, shape, numbers) in arrays {
+            let elements = shape.iter().try_fold(1_usize, |all, &extent| all.checked_mul(extent));
+            if elements != Some(numbers.len()) {
+                return Err(StateDictError::Format(format!(
+                    "tensor `{}` of shape {shape:?} has {} numbers",
+                    name.escape_debug(),
+                    numbers.len()
+                )));
+            }
+            let first = bytes.len();
+            bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+            let place = Place::Bytes(first..bytes.len());
+            if tensors.insert(name.clone(), Tensor { shape, number: Number::F32, place }).is_some() {
+                return Err(StateDictError::Format(format!(
+                    "two tensors are named `{}`",
+                    name.escape_debug()
+                )));
+            }
+        }
+        if tensors.is_empty() {
+            return Err(StateDictError::Format("there is no tensor in it".into()));
+        }
+        let left = std::cell::Cell::new((bytes.len() as u64).saturating_mul(MOST_TIMES));
+        Ok(StateDict { tensors, bytes, left })
+    }
+
     /// The names of the tensors, in ascending order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)

@@ -46,10 +46,26 @@ impl Conv2dGeometry {
         self.kernel[0] as usize * self.kernel[1] as usize * self.source[2] as usize
     }
 
-    /// The multiply-adds of a dense convolution, padding included.
+    /// The multiply-adds of a dense convolution. What lies in the padding is not counted: it carries no spike either.
     #[must_use]
     pub fn dense_operations(&self) -> u64 {
-        self.targets() as u64 * (self.rows() as u64 / u64::from(self.groups))
+        let channels = u64::from(self.source[2]) / u64::from(self.groups) * u64::from(self.target[2]);
+        channels.saturating_mul(self.seen_positions(0)).saturating_mul(self.seen_positions(1))
+    }
+
+    /// Pairs of a target position and a tap along one axis that see a position of the source.
+    fn seen_positions(&self, axis: usize) -> u64 {
+        let length = |size: u32| i64::from(size);
+        let (stride, padding) = (length(self.stride[axis]), length(self.padding[axis]));
+        let positions = length(self.source[axis] / self.pool[axis]);
+        let seen = (0..self.kernel[axis]).map(|tap| {
+            // Target o sees the source from o·stride − shift = 0 to positions − 1.
+            let shift = padding - length(tap) * length(self.dilation[axis]);
+            let first = shift.max(0).unsigned_abs().div_ceil(stride.unsigned_abs());
+            let end = (positions + shift).max(0).unsigned_abs().div_ceil(stride.unsigned_abs());
+            end.min(u64::from(self.target[axis])).saturating_sub(first)
+        });
+        seen.sum()
     }
 
     fn check(&self) -> Result<(), NetworkError> {
@@ -290,5 +306,37 @@ impl Conv2d {
         };
         // Without channels there may be any number of taps, and no synapse.
         if channels == 0 { 0 } else { taps.enumerate().map(of_tap).sum() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DenseRows;
+
+    #[test]
+    fn an_unpruned_convolution_delivers_what_a_dense_one_multiplies_if_every_neuron_fires() {
+        let mut checked = 0;
+        for case in 0..4096_u32 {
+            // Sizes from the digits of the case, so that all small ones meet.
+            let digit = |place: u32, base: u32| case / 4_u32.pow(place) % base;
+            let geometry = Conv2dGeometry {
+                source: [3 + digit(0, 4), 5, 2],
+                target: [1 + digit(1, 4), 4, 3],
+                pool: [1, 1],
+                kernel: [1 + digit(2, 4), 3],
+                stride: [1 + digit(3, 2), 2],
+                dilation: [1 + digit(4, 2), 1],
+                padding: [digit(5, 4), 1],
+                groups: 1,
+            };
+            let weights = vec![1.0; geometry.rows() * 3];
+            let conv =
+                Conv2d::new(geometry, Rows::Dense(DenseRows::new(3, weights.into()).unwrap())).unwrap();
+            let delivered: u64 = (0..geometry.sources()).map(|source| conv.synapses_of(source)).sum();
+            assert_eq!(geometry.dense_operations(), delivered, "{geometry:?}");
+            checked += u64::from(delivered > 0);
+        }
+        assert!(checked > 3000, "{checked}");
     }
 }

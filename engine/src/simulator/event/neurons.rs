@@ -24,6 +24,8 @@ pub(super) struct EventNeurons {
     wake: WakeQueue,
     /// The currents that arrive once, in the first step.
     injected: Option<Vec<f32>>,
+    /// A neuron that was not at rest when that was asked last.
+    awake: usize,
 }
 
 impl EventNeurons {
@@ -40,6 +42,7 @@ impl EventNeurons {
             acts: vec![0; blocks],
             wake: WakeQueue::new(waiting, REBASE as usize),
             injected: None,
+            awake: 0,
         }
     }
 
@@ -88,6 +91,22 @@ impl EventNeurons {
                 set(&mut self.due, neuron / BLOCK);
             }
         }
+    }
+
+    /// Whether all neurons are at rest after `step` steps. Cost: O(1) where no neuron has a bias and all were updated since
+    /// the state was taken, O(neurons) where all rest, and mostly O(1) else.
+    pub(super) fn rests(&mut self, step: u64) -> bool {
+        let quick = match self.membrane.autonomy() {
+            Autonomy::Ramp => self.wake.is_empty() && !self.has_biases(),
+            Autonomy::EveryStep => false,
+            Autonomy::Never => true,
+        };
+        quick || self.membrane.rests(step, &mut self.awake)
+    }
+
+    /// Whether some neuron has a bias.
+    pub(super) fn has_biases(&self) -> bool {
+        self.biased.iter().any(|&bits| bits != 0)
     }
 
     /// Where arriving spikes go: the currents of the neurons, and the blocks that are reached.

@@ -3,14 +3,14 @@ use std::sync::Arc;
 use super::delivery::{BlockMasks, block_masks, deliver};
 use super::neurons::EventNeurons;
 use crate::error::NetworkError;
-use crate::input::{Drive, Stimulus};
+use crate::input::{Drive, Sample, Stimulus};
 use crate::kernel::{self, Kernels};
 use crate::network::{Network, Neuron, PopulationId, Projection};
 use crate::neuron::{Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
-use crate::simulator::interface::Simulator;
+use crate::simulator::interface::{Observer, Simulator};
 use crate::spikes::SpikeList;
-use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of};
+use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of, waits};
 
 /// The event-driven simulator: only emitted spikes are propagated, and only potentials that a spike
 /// reaches, or that cross the threshold by themselves, are read or written.
@@ -18,7 +18,7 @@ use crate::state::{PopulationState, State, effective_biases, injected, inputs_co
 /// The spikes of each population wait in a queue per step until they have arrived everywhere. A spike adds
 /// its row of weights to the currents of its targets and marks the blocks of 16 neurons that it reaches;
 /// the marked blocks are then updated. A bias costs nothing until it carries a neuron over its threshold:
-/// that step is predicted exactly, and the block waits for it in a [`WakeQueue`].
+/// that step is predicted exactly, and the block waits for it in a wake queue.
 ///
 /// Cost of a step: O(delivered synapses + blocks reached or due). Memory: 16 bytes per neuron and 12 per
 /// block besides the spikes, and a bit per weight row and block that clones share.
@@ -39,7 +39,7 @@ pub struct EventSimulator {
 #[derive(Clone)]
 enum EventPopulation {
     Source,
-    Neurons(EventNeurons),
+    Neurons(Box<EventNeurons>),
     MaxPool(Maxima),
 }
 
@@ -107,12 +107,30 @@ impl EventSimulator {
     }
 }
 
+impl EventSimulator {
+    /// Whether a quiet network stays as it is, but for the number of steps: nothing is on a ramp.
+    fn may_skip(&self) -> bool {
+        self.populations.iter().all(|population| match population {
+            EventPopulation::Neurons(neurons) => !neurons.has_biases(),
+            EventPopulation::Source | EventPopulation::MaxPool(_) => true,
+        })
+    }
+
+    /// Goes to a later step; until then nothing happens.
+    fn skip_to(&mut self, step: u64) {
+        self.statistics.steps += step - self.step;
+        self.step = step;
+        // What is not under way any more must not come to be so again in its place of the ring.
+        self.history.iter_mut().for_each(|spikes| spikes.lists.iter_mut().for_each(SpikeList::clear));
+    }
+}
+
 impl EventPopulation {
     fn new(network: &Network, id: PopulationId) -> Self {
         let population = network.population(id);
         match population.neuron() {
             Neuron::Source => Self::Source,
-            Neuron::Model(model) => Self::Neurons(EventNeurons::new(population, model)),
+            Neuron::Model(model) => Self::Neurons(Box::new(EventNeurons::new(population, model))),
             Neuron::MaxPool(_) => {
                 let incoming = network.incoming(id).map(Projection::connectivity);
                 let (units, inputs) = (population.size(), inputs_counted(network, id));
@@ -229,6 +247,49 @@ impl Simulator for EventSimulator {
             })
             .collect();
         State { step: self.step, populations }
+    }
+
+    /// Cost: O(populations · delays) where something happened lately, else mostly that of a step.
+    fn is_quiet(&mut self) -> bool {
+        let depth = self.history.len() as u64;
+        let under_way = |id: PopulationId| {
+            let ages = 1..=u64::from(self.network.delay_from(id)).min(self.step);
+            ages.rev()
+                .any(|age| !self.history[((self.step - age) % depth) as usize].lists[id.index()].is_empty())
+        };
+        if self.network.ids().any(under_way) {
+            return false;
+        }
+        let (network, drive, step) = (&self.network, &self.drive, self.step);
+        network.ids().zip(&mut self.populations).all(|(id, population)| match population {
+            EventPopulation::Neurons(neurons) => !waits(network, id, drive, step) && neurons.rests(step),
+            EventPopulation::Source | EventPopulation::MaxPool(_) => true,
+        })
+    }
+
+    /// Steps in which nothing happens because the network is quiet and has no biases are passed over.
+    fn run(&mut self, sample: &Sample, steps: u64, observer: &mut dyn Observer) -> Result<(), NetworkError> {
+        let network = Arc::clone(&self.network);
+        let end = self.step + steps;
+        while self.step < end {
+            let step = self.step;
+            let place = usize::try_from(step).unwrap_or(usize::MAX - 2);
+            let stimulus =
+                sample.stimulus(&network, place).map_err(|error| error.within(format!("step {step}")))?;
+            let spikes = self.step(&stimulus);
+            let mut silent = true;
+            for id in network.ids() {
+                let spikes = spikes.with_values(id);
+                if !spikes.is_empty() {
+                    silent = false;
+                    observer.spikes(id, step, spikes);
+                }
+            }
+            if silent && self.step < end && self.may_skip() && self.is_quiet() {
+                self.skip_to(sample.next_spikes(self.step).map_or(end, |next| next.min(end)));
+            }
+        }
+        Ok(())
     }
 
     fn now(&self) -> u64 {

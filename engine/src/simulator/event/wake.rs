@@ -11,6 +11,8 @@ pub struct WakeQueue {
     previous: Vec<u32>,
     /// The bucket of each item.
     bucket: Vec<u32>,
+    /// Items that are due at some step.
+    due: usize,
 }
 
 /// No item, or no bucket.
@@ -29,6 +31,7 @@ impl WakeQueue {
             next: vec![NONE; items],
             previous: vec![NONE; items],
             bucket: vec![NONE; items],
+            due: 0,
         }
     }
 
@@ -48,6 +51,7 @@ impl WakeQueue {
             self.previous[first as usize] = item;
         }
         self.bucket[item as usize] = bucket;
+        self.due += 1;
     }
 
     /// Makes an item not due.
@@ -56,6 +60,7 @@ impl WakeQueue {
         if bucket == NONE {
             return;
         }
+        self.due -= 1;
         let (previous, next) = (self.previous[item as usize], self.next[item as usize]);
         match previous {
             NONE => self.heads[bucket as usize] = next,
@@ -70,6 +75,13 @@ impl WakeQueue {
     pub fn clear_all(&mut self) {
         self.heads.fill(NONE);
         self.bucket.fill(NONE);
+        self.due = 0;
+    }
+
+    /// Whether no item is due at any step.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.due == 0
     }
 
     /// Calls `each` for every item due at a step, in no particular order, and takes it out.
@@ -78,6 +90,7 @@ impl WakeQueue {
         let mut item = std::mem::replace(&mut self.heads[bucket], NONE);
         while item != NONE {
             self.bucket[item as usize] = NONE;
+            self.due -= 1;
             let next = self.next[item as usize];
             each(item);
             item = next;

@@ -128,6 +128,11 @@ impl Layer {
         }
     }
 
+    /// Whether currents wait to be given to the first sample in its first step.
+    pub(super) fn waits(&self) -> bool {
+        self.injected[0].as_deref().unwrap_or_default().iter().any(|&current| current != 0.0)
+    }
+
     /// The currents that a sample is given in the first step of the window: one for every neuron, 0 for none.
     fn given(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
         self.injected[sample].as_deref().filter(|_| window.first)

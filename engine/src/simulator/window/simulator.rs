@@ -14,7 +14,7 @@ use crate::simulator::interface::{Observer, Simulator};
 use crate::state::State;
 
 /// The simulator for whole runs: a feed-forward network is run population by population over windows of up
-/// to [`REBASE`] steps, each population by whichever [`Delivery`] is the cheapest for the spikes that arrive.
+/// to [`REBASE`](crate::REBASE) steps, each population by whichever [`Delivery`] is the cheapest for the spikes that arrive.
 ///
 /// A population's whole window is known before the next one is begun, so the weights of a layer are read
 /// once per window instead of once per step, and the sums of many steps are made side by side. A network in
@@ -148,6 +148,51 @@ impl Simulator for WindowSimulator {
         match &self.strategy {
             Strategy::Steps(event) => event.state(),
             Strategy::Windows(windows) => windows.state(0),
+        }
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        match &mut self.strategy {
+            Strategy::Steps(event) => event.is_quiet(),
+            Strategy::Windows(windows) => windows.is_quiet(),
+        }
+    }
+
+    /// In windows that grow; where the last event was is known from their spikes.
+    fn run_until_quiet(
+        &mut self,
+        sample: &Sample,
+        limit: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<u64>, NetworkError> {
+        /// Steps of the first window.
+        const FIRST: u64 = 8;
+        if let Strategy::Steps(event) = &mut self.strategy {
+            return event.run_until_quiet(sample, limit, observer);
+        }
+        let silent = sample.silent_from();
+        let mut wanted = FIRST;
+        loop {
+            let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
+            if windows.step >= silent && windows.is_quiet() {
+                return Ok(Some(windows.step));
+            }
+            let first = windows.step;
+            if first >= limit {
+                return Ok(None);
+            }
+            // Neurons that move in every step may come to rest without an event.
+            let steps = if windows.rests_after_events() {
+                windows.window(wanted.min(limit - first)) as u64
+            } else {
+                1
+            };
+            self.run(sample, steps, observer)?;
+            let Strategy::Windows(windows) = &mut self.strategy else { unreachable!("seen above") };
+            if windows.step >= silent && windows.is_quiet() {
+                windows.go_back(windows.quiet_from(first).max(silent));
+            }
+            wanted *= 2;
         }
     }
 

@@ -183,6 +183,27 @@ impl Train {
         );
     }
 
+    /// Whether spikes of the last steps are still under way.
+    pub(super) fn has_under_way(&self) -> bool {
+        let end = self.starts.len() - 1;
+        self.past > 0 && self.starts[end - self.past] < self.starts[end]
+    }
+
+    /// The steps of the window after which no spike is under way any more, of those that are kept.
+    pub(super) fn arrived_after(&self) -> usize {
+        // The first step that is kept lies `past` steps before the window, and a spike is under way for `past` steps
+        // after its own: it has arrived after as many steps of the window as its step is far from the first one kept,
+        // itself included.
+        self.starts.partition_point(|&start| start < self.end())
+    }
+
+    /// Forgets the last steps of the window, which have no spikes.
+    pub(super) fn drop_silent_steps(&mut self, steps: usize) {
+        let kept = self.starts.len() - steps;
+        assert_eq!(self.starts[kept - 1], self.end(), "spikes in the last {steps} steps");
+        self.starts.truncate(kept);
+    }
+
     fn end(&self) -> u32 {
         u32::try_from(self.ids.len()).unwrap_or_else(|_| too_many(self.ids.len()))
     }

@@ -8,7 +8,7 @@ use super::weights::{self, WeightLayouts};
 use crate::input::Drive;
 use crate::kernel::{Kernels, MOST_STEPS};
 use crate::network::{Network, Neuron, PopulationId, Projection};
-use crate::neuron::{Maxima, REBASE, ramp_steps};
+use crate::neuron::{Autonomy, Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
 use crate::spikes::{SpikeList, SpikeSlice};
 use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of};
@@ -31,6 +31,8 @@ pub(super) struct Windows {
     pub(super) samples: usize,
     pub(super) populations: Vec<WindowPopulation>,
     pub(super) trains: Vec<Train>,
+    /// Of every population a neuron that was not at rest when that was asked last.
+    awake: Vec<usize>,
     /// The spikes of the last single step.
     pub(super) spikes: Spikes,
     /// One for each sample.
@@ -70,6 +72,7 @@ impl Windows {
             step: 0,
             samples: 1,
             trains: network.ids().map(|id| Train::new(network.delay_from(id) as usize)).collect(),
+            awake: vec![0; network.populations().len()],
             populations,
             spikes: Spikes::none(network.populations().len()),
             statistics: vec![],
@@ -143,6 +146,50 @@ impl Windows {
                 }
             }
         }
+    }
+
+    /// Whether the first sample is quiet.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        if self.trains.iter().any(|train| train.has_under_way()) {
+            return false;
+        }
+        let (network, step) = (&self.network, self.step);
+        let populations = network.ids().zip(&mut self.populations).zip(&mut self.awake);
+        populations.into_iter().all(|((_, population), awake)| match population {
+            WindowPopulation::Layer(layer) => {
+                !(step == 0 && layer.waits()) && layer.membrane.rests(step, awake)
+            }
+            WindowPopulation::Source | WindowPopulation::MaxPool(_) => true,
+        })
+    }
+
+    /// Whether a network comes to rest only by an event: no neurons move in every step.
+    pub(super) fn rests_after_events(&self) -> bool {
+        self.populations.iter().all(|population| match population {
+            WindowPopulation::Layer(layer) => layer.membrane.autonomy() != Autonomy::EveryStep,
+            WindowPopulation::Source | WindowPopulation::MaxPool(_) => true,
+        })
+    }
+
+    /// Of a network that is quiet at the end of a window which began at step `first`, the steps after which it was so:
+    /// all spikes of the window have arrived, and what was given in step 0 was.
+    pub(super) fn quiet_from(&self, first: u64) -> u64 {
+        let arrived = self.trains.iter().map(|train| first + train.arrived_after() as u64);
+        let given = first == 0
+            && self.populations.iter().any(|population| match population {
+                WindowPopulation::Layer(layer) => layer.waits(),
+                WindowPopulation::Source | WindowPopulation::MaxPool(_) => false,
+            });
+        arrived.max().unwrap_or(first).max(first + u64::from(given))
+    }
+
+    /// Goes back to an earlier step of the last window, after which nothing happened any more.
+    pub(super) fn go_back(&mut self, step: u64) {
+        let undone = self.step - step;
+        self.statistics[0].steps -= undone;
+        self.step = step;
+        // Steps of the window that were not done any more: none of them has spikes.
+        self.trains.iter_mut().for_each(|train| train.drop_silent_steps(undone as usize));
     }
 
     /// The number of steps, of `wanted`, that can be done in one window from the present step on.

@@ -67,10 +67,10 @@ pub fn keep(case: &mut Case, at: usize, keeps: impl Fn(usize) -> bool) {
         }
         for (_, steps) in sample.spikes.iter_mut().filter(|(source, _)| *source == at) {
             for step in steps {
-                let renamed = step.iter().filter(|neuron| keeps(**neuron as usize));
-                *step = renamed
-                    .map(|neuron| (0..*neuron).filter(|one| keeps(*one as usize)).count() as u32)
-                    .collect();
+                step.retain(|(neuron, _)| keeps(*neuron as usize));
+                for (neuron, _) in step {
+                    *neuron = (0..*neuron).filter(|one| keeps(*one as usize)).count() as u32;
+                }
             }
         }
     }
