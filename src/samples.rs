@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use snn_engine::{Encoding, Input, Network, Until};
+use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network, Until};
 use snn_formats::samples::{self, Batch};
-use snn_formats::{Array, Description, Source};
+use snn_formats::{Array, Description, NetFile, Source};
 
 use crate::commands::Usage;
 use crate::output;
@@ -29,6 +29,51 @@ pub struct NetArgs {
     /// place during the run
     #[arg(long)]
     pub no_mmap: bool,
+
+    /// Bytes of memory that may be taken, as 512M or 4G [default: 384M, or 64 times the file]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub memory_limit: Option<u64>,
+}
+
+/// A network with what its run may take.
+pub struct Net {
+    pub network: Arc<Network>,
+    pub description: Description,
+    memory_limit: u64,
+}
+
+impl Net {
+    /// How many simulators of `memory` bytes, of `wanted`, are made; told before they are.
+    ///
+    /// # Errors
+    /// If a single one takes more than the memory limit.
+    pub fn simulators(&self, memory: Memory, wanted: usize) -> Result<usize> {
+        let limit = self.memory_limit;
+        memory.simulators_within(limit, wanted).map_err(|needed| {
+            anyhow::anyhow!(
+                "this needs about {} of memory; allowed are {}; raise --memory-limit, or run fewer samples or steps",
+                output::bytes(needed),
+                output::bytes(limit)
+            )
+        })
+    }
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let refused =
+        || format!("`{text}` is no number of bytes; allowed are for instance 512M, 4G and 8589934592");
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
+    let power = match &text[digits.len()..] {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(refused()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refused())?;
+    number.checked_mul(1 << (10 * power)).ok_or_else(refused)
 }
 
 impl NetArgs {
@@ -37,15 +82,13 @@ impl NetArgs {
     }
 
     pub fn read(&self) -> Result<Net> {
-        let file = snn_formats::NetFile::open(&self.net, self.source())?;
-        Ok(Net { network: Arc::new(file.network), description: file.description })
+        let file = NetFile::open_within(&self.net, self.source(), self.memory_limit)?;
+        Ok(Net {
+            network: Arc::new(file.network),
+            memory_limit: file.memory_limit,
+            description: file.description,
+        })
     }
-}
-
-/// A network, and what its file says about it.
-pub struct Net {
-    pub network: Arc<Network>,
-    pub description: Description,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -222,6 +265,9 @@ pub fn read_samples(path: &Path) -> Result<Array> {
 pub fn read_labels(path: &Path, samples: usize, classes: usize) -> Result<Vec<i64>> {
     Ok(samples::labels(snn_formats::npy::read(path)?, samples, classes)?)
 }
+
+/// The most threads, as the flags have it.
+pub const MOST: i64 = MOST_THREADS as i64;
 
 /// The number of threads to use.
 pub fn threads(asked: Option<usize>) -> usize {

@@ -108,6 +108,7 @@ mod run;
 mod simulator;
 mod spikes;
 mod state;
+mod threads;
 
 pub use buffer::Buffer;
 pub use error::{NetworkError, NetworkErrorKind};
@@ -129,11 +130,12 @@ pub use neuron::{
 pub use per_neuron::{LARGEST, PerNeuron};
 pub use record::{PopulationStatistics, Raster, Spikes, Statistics};
 pub use run::{
-    AnySimulator, Divergence, Mode, Outcome, Until, default_threads, divergence_at_end, first_divergence,
-    run_batch, run_sample, run_samples,
+    AnySimulator, Divergence, Memory, Mode, Outcome, Until, divergence_at_end, first_divergence, run_batch,
+    run_sample, run_samples,
 };
 #[cfg(feature = "internals")]
 pub use simulator::WakeQueue;
 pub use simulator::{Delivery, DenseSimulator, EventSimulator, Observer, Simulator, WindowSimulator};
 pub use spikes::{LARGEST_VALUE, SpikeList, SpikeSlice};
 pub use state::{Difference, PopulationState, State};
+pub use threads::{MOST_THREADS, default_threads};

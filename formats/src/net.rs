@@ -4,8 +4,9 @@
 //! are in its sections, from which the network works in place. docs/net-format.md has it byte by byte.
 //!
 //! A file is believed only so far: the container checks every byte, the engine's
-//! [`NetworkBuilder`] every number, and [`MOST_NEURONS`] and [`MOST_DELAYS`] what a small file may ask for.
+//! [`NetworkBuilder`] every number, and a memory limit ([`default_memory_limit`]) what a small file may ask for in a run.
 
+mod demands;
 mod description;
 mod entry;
 mod read;
@@ -19,6 +20,7 @@ use snn_engine::{Layout, Network, NetworkBuilder};
 use crate::container::{Container, SectionEntry};
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
+pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit};
 pub use description::{Basis, Description, InputRange, RunLength, Unit};
 use entry::NetEntry;
 use read::Reader;
@@ -26,13 +28,6 @@ pub use write::write_net;
 
 /// What the container's head calls a network.
 pub const KIND: &str = "net";
-
-/// The most neurons that any file may declare. Beyond it, 64 per byte of the file are allowed: populations
-/// behind a convolution need few bytes, but a run needs memory for every neuron.
-pub const MOST_NEURONS: u64 = 1 << 24;
-/// The most steps of delay, longest delay times populations, that any file may declare. Beyond it, one per byte
-/// of the file: a run keeps the spikes of every population for so long.
-pub const MOST_DELAYS: u64 = 1 << 22;
 
 /// The first version of the container in which neurons may be given by a model's name.
 const MODEL_VERSION: u32 = 2;
@@ -51,6 +46,8 @@ pub struct NetFile {
     pub sections: Vec<SectionEntry>,
     /// Bytes of the file.
     pub length: usize,
+    /// The bytes that a run may take: what was given, or [`default_memory_limit`].
+    pub memory_limit: u64,
 }
 
 /// Reads the network from the `net.bin` at `path`. It works in place on the bytes of the file, which it
@@ -59,7 +56,8 @@ pub struct NetFile {
 /// Cost: one pass over the file for the checksums and one for the engine's own checks.
 ///
 /// # Errors
-/// If the file cannot be read, is damaged in any way, or holds no valid network.
+/// If the file cannot be read, is damaged in any way, holds no valid network, or one that asks for more than
+/// [`default_memory_limit`] in a run.
 pub fn read_net(path: impl AsRef<Path>, source: Source) -> Result<Network, FormatError> {
     Ok(NetFile::open(path, source)?.network)
 }
@@ -70,7 +68,19 @@ impl NetFile {
     /// # Errors
     /// As [`read_net`].
     pub fn open(path: impl AsRef<Path>, source: Source) -> Result<Self, FormatError> {
-        Self::from_container(&Container::open(path, KIND, source)?)
+        Self::open_within(path, source, None)
+    }
+
+    /// Reads all that is in the `net.bin` at `path`, of which a run may take so many bytes.
+    ///
+    /// # Errors
+    /// As [`read_net`], with this limit if there is one.
+    pub fn open_within(
+        path: impl AsRef<Path>,
+        source: Source,
+        memory_limit: Option<u64>,
+    ) -> Result<Self, FormatError> {
+        Self::from_container(&Container::open(path, KIND, source)?, memory_limit)
     }
 
     /// Reads all that is in a copy of the bytes of a `net.bin`; `origin` is what errors name.
@@ -78,13 +88,14 @@ impl NetFile {
     /// # Errors
     /// As [`read_net`].
     pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Self, FormatError> {
-        Self::from_container(&Container::parse(bytes, KIND, origin)?)
+        Self::from_container(&Container::parse(bytes, KIND, origin)?, None)
     }
 
-    fn from_container(container: &Container) -> Result<Self, FormatError> {
+    fn from_container(container: &Container, memory_limit: Option<u64>) -> Result<Self, FormatError> {
         let reader = Reader { container };
         let entry: NetEntry = container.content()?;
-        reader.check_demands(&entry)?;
+        let limit = memory_limit.unwrap_or_else(|| default_memory_limit(container.file_length() as u64));
+        demands::check_head(&entry, limit).map_err(|what| reader.error(what))?;
         let mut builder = NetworkBuilder::new();
         let mut places = HashMap::with_capacity(entry.populations.len());
         for population in &entry.populations {
@@ -111,11 +122,13 @@ impl NetFile {
             builder.projection(source.0, target.0, projection.delay, connectivity);
         }
         let network = builder.build().map_err(|error| reader.error(error.to_string()))?;
+        demands::check_network(&network, limit).map_err(|what| reader.error(what))?;
         Ok(Self {
             description: reader.description(&entry, &network)?,
             network,
             sections: container.sections().to_vec(),
             length: container.file_length(),
+            memory_limit: limit,
         })
     }
 }

@@ -359,8 +359,8 @@ fn a_sound_container_with_an_unsound_net_is_refused_by_place() {
         ("/populations/1/shape", json!([]), "[channels, height, width]"),
         ("/populations/1/shape", json!([-1]), "content"),
         ("/populations/1/shape", json!([4_294_967_296u64]), "content"),
-        ("/populations/1/shape", json!([4_294_967_295u64]), "4294967298 neurons"),
-        ("/populations/1/shape", json!([65536, 65536, 65536]), "281474976710659 neurons"),
+        ("/populations/1/shape", json!([4_294_967_295u64]), "neurons are declared: 4294967298"),
+        ("/populations/1/shape", json!([65536, 65536, 65536]), "neurons are declared: 281474976710659"),
         ("/populations/1/shape", json!([4_294_967_295u64, 4_294_967_295u64, 4_294_967_295u64]), "neurons"),
         ("/populations/1/neuron", json!({"izhikevich": {}}), "izhikevich"),
         ("/populations/1/neuron/integrate-fire/reset", json!("never"), "never"),
@@ -571,4 +571,35 @@ fn a_provenance_that_is_too_long_is_neither_written_nor_read() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let error = refusal(|content| content["description"]["provenance"] = long, ("", vec![]));
     assert!(error.contains("65536"), "{error}");
+}
+
+#[test]
+fn a_small_file_that_asks_for_much_in_a_run_is_refused_with_the_number_unless_the_memory_limit_is_raised() {
+    use snn_engine::{Connectivity, Layout, MaxPool, NetworkBuilder, Neuron, OneToOne, PerNeuron};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.bin");
+    let one_to_one =
+        |n: u32| Connectivity::OneToOne(OneToOne::new(n as usize, PerNeuron::same(1.0).unwrap()).unwrap());
+    let write = |n: u32, projections: usize| {
+        let mut builder = NetworkBuilder::new();
+        let source = builder.population("i", Layout::Flat(n), Neuron::Source);
+        let pool = builder.population("l", Layout::Flat(n), Neuron::MaxPool(MaxPool));
+        for _ in 0..projections {
+            builder.projection(source, pool, 0, one_to_one(n));
+        }
+        snn_formats::write_net(&path, &builder.build().unwrap(), &Description::default()).unwrap();
+    };
+    let open = |limit| snn_formats::NetFile::open_within(&path, snn_formats::Source::Read, limit);
+    write(1 << 23, 1);
+    assert!(open(None).unwrap_err().to_string().contains("neurons are declared: 16777216"));
+    // Counters of every input of a pool.
+    write(1 << 14, 2000);
+    let error = open(None).unwrap_err().to_string();
+    assert!(
+        error.contains("bytes that a run takes at the least") && error.contains("raise the memory limit"),
+        "{error}"
+    );
+    assert_eq!(open(Some(4 << 30)).unwrap().memory_limit, 4 << 30);
+    write(100, 3);
+    assert!(open(None).is_ok());
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use snn_engine::{
-    AnySimulator, Divergence, Mode, NetworkError, divergence_at_end, first_divergence, run_samples,
+    AnySimulator, Divergence, Memory, Mode, NetworkError, divergence_at_end, first_divergence, run_samples,
 };
 
 use crate::samples::{InputArgs, NetArgs, threads};
@@ -27,7 +27,7 @@ pub struct Check {
     input: InputArgs,
 
     /// Threads to spread the samples over [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// Write a report as JSON; `-` writes it to standard output, and nothing else
@@ -72,10 +72,13 @@ impl Check {
         let samples = self.input.read(&net)?;
         output::notes(&samples.notes);
         let until = samples.until;
+        let steps = u64::from(samples.steps);
+        let memory = [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| Memory::of(mode, network, steps));
+        let memory = memory[0].and(memory[1]).and(memory[2]);
+        let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
         let simulators =
             [Mode::Dense, Mode::Event, Mode::Auto].map(|mode| AnySimulator::new(mode, network.clone()));
         let bar = progress::bar(samples.range.len(), "check");
-        let threads = threads(self.threads.map(usize::from));
         let partings =
             run_samples(samples.range.clone(), threads, &simulators, |[dense, event, auto], index| {
                 let sample = samples.input.sample(network, index, samples.steps)?;

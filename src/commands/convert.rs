@@ -278,7 +278,7 @@ impl Convert {
         let description = Description { provenance: self.provenance()?, ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
         let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
-        let report = inspect::Report::of(&self.out, Source::default())?;
+        let report = inspect::Report::of(&self.out, Source::default(), None)?;
         report.write(self.report.as_deref(), &notes)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -92,15 +92,16 @@ fn kind(connectivity: &Connectivity) -> String {
 impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
         output::check(&[("--net", Some(self.net.net.as_path()))], &[("--json", self.json.as_deref())])?;
-        Report::of(&self.net.net, self.net.source())?.write(self.json.as_deref(), "")?;
+        Report::of(&self.net.net, self.net.source(), self.net.memory_limit)?
+            .write(self.json.as_deref(), "")?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Report {
     /// What is in a file.
-    pub fn of(path: &Path, source: Source) -> Result<Self> {
-        let file = NetFile::open(path, source)?;
+    pub fn of(path: &Path, source: Source, memory_limit: Option<u64>) -> Result<Self> {
+        let file = NetFile::open_within(path, source, memory_limit)?;
         let network = &file.network;
         let populations = network.populations().iter().enumerate().map(|(place, population)| {
             let (mut parameters, mut choices) = (BTreeMap::new(), BTreeMap::new());

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use snn_engine::{AnySimulator, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
+use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
 use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
@@ -29,7 +29,7 @@ pub struct Run {
     mode: ModeName,
 
     /// Threads for the samples, or for each sample if there are fewer [default: one for each processor]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// True classes, .npy of N whole numbers: the accuracy is told
@@ -167,7 +167,9 @@ impl Run {
         }
         output::notes(&samples.notes);
         let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, network)).transpose()?;
-        let threads = threads(self.threads.map(usize::from));
+        let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
+        let memory = memory.and_outcomes(network, samples.range.len());
+        let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
         let simulator = AnySimulator::new(self.mode.mode(), network.clone());
         let (simulator, side_by_side) = simulator.over_threads(threads, samples.range.len());
         let bar = progress::bar(samples.range.len(), "run");

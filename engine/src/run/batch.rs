@@ -18,9 +18,6 @@ use crate::simulator::{Observer, Simulator, WindowSimulator};
 ///
 /// # Errors
 /// The error of the first sample, in order, that does not fit the network, or of `done`.
-///
-/// # Panics
-/// If the threads cannot be started.
 pub fn run_batch<E: From<NetworkError> + Send>(
     samples: Range<usize>,
     threads: usize,

@@ -41,9 +41,6 @@ impl AnySimulator {
     ///
     /// Where there is a sample for every thread, samples are taken side by side; else one after the other, each
     /// over all threads ([`WindowSimulator::with_threads`]) if the simulator can do that.
-    ///
-    /// # Panics
-    /// If the threads cannot be started.
     #[must_use]
     pub fn over_threads(self, threads: usize, samples: usize) -> (Self, usize) {
         match self {

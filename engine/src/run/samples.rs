@@ -3,11 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-/// The number of threads that a batch uses if none is asked for: one for each processor.
-#[must_use]
-pub fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
+use crate::threads;
 
 /// Runs samples over threads, one simulator for each thread, and gives the results in order of the samples.
 ///
@@ -17,8 +13,10 @@ pub fn default_threads() -> usize {
 /// # Errors
 /// The error of the first sample, in order, that failed; those behind it that have not begun are left out.
 ///
+/// At most [`MOST_THREADS`](crate::MOST_THREADS) are used, and fewer where the system starts no more.
+///
 /// # Panics
-/// If the threads cannot be started, or `run` panics.
+/// If `run` panics.
 pub fn run_samples<S, R, E>(
     samples: std::ops::Range<usize>,
     threads: usize,
@@ -30,14 +28,11 @@ where
     R: Send,
     E: Send,
 {
-    if threads <= 1 {
+    let pool = if threads > 1 { threads::start(threads) } else { None };
+    let Some(pool) = pool else {
         let mut simulator = simulator.clone();
         return samples.map(|sample| run(&mut simulator, sample)).collect();
-    }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap_or_else(|error| panic!("{threads} threads cannot be started: {error}"));
+    };
     // Samples are taken in order by whichever thread is free, so a thread keeps its simulator's memory warm.
     let idle = Mutex::new(Vec::new());
     let first_failed = AtomicUsize::new(usize::MAX);

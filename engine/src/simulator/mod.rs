@@ -11,4 +11,5 @@ pub use event::EventSimulator;
 #[cfg(feature = "internals")]
 pub use event::WakeQueue;
 pub use interface::{Observer, Simulator};
+pub(crate) use window::longest_window;
 pub use window::{Delivery, WindowSimulator};

@@ -4,6 +4,12 @@ use crate::network::{Network, Neuron, PopulationId};
 use crate::neuron::{Autonomy, Initial, ramp_steps};
 use crate::spikes::SpikeList;
 
+/// The last step from which a run can go on: no run is long enough to count beyond 64 bits from there.
+const LATEST_STEP: u64 = 1 << 62;
+
+/// The largest sum of the spikes of an input, in magnitude, that a run can go on from: as many may follow.
+const MOST_ARRIVED: u64 = 1 << 62;
+
 /// Where the neurons of one population stand.
 #[derive(Clone, Debug, Default)]
 pub struct PopulationState {
@@ -101,8 +107,15 @@ impl State {
     ///
     /// # Errors
     /// If a number of populations, neurons, inputs or delayed steps is another, a potential is not
-    /// finite, or spikes under way are out of range or not ascending.
+    /// finite or −0.0, which no run reaches, spikes under way are out of range or not ascending, or a number is so large
+    /// that the run could not go on from it.
     pub fn check(&self, network: &Network) -> Result<(), NetworkError> {
+        if self.step > LATEST_STEP {
+            return Err(NetworkError::new(
+                "state",
+                format!("is that after {} steps; allowed are at most 2^62", self.step),
+            ));
+        }
         let expected = Self::initial(network);
         if self.populations.len() != expected.populations.len() {
             return Err(NetworkError::of_state(
@@ -132,6 +145,17 @@ impl State {
                 }
             }
             check_variables(network, id, found).map_err(|error| error.within(&at))?;
+            if let Some(input) =
+                found.arrived.iter().position(|arrived| arrived.unsigned_abs() > MOST_ARRIVED)
+            {
+                return Err(NetworkError::new(
+                    at,
+                    format!(
+                        "has counted {} from input {input}; allowed are at most 2^62 in magnitude",
+                        found.arrived[input]
+                    ),
+                ));
+            }
             // The latest stand last; before step 0 there were none.
             let early =
                 found.under_way.len().saturating_sub(usize::try_from(self.step).unwrap_or(usize::MAX));
@@ -241,6 +265,11 @@ fn check_variables(network: &Network, id: PopulationId, found: &PopulationState)
                 format!("is {}; allowed are finite numbers", values[neuron]),
             ));
         }
+        // A sum that starts at +0.0 is never −0.0. So a simulator need not write a potential to which nothing is added, and
+        // another may add +0.0 to it: from −0.0 these would part.
+        if let Some(neuron) = values.iter().position(|value| value.to_bits() == (-0.0f32).to_bits()) {
+            return Err(NetworkError::new(format!("{name}[{neuron}]"), "is −0.0; allowed is 0.0"));
+        }
     }
     let all = model.parameters();
     for (place, (variable, counts)) in count_names.iter().zip(&found.counts).enumerate() {
@@ -312,4 +341,26 @@ pub(crate) fn effective_biases(network: &Network, id: PopulationId, drive: &Driv
 /// is given none.
 pub(crate) fn injected(network: &Network, id: PopulationId, drive: &Drive) -> Option<Vec<f32>> {
     driven_biases(network, id, drive).filter(|_| arrives_once(network, id, drive))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Layout, NetworkBuilder};
+    use crate::{Accumulator, PerNeuron};
+
+    #[test]
+    fn a_state_with_negative_zero_or_numbers_that_would_overflow_is_refused() {
+        let mut builder = NetworkBuilder::new();
+        let bias = PerNeuron::same(0.0).unwrap();
+        builder.population("out", Layout::Flat(1), Neuron::of(Accumulator { bias }));
+        let network = builder.build().unwrap();
+        let sound = State::initial(&network);
+        assert!(sound.check(&network).is_ok());
+        let mut state = sound.clone();
+        state.populations[0].potentials[0] = -0.0;
+        assert!(state.check(&network).unwrap_err().to_string().contains("−0.0"));
+        let late = State { step: u64::MAX, ..sound };
+        assert!(late.check(&network).unwrap_err().to_string().contains("2^62"));
+    }
 }

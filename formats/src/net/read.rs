@@ -11,9 +11,7 @@ use snn_engine::{
 use super::entry::{
     ConnectivityEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry, UnitEntry,
 };
-use super::{
-    Description, InputRange, LONGEST_PROVENANCE, MODEL_VERSION, MOST_DELAYS, MOST_NEURONS, RunLength, Unit,
-};
+use super::{Description, InputRange, LONGEST_PROVENANCE, MODEL_VERSION, RunLength, Unit};
 use crate::container::{Container, Dtype, SectionElement};
 use crate::error::FormatError;
 
@@ -29,32 +27,6 @@ impl Reader<'_> {
 
     fn wrap<T>(&self, at: &str, result: Result<T, NetworkError>) -> Result<T, FormatError> {
         result.map_err(|error| self.error(error.within(at).to_string()))
-    }
-
-    /// Refuses a head that asks for far more memory in a run than its file is long.
-    pub(super) fn check_demands(&self, entry: &NetEntry) -> Result<(), FormatError> {
-        let length = self.container.file_length() as u64;
-        let neurons = entry.populations.iter().fold(0u64, |sum, population| {
-            let lengths = population.shape.0.shape();
-            let size = lengths.iter().fold(1u64, |n, &length| n.saturating_mul(length as u64));
-            sum.saturating_add(size)
-        });
-        let allowed = MOST_NEURONS.max(length.saturating_mul(64));
-        if neurons > allowed {
-            return Err(self.error(format!(
-                "{neurons} neurons are declared in a file of {length} bytes; allowed are {allowed}"
-            )));
-        }
-        let longest = entry.projections.iter().map(|projection| projection.delay).max().unwrap_or(0);
-        let kept = u64::from(longest).saturating_mul(entry.populations.len() as u64);
-        let allowed = MOST_DELAYS.max(length);
-        if kept > allowed {
-            return Err(self.error(format!(
-                "a delay of {longest} steps in a net of {} populations is declared; their product may be {allowed}",
-                entry.populations.len()
-            )));
-        }
-        Ok(())
     }
 
     pub(super) fn description(&self, net: &NetEntry, network: &Network) -> Result<Description, FormatError> {

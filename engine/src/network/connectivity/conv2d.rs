@@ -142,6 +142,17 @@ impl Conv2dGeometry {
         u32::try_from(shifted / stride).ok().filter(|&position| position < self.target[axis])
     }
 
+    /// The number of source positions along one axis that some target position sees through `tap`. O(1).
+    fn positions_seen(&self, axis: usize, tap: u32) -> u64 {
+        // Target o sees the pooled position o·stride + offset.
+        let offset = i64::from(tap) * i64::from(self.dilation[axis]) - i64::from(self.padding[axis]);
+        let stride = i64::from(self.stride[axis]);
+        let pooled = i64::from(self.source[axis] / self.pool[axis]);
+        let first = (-offset).max(0).div_euclid(stride) + i64::from((-offset).max(0).rem_euclid(stride) > 0);
+        let end = ((pooled - 1 - offset).div_euclid(stride) + 1).min(i64::from(self.target[axis]));
+        u64::try_from(end - first).unwrap_or(0) * u64::from(self.pool[axis])
+    }
+
     /// The pooled position along one axis to which a source position belongs.
     #[inline]
     #[must_use]
@@ -275,6 +286,26 @@ impl Conv2d {
         let mut synapses = 0;
         self.taps_of(source, |_, row| synapses += self.rows.synapses_of(row));
         synapses
+    }
+
+    /// The number of synapses of all source neurons: a weight row counts at every source position that is seen through
+    /// its tap. O(taps and weights).
+    pub(super) fn synapses(&self) -> u64 {
+        let g = &self.geometry;
+        let [down, across] = [0, 1]
+            .map(|axis| (0..g.kernel[axis]).map(|tap| g.positions_seen(axis, tap)).collect::<Vec<u64>>());
+        let channels = g.source[2] as usize;
+        let taps = down.iter().flat_map(|down| across.iter().map(move |across| down * across));
+        let of_tap = |(tap, positions): (usize, u64)| -> u64 {
+            let rows = tap * channels..(tap + 1) * channels;
+            if positions == 0 {
+                0
+            } else {
+                positions * rows.map(|row| self.rows.synapses_of(row)).sum::<u64>()
+            }
+        };
+        // Without channels there may be any number of taps, and no synapse.
+        if channels == 0 { 0 } else { taps.enumerate().map(of_tap).sum() }
     }
 }
 

@@ -79,10 +79,14 @@ impl Connectivity {
         }
     }
 
-    /// The number of synapses, shared weights counted at every place where they are used.
+    /// The number of synapses, shared weights counted at every place where they are used. O(stored weights).
     #[must_use]
     pub fn synapses(&self) -> u64 {
-        (0..self.sources()).map(|source| self.synapses_of(source)).sum()
+        match self {
+            Self::Rows(rows) => rows.synapses(),
+            Self::Conv2d(conv) => conv.synapses(),
+            Self::OneToOne(one) => self.stored_weights() * (one.size() / one.weights().period()) as u64,
+        }
     }
 
     /// The number of non-zero weights that are stored.

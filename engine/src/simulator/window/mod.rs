@@ -15,3 +15,4 @@ mod windows;
 
 pub use delivery::Delivery;
 pub use simulator::WindowSimulator;
+pub(crate) use windows::longest_window;

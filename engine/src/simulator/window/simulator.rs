@@ -68,10 +68,7 @@ impl WindowSimulator {
     /// A new simulator has one thread. This is for single samples: many are better run side by side, by
     /// [`run_batch`](crate::run::run_batch). Clones share the threads. Memory: 600 KB for each
     /// thread, and 4 bytes for each neuron of the largest population. A network that must be stepped stays on one
-    /// thread.
-    ///
-    /// # Panics
-    /// If the threads cannot be started.
+    /// thread. At most [`MOST_THREADS`](crate::MOST_THREADS) are used, and fewer where the system starts no more.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         self.with_threads_from(threads, cost::SPREAD)
@@ -79,9 +76,6 @@ impl WindowSimulator {
 
     /// The same as [`with_threads`](Self::with_threads), for every population on which the work is predicted to
     /// take so many processor cycles or more.
-    ///
-    /// # Panics
-    /// If the threads cannot be started.
     #[must_use]
     pub fn with_threads_from(mut self, threads: usize, cycles: f64) -> Self {
         if let Strategy::Windows(windows) = &mut self.strategy {

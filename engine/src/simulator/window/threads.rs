@@ -1,7 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
+
+use crate::threads::{self, MOST_THREADS};
 
 /// The threads over which the work on one population is spread where there is enough of it.
 ///
@@ -16,15 +18,8 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Over so many threads, the calling one included, from so many predicted cycles on.
-    ///
-    /// # Panics
-    /// If the threads cannot be started.
     pub(super) fn over(threads: usize, from: f64) -> Self {
-        let start = || {
-            let others = ThreadPoolBuilder::new().num_threads(threads - 1).build();
-            Arc::new(others.unwrap_or_else(|error| panic!("{threads} threads cannot be started: {error}")))
-        };
-        Self { others: (threads > 1).then(start), from }
+        Self { others: threads::start(threads.clamp(1, MOST_THREADS) - 1).map(Arc::new), from }
     }
 
     /// Threads, the calling one included.

@@ -47,6 +47,12 @@ pub(super) enum WindowPopulation {
     MaxPool(Maxima),
 }
 
+/// The most steps that are run in one window.
+pub(crate) fn longest_window(network: &Network) -> usize {
+    let largest = network.populations().iter().map(|population| population.size()).max().unwrap_or(0);
+    (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS)
+}
+
 impl Windows {
     pub(super) fn new(
         network: Arc<Network>,
@@ -56,14 +62,13 @@ impl Windows {
     ) -> Self {
         let populations: Vec<WindowPopulation> =
             network.ids().map(|id| WindowPopulation::new(&network, id)).collect();
-        let largest = network.populations().iter().map(|population| population.size()).max().unwrap_or(0);
         let mut windows = Self {
             kernels,
             forced,
             team: Threads::default(),
             layouts: Arc::new(weights::layouts(&network)),
             order,
-            longest: (MOST_WORDS / largest.div_ceil(64).max(1)).clamp(16, MOST_STEPS),
+            longest: longest_window(&network),
             step: 0,
             samples: 1,
             trains: network.ids().map(|id| Train::new(network.delay_from(id) as usize)).collect(),
