@@ -7,9 +7,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use snn_engine::{
-    Accumulator, BiasArrives, Bipolar, Connectivity, Conv2d, Conv2dGeometry, DenseRows, EventSimulator,
-    IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, Neuron, OneToOne, PerNeuron, Reset, Rows, Sign,
-    Simulator, SparseRows, Stimulus,
+    Accumulator, AdaptiveLeaky, BiasArrives, Bipolar, Connectivity, Conv2d, Conv2dGeometry, CurrentLeaky,
+    DenseRows, EventSimulator, IntegrateFire, Layout, Leaky, LeakyReset, MaxPool, Network, NetworkBuilder,
+    Neuron, OneToOne, PerNeuron, Reset, Rows, Sign, Simulator, SparseRows, Stimulus,
 };
 use snn_formats::container::{ContainerWriter, Dtype};
 use snn_formats::{Container, Description, FormatError, NetFile, Origin, Source, read_net, write_net};
@@ -226,6 +226,71 @@ fn the_second_version_of_the_format_still_reads_and_keeps_every_parameter_and_ch
     assert_eq!(bytes_of(&bipolar(), &description()), fs::read(&path).unwrap());
     assert_eq!(bytes_of(&bipolar(), &description())[8], 2);
     assert_eq!(bytes_of(&varied(), &description())[8], 1, "what version 1 can hold is written as such");
+}
+
+#[test]
+fn leaky_neurons_keep_every_parameter_and_choice_in_a_file_and_fire_as_before() {
+    let [leak, threshold, bias, start] = [vec![0.5, 0.9], vec![0.5], vec![0.125], vec![0.25]].map(each);
+    let [after, refractory, decay, recovery, rise] =
+        [vec![-0.5], vec![2.0, 0.0], vec![0.75], vec![0.5], vec![0.25]].map(each);
+    let reset = LeakyReset::To;
+    let neurons = {
+        let (l, t, b, s) = (leak.clone(), threshold.clone(), bias.clone(), start.clone());
+        let leaky = Leaky {
+            leak: l,
+            threshold: t,
+            bias: b,
+            start: s,
+            reset,
+            after: after.clone(),
+            refractory: refractory.clone(),
+        };
+        let (l, t, b, s) = (leak.clone(), threshold.clone(), bias.clone(), start.clone());
+        let current = CurrentLeaky {
+            decay,
+            leak: l,
+            threshold: t,
+            bias: b,
+            start: s,
+            reset,
+            after: after.clone(),
+            refractory: refractory.clone(),
+        };
+        let adaptive = AdaptiveLeaky {
+            recovery,
+            rise,
+            leak,
+            threshold,
+            bias,
+            start,
+            reset: LeakyReset::Subtract,
+            after,
+            refractory,
+        };
+        [Neuron::of(leaky), Neuron::of(current), Neuron::of(adaptive)]
+    };
+    for neuron in neurons {
+        let made = || {
+            let mut builder = NetworkBuilder::new();
+            let input = builder.population("input", Layout::Flat(2), Neuron::Source);
+            let layer = builder.population("layer0", Layout::Flat(2), neuron.clone());
+            let sparse = SparseRows::from_dense(2, &[0.5, 0.0, 1.0, -0.75]).unwrap();
+            builder.projection(input, layer, 0, Connectivity::Rows(Rows::Sparse(sparse)));
+            builder.build().unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("leaky.bin");
+        write_net(&path, &made(), &description()).unwrap();
+        let read = read_net(&path, Source::Mapped).unwrap();
+        let said = |network: &Network| {
+            let model = network.populations()[1].neuron().model().unwrap().clone();
+            let values: Vec<Vec<f32>> =
+                model.parameters().iter().map(|values| values.values().to_vec()).collect();
+            (model.description().name, values, model.choices())
+        };
+        assert_eq!(said(&read), said(&made()));
+        assert_eq!(run(read), run(made()));
+    }
 }
 
 #[test]
