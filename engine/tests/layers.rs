@@ -28,9 +28,10 @@ fn root() -> PathBuf {
 }
 
 /// The modules of the crate, the lowest first. What is not listed with its folder belongs to the folder's layer.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "bits",
     "buffer",
+    "threads",
     "error",
     "per_neuron",
     "spikes",
