@@ -85,6 +85,8 @@ fn every_bad_input_gets_its_error_and_exit_status() {
         (&format!("check {net} --input %nan.npy"), 1, &["sample 1, value [5]"]),
         // Flags.
         (&format!("run {net} --input %x.npy --T 0"), 2, &["--T"]),
+        (&format!("run {net} --input %x.npy --threads 4000"), 2, &["--threads", "256"]),
+        (&format!("check {net} --input %x.npy --threads 0"), 2, &["--threads", "256"]),
         (&format!("run {net} --input %x.npy --T many"), 2, &["--T"]),
         (&format!("run {net} --input %x.npy --threads 0"), 2, &["--threads"]),
         (&format!("run {net} --input %x.npy --mode clocked"), 2, &["clocked", "event", "dense"]),
