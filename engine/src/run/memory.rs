@@ -185,15 +185,23 @@ fn window(network: &Network, steps: u64) -> Memory {
 fn event(network: &Network, steps: u64) -> Memory {
     let (mut shared, mut each) = (Sum(0), Sum(0));
     for projection in network.projections() {
-        if let Connectivity::Rows(rows) = projection.connectivity() {
+        match projection.connectivity() {
             // A bit per row and block of 16 targets.
-            shared.add(rows.len() as u64, 8 * (rows.width() as u64).div_ceil(16 * 64));
+            Connectivity::Rows(rows) => {
+                shared.add(rows.len() as u64, 8 * (rows.width() as u64).div_ceil(16 * 64))
+            }
+            Connectivity::Conv2d(_) => shared.add(4, projection.connectivity().sources() as u64),
+            Connectivity::OneToOne(_) => {}
         }
     }
     let depth = u64::from(network.longest_delay()) + 1;
+    // The currents of the largest population, with room behind it for a compact row, and its spike bits.
+    let largest = network.ids().map(|id| potentials(network, id)).max().unwrap_or(0);
+    each.add(5, largest.next_multiple_of(64));
+    each.add(4, 1 << 16);
     for id in network.ids() {
-        // State, parameters and currents; the wake queue and some bits of each block of 16.
-        each.add(4 * numbers(network, id) + 6, potentials(network, id).next_multiple_of(16));
+        // State and parameters; the wake queue and some bits of each block of 16.
+        each.add(4 * numbers(network, id) + 2, potentials(network, id).next_multiple_of(64));
         each.add(1, counters(network, id));
         each.add(LIST, depth);
         each.add(1, spikes(network, id, depth.min(steps)));

@@ -4,6 +4,7 @@ mod dense;
 mod event;
 mod interface;
 mod membrane;
+mod rows;
 mod window;
 
 pub use dense::DenseSimulator;

@@ -1,6 +1,5 @@
 use super::cost::{self, Work};
 use super::delivery::Delivery;
-use super::rows::{self, Cuts};
 use super::threads::Threads;
 use super::tiled::{ImageRows, Tiled};
 use super::tiles::{self, blocks, table};
@@ -13,6 +12,7 @@ use crate::network::Population;
 use crate::network::connectivity::{Connectivity, Rows};
 use crate::neuron::Autonomy;
 use crate::simulator::membrane::{Membrane, Range};
+use crate::simulator::rows::{self, Cuts};
 use crate::spikes::SpikeSlice;
 
 /// Ranges of words for each thread, so that one with less to do takes another.

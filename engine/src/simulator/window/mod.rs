@@ -3,7 +3,6 @@
 mod cost;
 mod delivery;
 mod layer;
-mod rows;
 mod side_by_side;
 mod simulator;
 mod threads;
