@@ -3,7 +3,7 @@
 use crate::network::connectivity::Connectivity;
 use crate::network::{Network, Neuron, PopulationId};
 use crate::run::Mode;
-use crate::simulator::longest_window;
+use crate::simulator::{longest_window, runs_in_windows};
 use crate::state::inputs_counted;
 
 /// The bytes that a simulator takes, predicted in closed form; the network itself is not counted.
@@ -35,8 +35,10 @@ impl Memory {
     #[must_use]
     pub fn of(mode: Mode, network: &Network, steps: u64) -> Self {
         let of_mode = match mode {
-            Mode::Auto if network.is_feed_forward() => window(network, steps),
-            Mode::Auto | Mode::Event => event(network, steps),
+            Mode::Auto if runs_in_windows(network) => window(network, steps),
+            // It is stepped, unless it is spread over threads.
+            Mode::Auto => window(network, steps).or(event(network, steps)),
+            Mode::Event => event(network, steps),
             Mode::Dense => dense(network),
         };
         let mut each = Sum(of_mode.each);
@@ -71,6 +73,11 @@ impl Memory {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { shared: self.shared.saturating_add(other.shared), each: self.each.saturating_add(other.each) }
+    }
+
+    /// The bytes of whichever of two simulators takes more.
+    fn or(self, other: Self) -> Self {
+        Self { shared: self.shared.max(other.shared), each: self.each.max(other.each) }
     }
 
     /// With the outcomes of `samples` samples, which a batch keeps until its end.

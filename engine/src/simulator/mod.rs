@@ -12,5 +12,5 @@ pub use event::EventSimulator;
 #[cfg(feature = "internals")]
 pub use event::WakeQueue;
 pub use interface::{Observer, Simulator};
-pub(crate) use window::longest_window;
 pub use window::{Delivery, WindowSimulator};
+pub(crate) use window::{longest_window, runs_in_windows};

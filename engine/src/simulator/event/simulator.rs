@@ -116,6 +116,11 @@ impl EventSimulator {
 }
 
 impl EventSimulator {
+    /// What the run was started with.
+    pub(in crate::simulator) fn drive(&self) -> &Drive {
+        &self.drive
+    }
+
     /// Whether a quiet network stays as it is, but for the number of steps: nothing is on a ramp.
     fn may_skip(&self) -> bool {
         self.populations.iter().all(|population| match population {

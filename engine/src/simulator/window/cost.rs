@@ -5,6 +5,7 @@
 //! `benches/record`; a wrong choice costs time, never a bit of the result.
 
 use super::Delivery;
+use crate::network::Network;
 use crate::simulator::rows::{NEAR, is_far};
 
 /// What is known of a population and a window before it is run.
@@ -91,6 +92,17 @@ impl Work {
     pub(super) fn add_weights(&mut self, weights: u64, synapses: u64) {
         *(if is_far(synapses) { &mut self.far_weights } else { &mut self.weights }) += weights as f64;
     }
+}
+
+/// The cycles of a step in which every neuron fires, by rows.
+pub(super) fn most_of_a_step(network: &Network) -> f64 {
+    let mut work = Work::default();
+    for projection in network.projections() {
+        let connectivity = projection.connectivity();
+        work.rows += connectivity.sources() as f64;
+        work.add_weights(connectivity.synapses(), connectivity.synapses());
+    }
+    cycles(&work, Delivery::Rows).shared
 }
 
 /// The cycles of a delivery.

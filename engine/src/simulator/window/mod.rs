@@ -14,4 +14,5 @@ mod windows;
 
 pub use delivery::Delivery;
 pub use simulator::WindowSimulator;
+pub(crate) use simulator::runs_in_windows;
 pub(crate) use windows::longest_window;
