@@ -5,7 +5,8 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use snn_engine::{
-    AnySimulator, Divergence, Memory, Mode, NetworkError, divergence_at_end, first_divergence, run_samples,
+    AnySimulator, Divergence, Memory, Mode, NetworkError, Until, divergence_at_end, first_divergence,
+    run_samples,
 };
 
 use crate::samples::{InputArgs, NetArgs, threads};
@@ -99,7 +100,7 @@ impl Check {
             equal: first.is_none(),
             samples: samples.range.len(),
             steps: samples.steps,
-            until_quiet: self.input.until_quiet,
+            until_quiet: matches!(until, Until::Quiet { .. }),
             states_compared,
             notes: samples.notes.clone(),
             parting: first

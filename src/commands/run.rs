@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
+use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, Until, run_batch};
 use snn_formats::{Compression, SpikeWriter, write_npy};
 
 use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
@@ -295,15 +295,15 @@ impl Run {
             samples: outcomes.len(),
             steps: samples.steps,
             mode: self.mode.name(),
-            encoding: self.input.encoding.name(),
-            seed: (self.input.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
+            encoding: samples.encoding.name(),
+            seed: (samples.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
             threads,
             accuracy,
             wall_seconds: seconds,
             wall_seconds_per_sample: seconds / outcomes.len() as f64,
             predictions,
             notes: samples.notes.clone(),
-            quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
+            quiet: matches!(samples.until, Until::Quiet { .. }).then(|| QuietReport::of(outcomes)),
             populations,
         }
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod conversion;
 mod example;
 mod expect;
+mod few;
 mod files;
 #[cfg(unix)]
 mod hostile;
