@@ -181,7 +181,7 @@ impl InputArgs {
     pub fn read(&self, net: &Net) -> Result<Samples> {
         let array = read_samples(&self.input)?;
         let mut notes = vec![];
-        let encoding = self.encoding.unwrap_or_else(|| match net.description.run {
+        let encoding = self.encoding.unwrap_or(match net.description.run {
             Some(RunLength { arrives: Arrives::Once, .. }) => EncodingName::Once,
             _ => EncodingName::Constant,
         });
