@@ -8,10 +8,13 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network, Until};
 use snn_formats::samples::{self, Batch};
-use snn_formats::{Array, Arrives, Description, NetFile, QUIET_STEPS, RunLength, Source};
+use snn_formats::{Array, Arrives, Description, NetFile, RunLength, Source};
 
 use crate::commands::Usage;
 use crate::output;
+
+/// The most steps of a run until the network is quiet, if nothing is said.
+pub use snn_formats::QUIET_STEPS;
 
 /// Steps of a run if neither `--T`, the input nor the network says how many.
 pub const DEFAULT_STEPS: u32 = 256;

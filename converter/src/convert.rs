@@ -20,7 +20,7 @@ use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
 use crate::wanted::{RunEnd, Stopped, Wanted};
 use few::few;
-use input::{input_map, prepare};
+use input::{input_map, input_peak, prepare};
 use rates::rates;
 use snn_engine::{Network, NetworkError};
 use snn_formats::{Basis, Description, InputRange, RunLength};
@@ -252,6 +252,7 @@ pub fn convert_while(
         output_fires: options.readout == Readout::Spikes,
         input_scale,
         input_shift,
+        input_peak: samples.map_or(1.0, |samples| input_peak(samples.values)),
         unroll: options.unroll,
         check_only: true,
     };
@@ -276,6 +277,7 @@ pub fn convert_while(
     notes.extend(made.notes);
     warnings.extend(made.warnings);
     let Made { lowered, quantised, units, run, .. } = made;
+    notes.extend(notes::on_relays(&lowered));
     let network = lowered.network()?;
     let mut report = Report {
         neuron: recipe.neuron,

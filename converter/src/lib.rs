@@ -21,6 +21,7 @@ pub mod quantise;
 pub mod recipe;
 pub mod report;
 mod scales;
+pub mod settled;
 pub mod simplify;
 pub mod wanted;
 

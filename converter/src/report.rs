@@ -74,7 +74,8 @@ pub struct LayerReport {
     pub density: f64,
     /// Synapses, shared weights counted wherever they are used.
     pub synapses: u64,
-    /// λ, the largest activation that a neuron can express: by a spike in every step, or by the largest count.
+    /// λ, the largest activation that a neuron can express: by a spike in every step, or by the largest count; of a relay, what a
+    /// spike of value 1 in every step stands for.
     pub scale: Option<Spread>,
     /// Channels (of a vector: neurons) that no calibration sample activates; their λ is that of their neighbours.
     pub dead: Option<usize>,
@@ -109,7 +110,7 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
             let population = network.population(id);
             let incoming: Vec<_> = network.incoming(id).collect();
             let fires = || {
-                matches!(part.kind, Kind::Fires { .. } | Kind::Maximum)
+                matches!(part.kind, Kind::Fires { .. } | Kind::Maximum | Kind::Relays { .. })
                     .then(|| Spread::of(part.lambda.values()))
             };
             let weights = incoming.iter().map(|p| places(p.connectivity())).sum();

@@ -137,6 +137,8 @@ struct PopulationReport {
     name: String,
     neurons: usize,
     spikes: u64,
+    /// The sum of the magnitudes of their values.
+    magnitude: u64,
     rate: f64,
     /// Weights that spikes delivered to it.
     synaptic_operations: u64,
@@ -271,6 +273,7 @@ impl Run {
                     name: population.name().to_owned(),
                     neurons: population.size(),
                     spikes: of.spikes,
+                    magnitude: of.magnitude,
                     rate: of.spikes as f64 / (population.size().max(1) as f64 * sums.steps.max(1) as f64),
                     synaptic_operations: of.synaptic_operations,
                     dense_operations: dense.per_step * sums.steps,

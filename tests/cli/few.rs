@@ -25,6 +25,11 @@ fn a_network_that_settles_runs_once_in_one_step_or_until_it_is_quiet_without_a_f
         classes.push(run["predictions"].clone());
         let text = printed(folder.path(), &format!("check {RUN} --batch-range 0:8"));
         assert!(text.starts_with("equal") && text.contains("until quiet") == quiet, "{text}");
+        let line = format!("check {RUN} --against quantised");
+        let report = json(folder.path(), &format!("{line} --json -"));
+        assert_eq!((&report["equal"], &report["samples"]), (&true.into(), &200.into()));
+        assert_eq!(report["counts"], 400 * 200);
+        assert!(printed(folder.path(), &line).starts_with("equal: 200 samples, at rest after"));
         let text = printed(folder.path(), "inspect --net %net.bin");
         assert!(text.contains("with input that arrives once") && text.contains("at rest"), "{text}");
         // Other input is possible, and it is said that it is not what the network is made for.
@@ -44,6 +49,10 @@ fn signed_spikes_of_four_units_have_the_trained_accuracy_in_two_steps() {
         assert_eq!((&run["encoding"], &run["T"]), (&"constant".into(), &2.into()));
         assert!(run["accuracy"].as_f64().unwrap() >= 0.975, "{neuron}: {}", run["accuracy"]);
         printed(folder.path(), &format!("check {RUN} --batch-range 0:8"));
+        // It goes on as long as its input does, so it is not at rest at anything.
+        let output = snn_event(folder.path(), &format!("check {RUN} --against quantised")).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains("arrives once"), "{error}");
     }
 }
 

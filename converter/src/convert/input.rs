@@ -36,6 +36,11 @@ pub(super) fn input_map(ann: &Ann, options: &Options) -> Result<(Runs, Runs), Co
     Ok((scale, shift))
 }
 
+/// Twice the largest magnitude of the samples, at least that of a spike.
+pub(super) fn input_peak(values: &[f32]) -> f64 {
+    2.0 * f64::from(values.iter().fold(0.5_f32, |most, value| most.max(value.abs())))
+}
+
 /// The samples as the net takes them, checked.
 pub(super) fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, ConvertError> {
     let shape = ann.input_shape();

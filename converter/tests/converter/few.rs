@@ -4,8 +4,12 @@ use crate::conversion::{inputs, small_net};
 use proptest::prelude::*;
 use snn_converter::ann::{Affine, Ann, Linear, Op, Shape};
 use snn_converter::forward::{forward, logits};
+use snn_converter::settled::{Emitted, Quantised, Rest};
 use snn_converter::{Conversion, NeuronKind, Normalise, Options, Readout, Samples, Start, convert};
-use snn_engine::{AnySimulator, Encoding, Input, Mode, Outcome, Until, run_batch};
+use snn_engine::{
+    AnySimulator, Encoding, EventSimulator, Input, Mode, Observer, Outcome, Simulator, SpikeSlice, Until,
+    run_batch,
+};
 use snn_formats::{Arrives, Basis};
 use std::sync::Arc;
 
@@ -245,6 +249,80 @@ fn options_that_do_not_go_together_are_told() {
     }
     let error = convert(&ann, None, &settling()).unwrap_err().to_string();
     assert!(error.contains("settle neurons") && error.contains("calibration samples"), "{error}");
+}
+
+/// Runs every sample until it is at rest, lets `fault` change what was emitted, and judges it.
+fn judged(conversion: &Conversion, x: &[f32], fault: impl Fn(&mut Emitted)) -> Vec<Vec<Rest>> {
+    let network = Arc::new(conversion.network.clone());
+    let input = Input::values(&network, x.to_vec(), Encoding::Once).unwrap();
+    let quantised = Quantised::of(&network).unwrap();
+    let mut simulator = EventSimulator::new(Arc::clone(&network));
+    let each = |sample: usize| {
+        let sample = input.sample(&network, sample, 1).unwrap();
+        let mut emitted = Emitted::none(&network);
+        simulator.start(&sample.drive);
+        assert!(simulator.run_until_quiet(&sample, 10_000, &mut emitted).unwrap().is_some());
+        fault(&mut emitted);
+        quantised.judge(&sample.drive, &emitted, |population| simulator.potentials(population))
+    };
+    (0..input.samples()).map(each).collect()
+}
+
+#[test]
+fn every_neuron_at_rest_is_where_its_weights_say_but_for_ties_and_a_count_that_is_one_off_is_found() {
+    for seed in 0..4 {
+        let ann = small_net(seed);
+        let x = inputs(seed, 72 * 10);
+        for most in [1, 3, 8] {
+            let conversion = convert(&ann, Some(&of(&x)), &settle(8, Some(most))).unwrap();
+            let rests = judged(&conversion, &x, |_| ());
+            assert!(rests.iter().flatten().all(|rest| rest.wrong.is_none()), "{rests:?}");
+            let near: usize = rests.iter().flatten().map(|rest| rest.near).sum();
+            assert!(near < 20, "{near} sums near a half");
+            let relu = conversion.network.find("relu2").unwrap();
+            for value in [-1, 1] {
+                let fault = |emitted: &mut Emitted| {
+                    emitted.spikes(relu, 0, SpikeSlice::new(&[17], &[value]).unwrap())
+                };
+                for rest in judged(&conversion, &x, fault) {
+                    let wrong = rest[relu.index()].wrong.expect("a count that is one off");
+                    assert_eq!((wrong.neuron, wrong.found - wrong.wanted), (17, f64::from(value)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_whose_numbers_are_all_multiples_of_a_power_of_two_has_no_ties() {
+    let mut ann = Ann::new("x", Shape::new([4]).unwrap()).unwrap();
+    let weights = |n: usize| (0..n).map(|at| ((at * 5 + 2) % 9) as f32 * 0.25 - 1.0).collect();
+    let linear = |inputs: usize, outputs: usize| {
+        let bias = Some((0..outputs).map(|at| at as f32 * 0.125).collect());
+        Op::Linear(Linear { weights: weights(inputs * outputs), bias, inputs, outputs })
+    };
+    let first = ann.push("first", linear(4, 6), &[ann.input()]).unwrap();
+    let qcfs = ann.push("qcfs", Op::Qcfs { levels: 8, theta: 4.0 }, &[first]).unwrap();
+    let second = ann.push("second", linear(6, 6), &[qcfs]).unwrap();
+    let qcfs = ann.push("qcfs2", Op::Qcfs { levels: 8, theta: 2.0 }, &[second]).unwrap();
+    ann.push("out", linear(6, 2), &[qcfs]).unwrap();
+    // Many sums are halves of a level.
+    let x: Vec<f32> = inputs(2, 4 * 30).iter().map(|x| (x * 4.0).floor() * 0.25).collect();
+    let conversion = convert(&ann, Some(&of(&x)), &settle(8, Some(2))).unwrap();
+    for rest in judged(&conversion, &x, |_| ()).iter().flatten() {
+        assert_eq!(rest, &Rest::default());
+    }
+}
+
+#[test]
+fn neurons_that_do_not_take_back_what_they_gave_have_no_quantised_network_to_be_at_rest_at() {
+    let ann = small_net(0);
+    let x = inputs(0, 72 * 4);
+    for options in [Options::default(), counting(NeuronKind::Multi, 2, 4)] {
+        let conversion = convert(&ann, Some(&of(&x)), &options).unwrap();
+        let error = Quantised::of(&conversion.network).err().unwrap().to_string();
+        assert!(error.contains("`relu1`") && error.contains("take back"), "{error}");
+    }
 }
 
 proptest! {
