@@ -20,6 +20,7 @@ use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
 use crate::wanted::{RunEnd, Stopped, Wanted};
 use few::few;
+pub use input::as_trained;
 use input::{input_map, input_peak, prepare};
 use rates::rates;
 use snn_engine::{Network, NetworkError};
