@@ -117,7 +117,8 @@ impl Report {
                 wanted,
             })
         });
-        let fires = network.ids().filter(|&id| network.emission(id).fires());
+        let is_source = |id| network.sources().any(|source| source == id);
+        let fires = network.ids().filter(|&id| network.emission(id).fires() && !is_source(id));
         let counts = fires.map(|id| network.population(id).size() as u64).sum::<u64>() * rested.len() as u64;
         Self {
             equal: parting.is_none(),
