@@ -124,7 +124,7 @@ pub struct Outcomes {
 
 /// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
 /// updates.
-type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64);
+type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64, u64);
 
 /// Neurons, steps and starts of the samples of all spikes of a population, and their values where not all are 1.
 type Spikes<'py> = (
@@ -214,7 +214,7 @@ impl Outcomes {
         self.outcomes.len()
     }
 
-    /// For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant currents,
+    /// For every population: name, neurons, spikes, their magnitude, synaptic operations, dense operations, operations of constant currents,
     /// dense ones for them, updates; all samples.
     fn populations(&self) -> Vec<PopulationRow> {
         let mut sums = Statistics::default();
@@ -227,7 +227,8 @@ impl Outcomes {
         rows.map(|(place, ((name, (neurons, dense)), sum))| {
             let driven = self.outcomes.iter().map(|outcome| outcome.drive_operations[place]).sum();
             let (dense, once) = (dense.per_step * sums.steps, dense.once * samples);
-            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, driven, once, sum.updates)
+            let operations = sum.synaptic_operations;
+            (name.clone(), *neurons, sum.spikes, sum.magnitude, operations, dense, driven, once, sum.updates)
         })
         .collect()
     }

@@ -265,8 +265,8 @@ class Outcomes:
     def outputs(self) -> NDArray[np.float32]:
         """The trained net's outputs as the run estimates them, in their own unit, `(N, n)`."""
 
-    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int]]:
-        """For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant
+    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int, int]]:
+        """For every population: name, neurons, spikes, their magnitude, synaptic operations, dense operations, operations of constant
         currents, dense ones for them, updates; all samples."""
 
     def spikes(

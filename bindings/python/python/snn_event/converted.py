@@ -46,6 +46,8 @@ class PopulationStatistics:
     neurons: int
     #: Spikes that its neurons emitted.
     spikes: int
+    #: The sum of the magnitudes of their values.
+    magnitude: int
     #: Spikes per neuron and step.
     rate: float
     #: Weights that spikes delivered to it.
@@ -278,8 +280,9 @@ class Run:
         """What happened, per population, summed over the samples."""
         neuron_steps = self._outcomes.samples * self.T
 
-        def of(name: str, neurons: int, spikes: int, *operations: int) -> PopulationStatistics:
-            return PopulationStatistics(name, neurons, spikes, spikes / max(1, neurons * neuron_steps), *operations)
+        def of(name: str, neurons: int, spikes: int, magnitude: int, *operations: int) -> PopulationStatistics:
+            rate = spikes / max(1, neurons * neuron_steps)
+            return PopulationStatistics(name, neurons, spikes, magnitude, rate, *operations)
 
         populations = tuple(of(*row) for row in self._outcomes.populations())
         return Statistics(self._outcomes.samples, self.T, populations)
