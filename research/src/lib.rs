@@ -27,6 +27,7 @@ pub use proportion::{McNemar, Proportion};
 pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};
 pub use stop::{Stop, StopError};
 pub use study::{
-    CSV_HEAD, Cell, Group, Material, Row, Study, StudyEncoding, StudyError, StudyModel, StudyRecipe, Trained, csv_rows, latex,
+    CSV_HEAD, Cell, Group, Material, Row, Study, StudyEncoding, StudyError, StudyModel, StudyRecipe, Trained,
+    csv_rows, latex,
 };
 pub use trained::{Beside, TrainedError, trained_classes};

@@ -314,7 +314,11 @@ impl Study {
         let known = presets(None)?;
         known.get(&self.energy).cloned().ok_or_else(|| {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            StudyError::Unfit(format!("energy `{}` is no preset; allowed are {}", self.energy, names.join(", ")))
+            StudyError::Unfit(format!(
+                "energy `{}` is no preset; allowed are {}",
+                self.energy,
+                names.join(", ")
+            ))
         })
     }
 
@@ -371,7 +375,10 @@ impl Study {
             StudyEncoding::Regular => Encoding::Regular,
         };
         let Some(steps) = cell.steps.or(run.map(|run| run.steps)) else {
-            return Err(StudyError::Unfit(format!("recipe `{}` says no number of steps; give T", recipe.name)));
+            return Err(StudyError::Unfit(format!(
+                "recipe `{}` says no number of steps; give T",
+                recipe.name
+            )));
         };
         let input = Input::values(&network, material.input.clone(), encoding)?;
         let plan = Plan { points: vec![steps], read_out_from: 0, stops: vec![], membrane_updates: false };
@@ -391,7 +398,8 @@ impl Study {
         let pruned = TrainedOperations::of(&network).pruned;
         let mut digest = SpikeDigest::default();
         evaluation.digests.iter().for_each(|part| digest.merge(part));
-        let stored = network.projections().iter().map(|projection| projection.connectivity().stored_weights());
+        let stored =
+            network.projections().iter().map(|projection| projection.connectivity().stored_weights());
         Ok(Row {
             model: model.name.clone(),
             sparsity: group.sparsity,
@@ -438,7 +446,10 @@ impl StudyRecipe {
         let found = NeuronKind::ALL.into_iter().find(|(_, name)| *name == self.neuron);
         found.map(|(kind, _)| kind).ok_or_else(|| {
             let names = NeuronKind::ALL.map(|(_, name)| name).join(", ");
-            StudyError::Unfit(format!("recipe `{}`: neuron `{}` is unknown; allowed are {names}", self.name, self.neuron))
+            StudyError::Unfit(format!(
+                "recipe `{}`: neuron `{}` is unknown; allowed are {names}",
+                self.name, self.neuron
+            ))
         })
     }
 }

@@ -78,7 +78,9 @@ impl Files {
     fn read(path: &Path) -> Result<Self> {
         let at = || path.display().to_string();
         let bytes = snn_formats::regular::read(path).with_context(at)?;
-        let text = String::from_utf8(bytes.clone()).map_err(|_| anyhow::anyhow!("it is no text in UTF-8")).with_context(at)?;
+        let text = String::from_utf8(bytes.clone())
+            .map_err(|_| anyhow::anyhow!("it is no text in UTF-8"))
+            .with_context(at)?;
         let study = Study::parse(&text).with_context(at)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let digest = |path: &Path| -> Result<serde_json::Value> {
@@ -126,7 +128,8 @@ impl Files {
         let path = self.folder.join(path);
         let array = read_samples(&path)?;
         let shape = ann.input_shape();
-        let found = batch("samples", &array.shape, shape.extents()).with_context(|| path.display().to_string())?;
+        let found =
+            batch("samples", &array.shape, shape.extents()).with_context(|| path.display().to_string())?;
         let mut values = array.into_f32()?;
         values.truncate(most.unwrap_or(found.samples).min(found.samples) * shape.elements());
         Ok(values)
@@ -140,7 +143,11 @@ impl Files {
         let all = snn_formats::npy::read(&path)?.shape.first().copied().unwrap_or(0);
         let labels = read_labels(&path, all, ann.output_shape().elements())?;
         if labels.len() < samples {
-            bail!("{}: it has {} labels for {samples} samples; allowed is one for each", path.display(), labels.len());
+            bail!(
+                "{}: it has {} labels for {samples} samples; allowed is one for each",
+                path.display(),
+                labels.len()
+            );
         }
         let label = |&label: &i64| usize::try_from(label).context("a label is negative");
         Ok(Material {
@@ -165,7 +172,11 @@ impl Sweep {
         let cells: usize = groups.iter().map(|group| group.cells.len()).sum();
         let (mut file, mut lines) = self.open(&files.head)?;
         if lines.len() > cells {
-            bail!("{}: it has {} cells, and the study {cells}; give another --out", self.out.display(), lines.len());
+            bail!(
+                "{}: it has {} cells, and the study {cells}; give another --out",
+                self.out.display(),
+                lines.len()
+            );
         }
         if self.verify && lines.len() < cells {
             bail!(
@@ -210,18 +221,27 @@ impl Sweep {
                 }
                 // Whole lines only, and on the disk: whatever ends the program, the next one goes on behind them.
                 let text: String = made.iter().map(|line| format!("{line}\n")).collect();
-                file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).with_context(|| self.unwritable())?;
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.sync_data())
+                    .with_context(|| self.unwritable())?;
                 lines.extend(made);
             }
         }
         bar.finish_and_clear();
         if self.verify {
-            output::print(&format!("verified: {} of {}\n", output::counted(cells, "cell"), self.out.display()))?;
+            output::print(&format!(
+                "verified: {} of {}\n",
+                output::counted(cells, "cell"),
+                self.out.display()
+            ))?;
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Row> = lines
             .iter()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("{}: a line is no result", self.out.display())))
+            .map(|line| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("{}: a line is no result", self.out.display()))
+            })
             .collect::<Result<_>>()?;
         self.write_tables(&rows)?;
         output::print(&text(&rows))?;
@@ -251,7 +271,9 @@ impl Sweep {
             None if self.verify => bail!("{}: it has no results to verify", self.out.display()),
             None if head.as_bytes().starts_with(&bytes) => {
                 file.set_len(0)?;
-                writeln!(file, "{head}").and_then(|()| file.sync_data()).with_context(|| self.unwritable())?;
+                writeln!(file, "{head}")
+                    .and_then(|()| file.sync_data())
+                    .with_context(|| self.unwritable())?;
                 return Ok((file, vec![]));
             }
             Some(first) if first == head => {}
@@ -310,7 +332,8 @@ fn line(
 
 fn text(rows: &[Row]) -> String {
     let table_rows = rows.iter().map(|row| {
-        let sparsity = row.sparsity.map_or(String::new(), |sparsity| format!(" {}", output::percent(sparsity)));
+        let sparsity =
+            row.sparsity.map_or(String::new(), |sparsity| format!(" {}", output::percent(sparsity)));
         vec![
             format!("{}{sparsity}", row.model),
             row.recipe.clone(),

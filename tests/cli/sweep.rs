@@ -41,7 +41,10 @@ fn a_study_gives_a_line_a_cell_whose_numbers_are_those_of_eval() {
                 --points 8 --model @examples/mnist/mlp300-p90.onnx --json -";
     let eval = crate::json(folder.path(), eval);
     let row = &rows[1];
-    assert_eq!((row["sparsity"].as_f64(), row["T"].as_u64(), row["recipe"].as_str()), (Some(0.9), Some(8), Some("unit")));
+    assert_eq!(
+        (row["sparsity"].as_f64(), row["T"].as_u64(), row["recipe"].as_str()),
+        (Some(0.9), Some(8), Some("unit"))
+    );
     assert_eq!(row["accuracy"], eval["points"][0]["accuracy"]["share"]);
     assert_eq!(row["spikes"], eval["points"][0]["spikes"]);
     assert_eq!(row["trained_accuracy"], eval["trained"]["accuracy"]["share"]);
