@@ -13,13 +13,19 @@
 //! Populations are called `input`, `layer0`, `layer1`, ….
 
 use crate::affine::Runs;
-use crate::ann::{Ann, AnnError, Linear, MAX_ELEMENTS, Op, Shape};
+use crate::ann::{Ann, AnnError, Linear, Op, Shape};
 use crate::lower::{Receiver, scatter};
 use snn_engine::{IntegrateFire, Layout, Network, NetworkBuilder, NetworkError, Neuron, PerNeuron, Reset};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The most weights of a layer that is written out with its zeros.
-const MOST_WEIGHTS: usize = 1 << 28;
+/// Inputs that any sparse layer may have: a thousand bytes can state as many as there are. One for each number that the
+/// layer lists on top of it.
+const SPARSE_INPUTS: usize = 1 << 20;
+
+/// Weights that the sparse layers of any net may have together, zeros included, when they are written out: 48 MiB. Eight
+/// for each number that they list on top of it.
+const WRITTEN_OUT: usize = 3 << 22;
 
 /// One array of a net.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +88,14 @@ enum Weights {
 }
 
 impl Weights {
+    /// The numbers that a sparse matrix lists.
+    fn listed(&self) -> usize {
+        match self {
+            Self::Dense(_) => 0,
+            Self::Sparse { starts, columns, .. } => starts.len().saturating_add(columns.len()),
+        }
+    }
+
     fn row(&self, output: usize, inputs: usize, each: &mut dyn FnMut(usize, f64)) {
         match self {
             Self::Dense(values) => {
@@ -239,8 +253,15 @@ fn take_sparse(arrays: &mut Arrays, name: &str) -> Result<([usize; 2], Weights),
             format!("does not ascend from 0 to {} in {outputs} + 1 numbers", values.len()),
         ));
     }
-    if inputs > MAX_ELEMENTS {
-        return Err(refuse(at("shape"), format!("has {inputs} inputs; allowed are at most {MAX_ELEMENTS}")));
+    let most = SPARSE_INPUTS.saturating_add(starts.len()).saturating_add(columns.len());
+    if inputs > most {
+        return Err(refuse(
+            at("shape"),
+            format!(
+                "has {inputs} inputs; allowed are at most {most} for a matrix of {} weights",
+                columns.len()
+            ),
+        ));
     }
     let mut last_row = vec![usize::MAX; inputs];
     for row in 0..outputs {
@@ -354,34 +375,36 @@ fn trained(layers: Vec<Layer>) -> Result<Ann, NumpyNetError> {
     let mut ann = Ann::new("input", shape(layers[0].inputs)?).map_err(graph)?;
     let mut before = ann.input();
     let last = layers.len() - 1;
+    let listed = layers.iter().fold(0_usize, |sum, layer| sum.saturating_add(layer.weights.listed()));
+    let allowed = WRITTEN_OUT.saturating_add(listed.saturating_mul(8));
+    let mut left = allowed;
     for (place, layer) in layers.into_iter().enumerate() {
-        let weights = match layer.weights {
-            Weights::Dense(values) => values,
+        let weights: Arc<[f32]> = match layer.weights {
+            Weights::Dense(values) => values.into(),
             sparse @ Weights::Sparse { .. } => {
-                let size =
-                    layer.outputs.checked_mul(layer.inputs).filter(|&n| n <= MOST_WEIGHTS).ok_or_else(
-                        || {
-                            refuse(
-                                format!("W{place}.shape"),
-                                format!("makes more than {MOST_WEIGHTS} weights, zeros included"),
-                            )
-                        },
-                    )?;
-                let mut table = vec![0.0; size];
+                let size = layer.outputs.checked_mul(layer.inputs).filter(|&size| size <= left);
+                let Some(size) = size else {
+                    return Err(refuse(
+                        format!("W{place}.shape"),
+                        format!(
+                            "makes with its zeros more than the {left} weights that are left of {allowed} for sparse layers \
+                             that list so few; save the layer with all its zeros, as `W{place}`"
+                        ),
+                    ));
+                };
+                left -= size;
+                let mut table: Arc<[f32]> = std::iter::repeat_n(0.0, size).collect();
+                let cells = Arc::make_mut(&mut table);
                 for output in 0..layer.outputs {
                     sparse.row(output, layer.inputs, &mut |input, weight| {
-                        table[output * layer.inputs + input] = weight as f32;
+                        cells[output * layer.inputs + input] = weight as f32;
                     });
                 }
                 table
             }
         };
-        let linear = Linear {
-            weights: weights.into(),
-            bias: Some(layer.bias.into()),
-            inputs: layer.inputs,
-            outputs: layer.outputs,
-        };
+        let linear =
+            Linear { weights, bias: Some(layer.bias.into()), inputs: layer.inputs, outputs: layer.outputs };
         let name = format!("layer{place}");
         if place == last {
             ann.push(name, Op::Linear(linear), &[before]).map_err(graph)?;

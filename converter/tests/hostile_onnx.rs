@@ -137,11 +137,30 @@ fn padded_by(mode: &str, pads: &[i64]) -> Vec<u8> {
     model(&vec![4; pads.len() / 2 - 1], vec![pad], vec![integers("p", pads)])
 }
 
+/// A net that resizes its input of four numbers.
+fn resized(mode: &str, times: u32) -> Vec<u8> {
+    let mut resize = node("Resize", &["x", "", "s"], "y");
+    resize.attribute.push(AttributeProto {
+        name: Some("mode".into()),
+        s: Some(mode.into()),
+        ..Default::default()
+    });
+    let scales = [1.0f32, 1.0, times as f32].map(f32::to_le_bytes).concat();
+    model(&[1, 4], vec![resize], vec![constant("s", &[3], DataType::FLOAT, scales)])
+}
+
+fn split() -> NodeProto {
+    with(node("Split", &["x", "s"], "y"), &[("axis", &[1])])
+}
+
 /// Files that ask for too much, by what they ask.
 fn cases() -> Vec<(String, Vec<u8>)> {
     const FAR: i64 = 1 << 59;
     let one = |op: &str, inputs: &[&str], attributes: &[(&str, &[i64])]| {
         vec![with(node(op, inputs, "f"), attributes)]
+    };
+    let last = |op: &str, inputs: &[&str], attributes: &[(&str, &[i64])]| {
+        vec![with(node(op, inputs, "y"), attributes)]
     };
     let huge = || empty("e", &[FAR, 0]);
     let zeros = |count: usize| floats("a0", &[i64::try_from(count).unwrap()]);
@@ -251,13 +270,56 @@ fn cases() -> Vec<(String, Vec<u8>)> {
             "an average over 2^60 places",
             model(
                 &[1, 4, 4],
-                one("AveragePool", &["x"], &[("kernel_shape", &[1 << 30; 2]), ("pads", &[1 << 30; 4])]),
+                last("AveragePool", &["x"], &[("kernel_shape", &[1 << 30; 2]), ("pads", &[1 << 30; 4])]),
                 vec![],
             ),
         ),
         ("edges of 2^40", padded_by("edge", &[0, 1 << 40, 0, 0])),
         ("edges along two axes", padded_by("edge", &[0, 1 << 20, 1 << 20, 1 << 20, 0, 0, 0, 0])),
         ("a wrapped axis of 2^63", padded_by("wrap", &[0, i64::MAX, 0, i64::MAX])),
+        // Maps along one axis, with a number or three for each of its positions.
+        ("Resize of an axis to 2^24", resized("nearest", 1 << 22)),
+        ("Resize of an axis between its points to 2^24", resized("linear", 1 << 22)),
+        (
+            "Expand of an axis to 2^24",
+            model(&[1], last("Expand", &["x", "s"], &[]), vec![integers("s", &[1, 1 << 24])]),
+        ),
+        (
+            "Tile of an axis to 2^24",
+            model(&[4], last("Tile", &["x", "s"], &[]), vec![integers("s", &[1, 1 << 22])]),
+        ),
+        (
+            "Slice of an axis of 2^24",
+            model(
+                &[1 << 24],
+                last("Slice", &["x", "z", "n", "o"], &[]),
+                vec![integers("z", &[1]), integers("n", &[i64::MAX]), integers("o", &[1])],
+            ),
+        ),
+        (
+            "Split of an axis of 2^24",
+            model(
+                &[1 << 24],
+                vec![NodeProto { output: vec!["y".into(), "z".into()], ..split() }],
+                vec![integers("s", &[1 << 23, 1 << 23])],
+            ),
+        ),
+        (
+            "Pad of an axis with ones to 2^24",
+            model(
+                &[4],
+                last("Pad", &["x", "p", "v"], &[]),
+                vec![integers("p", &[0, 0, 0, 1 << 24]), floats("v", &[1])],
+            ),
+        ),
+        (
+            "Pad of many axes with ones",
+            model(
+                &[1, 1],
+                last("Pad", &["x", "p", "v"], &[]),
+                vec![integers("p", &[0, 0, 0, 0, 4000, 4000]), floats("v", &[1])],
+            ),
+        ),
         // Circles and swarms.
         ("a circle", joined(vec![node("Add", &["x", "q"], "p"), node("Relu", &["p"], "q")], vec![])),
         (
@@ -332,6 +394,10 @@ fn hostile_onnx_files_of_every_kind_are_refused_within_memory_that_their_length_
     // No output needs its nodes.
     assert_eq!(read, ["a circle"]);
     overlapping();
+    // As many positions along an axis as there may be.
+    for (mode, times) in [("nearest", 1 << 18), ("linear", 1 << 18)] {
+        assert_eq!(import(mode, resized(mode, times)), Ok(()));
+    }
     // What is large and shared is not refused: a constant of a megabyte that five thousand nodes only view otherwise.
     let views = (0..5000)
         .map(|i| node(["Identity", "Flatten", "Dropout"][i % 3], &["big"], &format!("k{i}")))

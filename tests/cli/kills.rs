@@ -64,17 +64,21 @@ fn kills_at_random_moments_of_every_writing_command_leave_nothing_half_done() {
     let run = "run --net @examples/mnist/net.bin --input @examples/mnist/x.npy --T 32 --batch-range 0:100";
     let convert =
         format!("convert {onnx} --calib @examples/mnist/x_calib.npy --T 4 --out %o.bin --report %r.json");
-    let commands: [(&str, &[&str]); 5] = [
+    let check = "check --net @examples/mnist/net.bin --input @examples/mnist/x.npy --T 16 --batch-range 0:10";
+    let commands: [(&str, &[&str]); 6] = [
         (&convert, &["o.bin", "r.json"]),
         (
-            &format!("{run} --counts %c.npy --potentials %v.npy --spikes %s.npz --json %r.json"),
-            &["c.npy", "v.npy", "s.npz", "r.json"],
+            &format!(
+                "{run} --counts %c.npy --potentials %v.npy --outputs %y.npy --spikes %s.npz --json %r.json"
+            ),
+            &["c.npy", "v.npy", "y.npy", "s.npz", "r.json"],
         ),
         (&format!("prune {onnx} --sparsity 0.95 --out %p.onnx --json %r.json"), &["p.onnx", "r.json"]),
         (
             "generate --sizes 500,500,10 --density 0.5 --rate 0.1 --out %g.bin --json %r.json",
             &["g.bin", "r.json"],
         ),
+        (&format!("{check} --json %r.json"), &["r.json"]),
         ("inspect --net @examples/mnist/net.bin --json %r.json", &["r.json"]),
     ];
     let mut random = Xoshiro256PlusPlus::seed_from_u64(std::process::id().into());

@@ -37,7 +37,13 @@ impl Taps {
         if inputs > MAX_ELEMENTS {
             return Err(format!("{inputs} positions along an axis; allowed are {MAX_ELEMENTS}"));
         }
-        let mut taps = Taps { inputs, starts: vec![0], places: vec![], factors: vec![] };
+        let rows = rows.into_iter();
+        // Most rows have one tap, and to grow by doubling takes twice the memory.
+        let expected = rows.size_hint().0;
+        let mut starts = Vec::with_capacity(expected.saturating_add(1));
+        starts.push(0);
+        let (places, factors) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
+        let mut taps = Taps { inputs, starts, places, factors };
         for row in rows {
             for (place, factor) in row {
                 if place >= inputs {
@@ -70,6 +76,11 @@ impl Taps {
     /// Positions of the input.
     pub fn inputs(&self) -> usize {
         self.inputs
+    }
+
+    /// The numbers that it holds: where each position starts, and a place and a factor for each tap.
+    pub fn numbers(&self) -> usize {
+        self.starts.len() + self.places.len() + self.factors.len()
     }
 
     /// Positions of the output.

@@ -131,6 +131,15 @@ impl Budget {
         self.clone().step(elements, 0)
     }
 
+    /// Whether there is room for a map along an axis of so many positions, each of at most `taps` others; it is counted
+    /// later, with the operator that it belongs to.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub(super) fn positions(&self, positions: usize, taps: usize) -> Result<(), String> {
+        self.clone().step(0, positions.saturating_mul(1 + 2 * taps))
+    }
+
     /// Counts the elements of an activation and the numbers of the operator that makes it.
     ///
     /// # Errors

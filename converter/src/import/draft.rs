@@ -215,8 +215,7 @@ impl Part {
     /// The numbers that it holds.
     fn parameters(&self) -> usize {
         if let Part::Op(Op::Resample(resample)) = self {
-            // A place, a factor and where each position starts.
-            return resample.axes.iter().flatten().map(|taps| 3 * taps.outputs()).sum();
+            return resample.axes.iter().flatten().map(|taps| taps.numbers()).sum();
         }
         let lists: [Option<&[f32]>; 2] = match self {
             Part::Op(Op::Linear(linear)) => [Some(&linear.weights), linear.bias.as_deref()],

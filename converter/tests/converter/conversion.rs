@@ -514,6 +514,42 @@ fn arrays_that_make_no_net_are_refused_by_name() {
     }
 }
 
+/// One sparse layer of this shape that lists one weight.
+fn nearly_empty(outputs: i64, inputs: i64) -> Vec<NamedArray> {
+    let mut starts = vec![0; usize::try_from(outputs).unwrap()];
+    starts.push(1);
+    vec![
+        array("W0.data", &[1], vec![1.0]),
+        whole("W0.indices", &[0]),
+        whole("W0.indptr", &starts),
+        whole("W0.shape", &[outputs, inputs]),
+    ]
+}
+
+#[test]
+fn a_sparse_array_takes_memory_by_what_it_lists_not_by_the_shape_that_it_states() {
+    // Of a kilobyte each; written out, or with a start for every source, they would take gigabytes.
+    for (outputs, inputs) in [(1, 1 << 26), (1, i64::MAX), (64, 1 << 21)] {
+        for theta in [vec![], vec![array("theta", &[], vec![1.0])]] {
+            let error = numpy_net([nearly_empty(outputs, inputs), theta].concat()).unwrap_err();
+            assert_eq!(error.array, "W0.shape", "{error}");
+        }
+    }
+    let error = numpy_net(nearly_empty(64, 1 << 20)).unwrap_err().to_string();
+    assert!(error.contains("as `W0`"), "{error}");
+    // As a spiking network it stays sparse.
+    let spiking = [nearly_empty(64, 1 << 20), vec![array("theta", &[], vec![1.0])]].concat();
+    assert!(matches!(numpy_net(spiking), Ok((NumpyNet::Spiking(_), _))));
+    // Layers share what they may take.
+    let mut both = nearly_empty(1 << 11, 1 << 12);
+    assert!(numpy_net(both.clone()).is_ok());
+    for mut array in nearly_empty(1 << 12, 1 << 11) {
+        array.name = array.name.replace('0', "1");
+        both.push(array);
+    }
+    assert_eq!(numpy_net(both).unwrap_err().array, "W1.shape");
+}
+
 #[test]
 fn every_real_net_converts_and_keeps_its_convolutions_shared() {
     let Some(folder) = shared::folder("nets") else { return };

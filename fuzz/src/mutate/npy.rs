@@ -52,11 +52,17 @@ pub fn mutated(file: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     Some([&file[..8], &length.to_le_bytes(), &text, &numbers].concat())
 }
 
-/// As many numbers again, half of them, or one that goes wrong.
+/// As many numbers again, half of them, or one that goes wrong, as a real or as a whole number.
 fn stretched(numbers: &[u8], random: &mut Random) -> Vec<u8> {
-    match random.below(3) {
+    match random.below(4) {
         0 => numbers.repeat(2),
         1 => numbers[..numbers.len() / 2].to_vec(),
+        2 if numbers.len() >= 8 => {
+            let mut numbers = numbers.to_vec();
+            let at = random.below(numbers.len() / 8) * 8;
+            numbers[at..at + 8].copy_from_slice(&random.number().to_le_bytes());
+            numbers
+        }
         _ => {
             let mut numbers = numbers.to_vec();
             if numbers.len() >= 4 {

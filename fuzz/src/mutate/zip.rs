@@ -54,7 +54,7 @@ pub fn mutated(
         }
         // A run of one byte, which packs a thousandfold.
         6 => {
-            let length = 1 << random.below(18);
+            let length = 1 << random.below(14);
             members[at].2.resize(length, 0);
         }
         _ => {

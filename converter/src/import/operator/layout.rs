@@ -78,10 +78,16 @@ impl Call<'_> {
         let padded = extents.iter().zip(amounts).map(|(&extent, &(before, after))| {
             extent.saturating_add_signed(isize::try_from(before.saturating_add(after)).unwrap_or(isize::MAX))
         });
-        self.draft.budget.room(Shape::new(padded.collect::<Vec<_>>())?.elements())?;
+        let padded: Vec<usize> = padded.collect();
+        let elements = Shape::new(padded.clone())?.elements();
+        self.draft.budget.room(elements)?;
+        if value != 0.0 {
+            self.draft.budget.clone().step(0, elements)?;
+        }
         let mut axes = Vec::with_capacity(extents.len());
         let mut inside = vec![true];
-        for (&extent, &(before, after)) in extents.iter().zip(amounts) {
+        for ((&extent, &(before, after)), &size) in extents.iter().zip(amounts).zip(&padded) {
+            self.draft.budget.positions(size, 1)?;
             let places = border(mode, extent, before, after)?;
             inside = inside.iter().flat_map(|&own| places.iter().map(move |p| own && p.is_some())).collect();
             let changes = (before, after) != (0, 0);
@@ -115,7 +121,8 @@ impl Call<'_> {
                 return Err(format!("it takes nothing of an axis of {extent}").into());
             }
             let changes = *span != Span::all(extent);
-            let taps = changes.then(|| Taps::picked(extent, span.places().map(Some))).transpose()?;
+            let places = span.places().map(Some);
+            let taps = changes.then(|| self.picked(extent, span.count, places)).transpose()?;
             axes.push(taps.map(Arc::new));
         }
         self.resample(axes)

@@ -17,6 +17,17 @@ impl Call<'_> {
         }
     }
 
+    /// The map along one axis of so many positions that takes these places; counted before it is filled.
+    pub(super) fn picked(
+        &self,
+        inputs: usize,
+        positions: usize,
+        places: impl IntoIterator<Item = Option<usize>>,
+    ) -> Result<Taps, String> {
+        self.draft.budget.positions(positions, 1)?;
+        Taps::picked(inputs, places)
+    }
+
     /// Parts of the input along an axis, one after the other.
     pub(super) fn split(&mut self) -> Result<Vec<Value>, Objection> {
         let input = self.step(0)?;
@@ -51,7 +62,7 @@ impl Call<'_> {
                 parts.push(Value::Refused { activation: true });
                 continue;
             }
-            let taps = Taps::picked(extent, (first..first + size).map(Some))?;
+            let taps = self.picked(extent, size, (first..first + size).map(Some))?;
             let part = Part::Op(Op::Resample(Resample::along(extents.len(), along, taps)));
             parts.push(Value::Step(self.push("", part, &[input])?));
             first += size;
@@ -65,12 +76,12 @@ impl Call<'_> {
         let (shape_of_indices, wanted) = (indices.extents.clone(), indices.as_integers()?.to_vec());
         let along = self.sample_axis(stated)?;
         let extents = self.shape(0)?.extents().to_vec();
-        let places = wanted
-            .iter()
-            .map(|&index| axis(index, extents[along]).map(Some))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| format!("it takes the places {wanted:?} of an axis of {}", extents[along]))?;
-        let taps = Taps::picked(extents[along], places)?;
+        let extent = extents[along];
+        if let Some(at) = wanted.iter().position(|&index| axis(index, extent).is_err()) {
+            return Err(format!("it takes the place {} of an axis of {extent}", wanted[at]).into());
+        }
+        let places = wanted.iter().map(|&index| axis(index, extent).ok());
+        let taps = self.picked(extent, wanted.len(), places)?;
         let mut result = extents.clone();
         result.splice(along..=along, shape_of_indices);
         let picked = self.push(
@@ -124,7 +135,7 @@ impl Call<'_> {
             return Ok(step);
         }
         let repeated = |(&own, &extent): (&usize, &usize)| -> Result<Option<Arc<Taps>>, String> {
-            let taps = (own != extent).then(|| Taps::picked(1, std::iter::repeat_n(Some(0), extent)));
+            let taps = (own != extent).then(|| self.picked(1, extent, std::iter::repeat_n(Some(0), extent)));
             Ok(taps.transpose()?.map(Arc::new))
         };
         // Counted before it is filled.
@@ -150,7 +161,8 @@ impl Call<'_> {
         // Counted before it is filled.
         self.draft.budget.room(Shape::new(result.clone())?.elements())?;
         let taps = |(&extent, &size): (&usize, &usize)| -> Result<Option<Arc<Taps>>, String> {
-            let taps = (extent != size).then(|| Taps::picked(extent, (0..size).map(|p| Some(p % extent))));
+            let taps =
+                (extent != size).then(|| self.picked(extent, size, (0..size).map(|p| Some(p % extent))));
             Ok(taps.transpose()?.map(Arc::new))
         };
         let axes = extents.iter().zip(&result).map(taps).collect::<Result<Vec<_>, _>>()?;

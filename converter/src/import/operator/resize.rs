@@ -6,10 +6,56 @@ use crate::import::tensor::Tensor;
 use std::sync::Arc;
 
 /// How positions of the output are found in the input, as ONNX names it.
-struct Rule<'a> {
+struct Rule {
     linear: bool,
-    coordinates: &'a str,
-    rounding: &'a str,
+    coordinates: Coordinates,
+    rounding: Rounding,
+}
+
+/// Where a position of the output lies in the input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coordinates {
+    Asymmetric,
+    HalfPixel,
+    PytorchHalfPixel,
+    AlignCorners,
+    TfHalfPixelForNn,
+    HalfPixelSymmetric,
+}
+
+impl Coordinates {
+    fn of(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "asymmetric" => Self::Asymmetric,
+            "half_pixel" => Self::HalfPixel,
+            "pytorch_half_pixel" => Self::PytorchHalfPixel,
+            "align_corners" => Self::AlignCorners,
+            "tf_half_pixel_for_nn" => Self::TfHalfPixelForNn,
+            "half_pixel_symmetric" => Self::HalfPixelSymmetric,
+            other => return Err(format!("its coordinate_transformation_mode is `{other}`")),
+        })
+    }
+}
+
+/// Which of two inputs is the nearest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    Floor,
+    Ceil,
+    PreferCeil,
+    PreferFloor,
+}
+
+impl Rounding {
+    fn of(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "floor" => Self::Floor,
+            "ceil" => Self::Ceil,
+            "round_prefer_ceil" => Self::PreferCeil,
+            "round_prefer_floor" => Self::PreferFloor,
+            other => return Err(format!("its nearest_mode is `{other}`")),
+        })
+    }
 }
 
 impl Call<'_> {
@@ -28,14 +74,13 @@ impl Call<'_> {
             return Err(Objection::new("it smooths while it shrinks (antialias)", "resize without it"));
         }
         let usual = if old { "asymmetric" } else { "half_pixel" };
+        let nearest = self.attributes.text("nearest_mode").unwrap_or("round_prefer_floor");
         let rule = Rule {
             linear,
-            coordinates: self.attributes.text("coordinate_transformation_mode").unwrap_or(usual),
-            rounding: if old {
-                "floor"
-            } else {
-                self.attributes.text("nearest_mode").unwrap_or("round_prefer_floor")
-            },
+            coordinates: Coordinates::of(
+                self.attributes.text("coordinate_transformation_mode").unwrap_or(usual),
+            )?,
+            rounding: if old || linear { Rounding::Floor } else { Rounding::of(nearest)? },
         };
         let extents = self.shape(0)?.extents().to_vec();
         let (scales, sizes) = self.scales_and_sizes(old, extents.len() + 1)?;
@@ -65,6 +110,9 @@ impl Call<'_> {
         let mut axes = Vec::with_capacity(extents.len());
         for ((&extent, &size), &scale) in extents.iter().zip(&result).zip(&factors) {
             let stays = extent == size && scale == 1.0;
+            if !stays {
+                self.draft.budget.positions(size, if linear { 2 } else { 1 })?;
+            }
             axes.push(if stays { None } else { Some(Arc::new(rule.taps(extent, size, scale)?)) });
         }
         self.resample(axes)
@@ -123,61 +171,53 @@ impl Call<'_> {
     }
 }
 
-impl Rule<'_> {
+impl Rule {
     /// In single precision, as the definition is usually computed: which of two inputs is nearer may depend on it.
     fn taps(&self, extent: usize, size: usize, scale: f32) -> Result<Taps, String> {
         let last = extent as f32 - 1.0;
-        if self.coordinates == "align_corners" && extent as f32 * scale != size as f32 {
+        if self.coordinates == Coordinates::AlignCorners && extent as f32 * scale != size as f32 {
             // The definition takes the product, others what remains of it rounded down.
             return Err(format!(
                 "it aligns corners and scales an axis of {extent} by {scale}, which is no whole number; programs disagree about it"
             ));
         }
         let (from, to) = (extent as f32, size as f32);
-        let source = |out: usize| -> Result<f32, String> {
+        let source = |out: usize| {
             let x = out as f32;
-            Ok(match self.coordinates {
-                "asymmetric" => x / scale,
-                "half_pixel" => (x + 0.5) / scale - 0.5,
-                "pytorch_half_pixel" if size == 1 => 0.0,
-                "pytorch_half_pixel" => (x + 0.5) / scale - 0.5,
-                "align_corners" if size == 1 => 0.0,
-                "align_corners" => x * (from - 1.0) / (to - 1.0),
-                "tf_half_pixel_for_nn" => (x + 0.5) / scale,
-                "half_pixel_symmetric" => {
+            match self.coordinates {
+                Coordinates::Asymmetric => x / scale,
+                Coordinates::PytorchHalfPixel | Coordinates::AlignCorners if size == 1 => 0.0,
+                Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => (x + 0.5) / scale - 0.5,
+                Coordinates::AlignCorners => x * (from - 1.0) / (to - 1.0),
+                Coordinates::TfHalfPixelForNn => (x + 0.5) / scale,
+                Coordinates::HalfPixelSymmetric => {
                     let adjusted = to / (from * scale);
                     let centre = from / 2.0;
                     let offset = centre * (1.0 - adjusted);
                     offset + (x + 0.5) / scale - 0.5
                 }
-                other => return Err(format!("its coordinate_transformation_mode is `{other}`")),
-            })
+            }
         };
-        let mut rows = Vec::with_capacity(size);
-        for out in 0..size {
-            let at = source(out)?;
-            // Clamped into the axis, so the casts are exact.
-            if self.linear {
+        // One or two taps, clamped into the axis, so the casts are exact.
+        let row = |out: usize| {
+            let at = source(out);
+            let (one, other) = if self.linear {
                 let at = at.clamp(0.0, last);
                 let low = at.floor();
                 let above = at - low;
                 let low = low as usize;
-                let mut row = vec![(low, 1.0 - above)];
-                if above > 0.0 {
-                    row.push((low + 1, above));
-                }
-                rows.push(row);
+                ((low, 1.0 - above), (above > 0.0).then_some((low + 1, above)))
             } else {
                 let nearest = match self.rounding {
-                    "floor" => at.floor(),
-                    "ceil" => at.ceil(),
-                    "round_prefer_ceil" => (at + 0.5).floor(),
-                    "round_prefer_floor" => (at - 0.5).ceil(),
-                    other => return Err(format!("its nearest_mode is `{other}`")),
+                    Rounding::Floor => at.floor(),
+                    Rounding::Ceil => at.ceil(),
+                    Rounding::PreferCeil => (at + 0.5).floor(),
+                    Rounding::PreferFloor => (at - 0.5).ceil(),
                 };
-                rows.push(vec![(nearest.clamp(0.0, last) as usize, 1.0)]);
-            }
-        }
-        Taps::new(extent, rows)
+                ((nearest.clamp(0.0, last) as usize, 1.0), None)
+            };
+            std::iter::once(one).chain(other)
+        };
+        Taps::new(extent, (0..size).map(row))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arithmetic::Coefficient;
 use super::{Call, Objection, Translated, Value};
-use crate::ann::{Affine, Conv, Linear, Op, Resample, Shape, Taps, Window};
+use crate::ann::{Affine, Conv, Linear, Op, Resample, Shape, Window};
 use crate::import::draft::Part;
 use std::sync::Arc;
 
@@ -142,13 +142,14 @@ impl Call<'_> {
                 .checked_sub(pads[axis] + pads[kernel.len() + axis])
                 .filter(|&size| size > 0)
                 .ok_or("its pads leave nothing")?;
-            self.draft.budget.room(size.saturating_add(reach))?;
+            let positions = size.saturating_add(reach);
+            self.draft.budget.room(positions)?;
             // Position p of what the convolution sees is position (p − reach + pad) / stride of the input.
             let places = (0..size + reach).map(|p| {
                 let at = (p + pads[axis]).checked_sub(reach)?;
                 Some(at / strides[axis]).filter(|&i| at.is_multiple_of(strides[axis]) && i < spatial[axis])
             });
-            axes.push(Some(Arc::new(Taps::picked(spatial[axis], places)?)));
+            axes.push(Some(Arc::new(self.picked(spatial[axis], positions, places)?)));
         }
         let spread = self.push("spread", Part::Op(Op::Resample(Resample { axes })), &[input])?;
         let taps: usize = kernel.iter().product();
