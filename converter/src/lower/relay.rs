@@ -19,7 +19,7 @@ use snn_engine::LARGEST_VALUE;
 use std::collections::HashSet;
 
 /// How much larger than the trained net a network may become by merging, as a part of the trained net.
-const SPARE: usize = 5;
+const SPARE: usize = 8;
 
 /// Units beyond which none is worth more: with them weights stay within single precision.
 const UNITS: [f64; 2] = [1e-30, 1e30];
