@@ -53,7 +53,7 @@ pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Mode
                 NumpyNet::Spiking(network) => (Model::Spiking(network), notes),
             }
         }
-        "pt" | "pth" | "safetensors" => {
+        "pt" | "pth" | "pt2" | "safetensors" => {
             let tensors = StateDict::read(path).with_context(at)?;
             let Some(layers) = layers else {
                 bail!(

@@ -62,7 +62,7 @@ impl Placed {
     }
 
     /// Whether the tensor is all of the population, perhaps with its axes permuted.
-    fn is_all(&self) -> bool {
+    pub fn is_all(&self) -> bool {
         let unchanged = self.channels.is_none() && self.first == [0, 0] && self.step == [1, 1];
         unchanged && self.pool == [1, 1] && self.source == self.tensor && self.region() == self.source
     }
@@ -218,7 +218,7 @@ impl Placed {
         Runs::new(elements, values)
     }
 
-    pub(super) fn row(&self, target: usize, each: &mut dyn FnMut(usize, f64)) {
+    pub fn row(&self, target: usize, each: &mut dyn FnMut(usize, f64)) {
         let [_, h, w] = self.tensor;
         let position = [target / (h * w), target / w % h, target % w];
         let region = self.region();

@@ -80,6 +80,10 @@ fn place(
         let weights = PerNeuron::repeating(rounded(&weights).into())?;
         return Ok(Some(Connectivity::OneToOne(OneToOne::new(placed.scale.elements(), weights)?)));
     }
+    if let Some(weights) = in_step(source, target, placed) {
+        let weights = PerNeuron::repeating(rounded(&weights).into())?;
+        return Ok(Some(Connectivity::OneToOne(OneToOne::new(placed.scale.elements(), weights)?)));
+    }
     let (Some(factors), Some(divisors)) = (placed.channel_scale(), target.scale.per(placed.tensor[0])) else {
         return Ok(None);
     };
@@ -90,6 +94,31 @@ fn place(
             cell(column, factors[of_region] / divisors[column]);
         }
     })
+}
+
+/// The weights, in the order of neurons, of a permuted population whose neurons stand in the order of those that it goes to:
+/// the permutation is that of the layouts.
+fn in_step(source: Layout, target: &Receiver<'_>, placed: &Placed) -> Option<Vec<f64>> {
+    if !placed.is_all() {
+        return None;
+    }
+    let mut weights = Vec::with_capacity(placed.scale.elements());
+    for neuron in 0..placed.scale.elements() {
+        let element = target.layout.user_index(neuron);
+        let mut same = None;
+        placed.row(element, &mut |from, factor| {
+            same = Some(factor).filter(|_| source.neuron_at(from) == neuron);
+        });
+        weights.push(same? / target.scale.get(element));
+    }
+    // One number for all, or one for each channel.
+    let channels = placed.tensor[0];
+    let repeats = |period: usize| (period..weights.len()).all(|at| weights[at] == weights[at - period]);
+    if let Some(period) = [1, channels].into_iter().find(|&period| period < weights.len() && repeats(period))
+    {
+        weights.truncate(period);
+    }
+    Some(weights)
 }
 
 fn convolve(

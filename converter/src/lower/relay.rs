@@ -11,15 +11,15 @@
 //! The unit of a channel is a power of two, so chosen that 2¹² units, the largest value of a spike, are no less than the largest
 //! current that one step can bring.
 
-use super::connect::in_neuron_order;
+use super::connect::{in_neuron_order, stands_as};
 use super::{Kind, Lowering, STAND_IN, uses};
-use crate::affine::{AffineForm, MOST_NUMBERS, Runs, TooLarge, planes_of};
+use crate::affine::{AffineForm, LinearMap, MOST_NUMBERS, Runs, TooLarge, planes_of};
 use crate::ann::{Ann, Node, NodeId, Op};
 use snn_engine::LARGEST_VALUE;
 use std::collections::HashSet;
 
 /// How much larger than the trained net a network may become by merging, as a part of the trained net.
-const SPARE: usize = 5;
+const SPARE: usize = 8;
 
 /// Units beyond which none is worth more: with them weights stay within single precision.
 const UNITS: [f64; 2] = [1e-30, 1e30];
@@ -107,6 +107,18 @@ impl Lowering<'_> {
 
     fn merged(&mut self, node: &Node, forms: &mut [Option<AffineForm>]) -> Result<AffineForm, TooLarge> {
         let inputs = inputs_of(node, forms);
+        let apart_from = |form: &&AffineForm| !self.is_refused(form) && !self.stands(&node.op, form);
+        let scattered: Vec<NodeId> =
+            node.inputs.iter().zip(&inputs).filter(|(_, form)| apart_from(form)).map(|(id, _)| *id).collect();
+        if !scattered.is_empty() {
+            // Every position would have weights of its own.
+            let positions = node.shape.elements() / node.shape.channels();
+            let more = weights(&node.op).saturating_mul(positions.saturating_sub(1));
+            if !self.purse.pay(more) {
+                self.relay(&scattered, forms);
+            }
+        }
+        let inputs = inputs_of(node, forms);
         let simple = inputs.iter().all(|form| form.is_population() || self.is_refused(form));
         if simple {
             return AffineForm::of_operator(&node.op, &inputs, &node.shape, MOST_NUMBERS);
@@ -119,14 +131,33 @@ impl Lowering<'_> {
         {
             return Ok(form);
         }
-        for &input in &node.inputs {
-            let form = forms[input.index()].as_ref().expect("inputs stand before the node");
-            if !form.is_population() && !self.is_refused(form) {
-                let form = form.clone();
-                forms[input.index()] = Some(self.relayed(input, &form));
-            }
-        }
+        let mixed = node.inputs.iter().zip(&inputs);
+        let mixed = mixed.filter(|(_, form)| !form.is_population() && !self.is_refused(form));
+        let mixed: Vec<NodeId> = mixed.map(|(id, _)| *id).collect();
+        self.relay(&mixed, forms);
         AffineForm::of_operator(&node.op, &inputs_of(node, forms), &node.shape, MOST_NUMBERS)
+    }
+
+    /// Makes relays of the tensors of some nodes.
+    fn relay(&mut self, nodes: &[NodeId], forms: &mut [Option<AffineForm>]) {
+        let mut made = HashSet::new();
+        for &node in nodes.iter().filter(|node| made.insert(**node)) {
+            let form = forms[node.index()].take().expect("inputs stand before the node");
+            forms[node.index()] = Some(self.relayed(node, &form));
+        }
+    }
+
+    /// Whether the populations of a tensor are stored so that an operator can share its weights over their positions, if it
+    /// has any to share.
+    fn stands(&self, op: &Op, form: &AffineForm) -> bool {
+        let slides = matches!(op, Op::Conv(_) | Op::AveragePool(_) | Op::GlobalAverage);
+        !slides
+            || form.terms.iter().all(|term| match &term.map {
+                LinearMap::Placed(placed) => {
+                    stands_as(self.lowered.parts[term.population].layout, placed.source, placed.strides)
+                }
+                _ => true,
+            })
     }
 
     /// Whether it stands for what was refused.

@@ -571,7 +571,7 @@ fn every_real_net_converts_and_keeps_its_convolutions_shared() {
                 _ => 0,
             })
             .sum();
-        // Pooling units and residual branches have a few of their own; what is merged may cost a fifth more.
+        // Pooling units and residual branches have a few of their own; what is merged may cost an eighth more.
         let most = if conversion.network.populations().iter().any(|p| p.neuron().kind() == "bipolar") {
             trained + trained * 3 / 10
         } else {

@@ -8,7 +8,7 @@ use snn_converter::ann::{
     Affine, Ann, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Resample, Shape, Taps, Window,
 };
 use snn_converter::forward::logits;
-use snn_converter::{Normalise, Options, convert};
+use snn_converter::{Normalise, Options, Samples, convert};
 use snn_engine::{
     Connectivity, DenseSimulator, Drive, EventSimulator, Layout, Network, PopulationId, Simulator, Stimulus,
 };
@@ -601,5 +601,62 @@ fn a_shift_in_front_of_borders_is_the_relays_own_bias_and_any_other_costs_no_spi
         assert!(bias("wide").period() <= 12, "{}", bias("wide").period());
         let x = vec![0.0; 90];
         assert_eq!(after_one_step(&network, &[]), logits(&ann, &x).unwrap());
+    }
+}
+
+/// A linear map along an axis of `[tokens, features]`, as the importer writes it.
+fn along(ann: &mut Ann, name: &str, axis: usize, outputs: usize, from: NodeId) -> NodeId {
+    let inputs = ann.node(from).shape.extents()[axis];
+    let swap = || Op::Transpose { perm: vec![1, 0] };
+    let mut last = from;
+    if axis == 1 {
+        last = ann.push(format!("{name}/first"), swap(), &[last]).unwrap();
+    }
+    last = ann.push(name, full_conv(inputs, outputs, 1, Window::of([1, 1])), &[last]).unwrap();
+    if axis == 1 {
+        last = ann.push(format!("{name}/back"), swap(), &[last]).unwrap();
+    }
+    let elements = ann.node(last).shape.elements();
+    let shift: Vec<f32> = (0..elements)
+        .map(|e| if axis == 1 { e % outputs } else { e / (elements / outputs) } as f32)
+        .collect();
+    let bias = Affine { scale: [0.125].into(), shift: shift.into() };
+    ann.push(format!("{name}/bias"), Op::Affine(bias), &[last]).unwrap()
+}
+
+#[test]
+fn maps_along_tokens_and_along_features_share_their_weights() {
+    let (tokens, features) = (16, 32);
+    let mut ann = Ann::new("x", shape(&[tokens, features])).unwrap();
+    let mut x = ann.push("relu", Op::Relu, &[ann.input()]).unwrap();
+    let mut trained = 0;
+    for block in 0..3 {
+        for (axis, size, hidden) in [(0, tokens, 64), (1, features, 64)] {
+            let wide = along(&mut ann, &format!("{block}.{axis}.wide"), axis, hidden, x);
+            let relu = ann.push(format!("{block}.{axis}.relu"), Op::Relu, &[wide]).unwrap();
+            let narrow = along(&mut ann, &format!("{block}.{axis}.narrow"), axis, size, relu);
+            x = ann.push(format!("{block}.{axis}.add"), Op::Add, &[x, narrow]).unwrap();
+            trained += 2 * size * hidden;
+        }
+    }
+    let ann = snn_converter::simplify::simplify(&ann).unwrap();
+    let network = network(&ann, false);
+    for projection in network.projections() {
+        // One to one, a permutation, or shared.
+        let stored = projection.connectivity().stored_weights();
+        assert!(stored <= 64 * 32, "{projection:?}\n{ann}");
+    }
+    let permuted = network.populations().len() * tokens * features;
+    assert!(stored(&network) < (trained * 13 / 10 + permuted) as u64, "{} for {trained}", stored(&network));
+    let x: Vec<f32> = (0..tokens * features).map(|e| (e * 7 % 11) as f32 / 11.0).collect();
+    // With scales that nothing exceeds.
+    let samples = Samples { values: &x, labels: None, expected: None };
+    let options = Options { normalise: Some(Normalise::Max), ..Options::default() };
+    let network = Arc::new(convert(&ann, Some(&samples), &options).unwrap().network);
+    let (found, expected) = (estimates(&network, &x, 512), logits(&ann, &x).unwrap());
+    let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    for (found, expected) in found.iter().zip(&expected) {
+        // Six layers of rates in steps of 1/512, each behind the first spikes of the one before.
+        assert!((found - expected).abs() < 0.05 * largest, "{found} instead of {expected}");
     }
 }

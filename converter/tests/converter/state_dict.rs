@@ -53,9 +53,13 @@ fn safetensors(header: &str, numbers: &[u8]) -> Vec<u8> {
 
 /// A PyTorch file of a pickle and one storage.
 fn torch(pickle: &[u8], storage: &[u8], packing: CompressionMethod) -> Vec<u8> {
+    archive(&[("net/data.pkl", pickle), ("net/data/0", storage), ("net/version", b"3\n")], packing)
+}
+
+fn archive(entries: &[(&str, &[u8])], packing: CompressionMethod) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(packing);
-    for (name, bytes) in [("net/data.pkl", pickle), ("net/data/0", storage), ("net/version", b"3\n")] {
+    for &(name, bytes) in entries {
         zip.start_file(name, options).unwrap();
         zip.write_all(bytes).unwrap();
     }
@@ -478,4 +482,22 @@ fn hostile_files_are_refused_at_the_door() {
     assert!(!Path::new("here").exists());
     let error = StateDict::read(Path::new("none.pt")).unwrap_err().to_string();
     assert!(error.contains("cannot be read: "), "{error}");
+}
+
+#[test]
+fn programs_are_called_programs_and_the_message_says_what_to_do() {
+    // Entries as torch.jit.save, torch.export.save and the one before it name them.
+    let script: &[(&str, &[u8])] =
+        &[("net/data.pkl", b"\x80\x02}."), ("net/code/__torch__/net.py", b"op"), ("net/constants.pkl", b"")];
+    let exported: &[(&str, &[u8])] = &[("net/archive_format", b"pt2"), ("net/models/model.json", b"{}")];
+    let older: &[(&str, &[u8])] = &[("serialized_exported_program.json", b"{}")];
+    for (entries, parts) in [
+        (script, ["TorchScript", "state_dict()", "torch.onnx.export"]),
+        (exported, ["exported program", "torch.export.load", "dynamo=True"]),
+        (older, ["exported program", "torch.export.load", "dynamo=True"]),
+    ] {
+        let bytes = archive(entries, CompressionMethod::Deflated);
+        let error = StateDict::read(file(&bytes).path()).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
 }

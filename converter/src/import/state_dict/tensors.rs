@@ -249,6 +249,23 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
+/// What a zip archive of PyTorch is that holds a program instead of tensors, and what to do, if it is one: an entry of it is
+/// called so.
+fn program(entry: &str) -> Option<&'static str> {
+    let inside = entry.split_once('/').map_or(entry, |(_, inside)| inside);
+    if inside.starts_with("code/") || inside == "constants.pkl" {
+        return Some(
+            "this is TorchScript (torch.jit.save): a program, which is not run. Export the module that it was made of to ONNX \
+             (torch.onnx.export(model, sample, \"net.onnx\")), or save its weights (torch.save(model.state_dict(), \"net.pt\"), or \
+             torch.jit.load(…).state_dict()) and give a layer list",
+        );
+    }
+    (inside == "models/model.json" || inside == "serialized_exported_program.json").then_some(
+        "this is an exported program (torch.export.save), which is not run. Write it as ONNX: \
+         torch.onnx.export(torch.export.load(…), …, dynamo=True).save(\"net.onnx\")",
+    )
+}
+
 /// The tensors of a PyTorch file, a zip archive with a pickle and one stored entry per storage.
 fn torch(path: &Path, file: File, length: u64) -> Result<BTreeMap<String, Tensor>, StateDictError> {
     let unsound = |reason: String| StateDictError::Format(format!("no sound PyTorch (zip) file: {reason}"));
@@ -259,6 +276,9 @@ fn torch(path: &Path, file: File, length: u64) -> Result<BTreeMap<String, Tensor
     for place in 0..archive.len() {
         let entry = archive.by_index_raw(place).map_err(|e| unsound(e.to_string()))?;
         let name = entry.name().map_err(|e| unsound(e.to_string()))?.escape_debug().to_string();
+        if let Some(program) = program(&name) {
+            return Err(StateDictError::Format(program.into()));
+        }
         if entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size() {
             return Err(unsound(format!(
                 "`{name}` in it is packed; torch.save packs nothing, save it so again"
