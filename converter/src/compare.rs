@@ -90,7 +90,7 @@ pub(crate) fn compare(
                     spikes.of(id).iter().for_each(|&neuron| counts[neuron as usize] += 1);
                 }
             }
-            Ok::<_, RunEnd>((counts, simulator.potentials(network.output())))
+            Ok::<_, RunEnd>((counts, simulator.potentials(network.output()).to_vec()))
         })?;
         let mut activations: HashMap<NodeId, Vec<f32>> = HashMap::new();
         let outputs = forward_while(wanted, ann, &prepared, &nodes, |activation| {

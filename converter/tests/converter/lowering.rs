@@ -222,7 +222,7 @@ fn after_one_step(network: &Arc<Network>, neurons: &[u32]) -> Vec<f32> {
     let mut simulator = EventSimulator::new(Arc::clone(network));
     let input = network.find("input").unwrap();
     simulator.step(&Stimulus::new(network, &[(input, neurons)]).unwrap());
-    in_user_order(network, network.output(), &simulator.potentials(network.output()))
+    in_user_order(network, network.output(), simulator.potentials(network.output()))
 }
 
 fn in_user_order(network: &Network, population: PopulationId, values: &[f32]) -> Vec<f32> {

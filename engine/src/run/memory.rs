@@ -192,8 +192,8 @@ fn event(network: &Network, steps: u64) -> Memory {
     }
     let depth = u64::from(network.longest_delay()) + 1;
     for id in network.ids() {
-        // State, parameters and currents; the wake queue and some bits of each block of 16.
-        each.add(4 * numbers(network, id) + 6, potentials(network, id).next_multiple_of(16));
+        // State, parameters, currents and the potentials that are asked for; the wake queue and some bits of each block of 16.
+        each.add(4 * numbers(network, id) + 10, potentials(network, id).next_multiple_of(16));
         each.add(1, counters(network, id));
         each.add(LIST, depth);
         each.add(1, spikes(network, id, depth.min(steps)));

@@ -10,6 +10,6 @@ pub use dense::DenseSimulator;
 pub use event::EventSimulator;
 #[cfg(feature = "internals")]
 pub use event::WakeQueue;
-pub use interface::{Observer, Simulator};
+pub use interface::{BatchSimulator, Observer, Simulator};
 pub(crate) use window::longest_window;
 pub use window::{Delivery, WindowSimulator};

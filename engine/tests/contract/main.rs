@@ -1,8 +1,10 @@
 //! The contract of the engine, proven on random networks, worked by hand, and pinned by golden cases.
 
+mod batch;
 mod case;
 mod cases;
 mod draw;
+mod driven;
 mod golden;
 mod impostors;
 mod judge;

@@ -5,7 +5,7 @@ use super::layer::{Incoming, Layer, Scratch, Window};
 use super::threads::Threads;
 use super::train::Train;
 use super::weights::{self, WeightLayouts};
-use crate::input::Drive;
+use crate::input::{Drive, Stimulus};
 use crate::kernel::{Kernels, MOST_STEPS};
 use crate::network::{Network, Neuron, PopulationId, Projection};
 use crate::neuron::{Autonomy, Maxima, REBASE, ramp_steps};
@@ -199,9 +199,24 @@ impl Windows {
         wanted.min(before_rebase).min(self.longest as u64) as usize
     }
 
+    /// Runs a window of one step of the only sample, with what is given from outside.
+    pub(super) fn step(&mut self, stimulus: &Stimulus) {
+        self.run_given(1, |id, _| stimulus.spikes(id), stimulus);
+    }
+
     /// Runs a window of `steps` steps of each sample; `given(source, step)` are the spikes of a source in its steps,
     /// those of one sample behind those of another.
     pub(super) fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> SpikeSlice<'a>) {
+        self.run_given(steps, given, &Stimulus::none());
+    }
+
+    /// The same; what other populations are given is given in the first step of a window of the only sample.
+    fn run_given<'a>(
+        &mut self,
+        steps: usize,
+        given: impl Fn(PopulationId, usize) -> SpikeSlice<'a>,
+        stimulus: &Stimulus,
+    ) {
         let network = Arc::clone(&self.network);
         let (samples, all_steps) = (self.samples, self.samples * steps);
         let mut updates = vec![0; samples];
@@ -237,6 +252,7 @@ impl Windows {
                     }
                     let (kernels, forced, team) = (self.kernels, self.forced, &self.team);
                     let window = Window { kernels, forced, samples, steps, first, k, team };
+                    layer.give(stimulus.currents(id), first);
                     updates.fill(0);
                     layer.run(window, &incoming, &mut self.scratch, &mut train, &mut updates);
                     for (statistics, updates) in self.statistics.iter_mut().zip(&updates) {
@@ -262,6 +278,9 @@ impl Windows {
                     }
                 }
             }
+            if !matches!(self.populations[id.index()], WindowPopulation::Source) {
+                train.overwrite_last(stimulus.spikes(id));
+            }
             let emitted = train.arriving(0, all_steps);
             for (sample, statistics) in self.statistics.iter_mut().enumerate() {
                 let spikes = emitted.of_steps(sample * steps..(sample + 1) * steps);
@@ -275,12 +294,12 @@ impl Windows {
     }
 
     /// The potentials of a population in one sample.
-    pub(super) fn potentials(&self, sample: usize, population: PopulationId) -> Vec<f32> {
-        match &self.populations[population.index()] {
+    pub(super) fn potentials(&mut self, sample: usize, population: PopulationId) -> &[f32] {
+        match &mut self.populations[population.index()] {
             WindowPopulation::Layer(layer) => {
                 layer.membrane.potentials(sample, ramp_of(&self.network, population, self.step))
             }
-            WindowPopulation::Source | WindowPopulation::MaxPool(_) => vec![],
+            WindowPopulation::Source | WindowPopulation::MaxPool(_) => &[],
         }
     }
 
