@@ -9,7 +9,7 @@ fn network(delay: u32) -> Result<Arc<Network>, NetworkError> {
     let mut builder = NetworkBuilder::new();
     let neurons = |bias: f32| -> Result<Neuron, NetworkError> {
         // Potentials that start apart, so that the neurons do not all fire at once.
-        let start: Vec<f32> = (0..100_u8).map(|neuron| f32::from(neuron * 37 % 100) * 0.01).collect();
+        let start: Vec<f32> = (0..100_u16).map(|neuron| f32::from(neuron * 37 % 100) * 0.01).collect();
         Ok(Neuron::of(IntegrateFire {
             threshold: PerNeuron::same(1.0)?,
             bias: PerNeuron::same(bias)?,

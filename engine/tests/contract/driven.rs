@@ -3,70 +3,23 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
 use snn_engine::*;
 
-use crate::case::Built;
-use crate::judge::{hold, seeds};
+use crate::judge::{hold_driven, seeds};
 use crate::simulators::{parting_given, reference_given, simulators};
-
-/// Sets what a network is given in a step: the spikes of the sample, and at random currents and spikes of any population.
-/// A pure function of the case and the step.
-pub fn outside(case: &Built, sample: &Sample, step: u64, stimulus: &mut Stimulus) {
-    stimulus.clear();
-    sample.give(&case.network, step as usize, stimulus).unwrap();
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(case.seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    if rng.random_bool(0.2) {
-        return;
-    }
-    let rate = [0.02, 0.2, 0.8][(case.seed % 3) as usize];
-    for id in case.network.ids() {
-        let population = case.network.population(id);
-        let size = population.size() as u32;
-        if population.neuron().has_potential() && rng.random_bool(0.6) {
-            let chosen: Vec<u32> = (0..size).filter(|_| rng.random_bool(rate)).collect();
-            let tenths = |rng: &mut Xoshiro256PlusPlus| rng.random_range(-8..=12) as f32 * 0.1;
-            let currents: Vec<f32> = chosen.iter().map(|_| tenths(&mut rng)).collect();
-            if rng.random_bool(0.5) {
-                stimulus.set_currents_of(&case.network, id, &chosen, &currents).unwrap();
-            } else {
-                let mut of_all = vec![0.0; size as usize];
-                for (&neuron, &current) in chosen.iter().zip(&currents) {
-                    of_all[neuron as usize] = current;
-                }
-                stimulus.set_currents(&case.network, id, &of_all).unwrap();
-            }
-        }
-        let emission = case.network.emission(id);
-        // Sources are mostly left to the sample.
-        let source = matches!(population.neuron(), Neuron::Source);
-        if emission.fires() && rng.random_bool(if source { 0.1 } else { 0.6 }) {
-            let neurons: Vec<u32> = (0..size).filter(|_| rng.random_bool(rate)).collect();
-            let value = |rng: &mut Xoshiro256PlusPlus| {
-                let largest = emission.largest.min([1, 3, emission.largest][rng.random_range(0..3)]);
-                let magnitude = rng.random_range(1..=largest);
-                if emission.negative && rng.random_bool(0.5) { -magnitude } else { magnitude }
-            };
-            let values: Vec<i32> = neurons.iter().map(|_| value(&mut rng)).collect();
-            let spikes = SpikeSlice::new(&neurons, &values).unwrap();
-            stimulus.set_spikes(&case.network, id, spikes).unwrap();
-        }
-    }
-}
 
 #[test]
 fn every_simulator_that_is_driven_from_outside_equals_the_reference_in_state_spikes_and_counts() {
     let given = Cell::new([0; 3]);
-    hold(seeds().step_by(2), |case| {
+    hold_driven(seeds().step_by(2), |case| {
         let mut all = simulators(&case.network);
-        for sample in &case.samples {
+        for (at, sample) in case.samples.iter().enumerate() {
             let reference = reference_given(case, sample, |step, stimulus| {
-                outside(case, sample, step, stimulus);
+                case.give(at, step, stimulus);
                 let [mut currents, mut spikes, mut negative] = given.get();
                 for id in case.network.ids() {
                     currents += stimulus.currents(id).len();
-                    if case.network.population(id).neuron().has_potential() {
+                    if !matches!(case.network.population(id).neuron(), Neuron::Source) {
                         spikes += stimulus.spikes(id).len();
                         negative += stimulus.spikes(id).values().iter().filter(|value| **value < 0).count();
                     }
@@ -74,7 +27,7 @@ fn every_simulator_that_is_driven_from_outside_equals_the_reference_in_state_spi
                 given.set([currents, spikes, negative]);
             });
             for (name, simulator) in &mut all {
-                let give = |step, stimulus: &mut Stimulus| outside(case, sample, step, stimulus);
+                let give = |step, stimulus: &mut Stimulus| case.give(at, step, stimulus);
                 let parting = parting_given(case, sample, &reference, simulator.as_mut(), give);
                 assert_eq!(parting, None, "{name}");
             }
@@ -89,14 +42,18 @@ fn every_simulator_that_is_driven_from_outside_equals_the_reference_in_state_spi
 
 #[test]
 fn single_driven_steps_between_runs_of_any_length_are_one_long_run_whichever_simulator_takes_over() {
-    hold(seeds().step_by(4), |case| {
+    hold_driven(seeds().step_by(4), |case| {
         let Some(sample) = case.samples.first() else { return 0 };
-        let driven = |step: u64| (case.seed ^ step).wrapping_mul(0x9E37_79B9).is_multiple_of(5);
+        // A network that is driven in most of its steps is left alone in all but some of these.
+        let sparse = case.seed % 8 < 4;
+        let chosen = |step: u64| (case.seed ^ step).wrapping_mul(0x9E37_79B9) >> 7;
+        let driven =
+            |step: u64| case.outside[0].contains_key(&step) && (!sparse || chosen(step).is_multiple_of(5));
         let give = |step: u64, stimulus: &mut Stimulus| {
-            stimulus.clear();
             if driven(step) {
-                outside(case, sample, step, stimulus);
+                case.give(0, step, stimulus);
             } else {
+                stimulus.clear();
                 sample.give(&case.network, step as usize, stimulus).unwrap();
             }
         };

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use snn_engine::*;
 
 use crate::case::Case;
-use crate::driven::outside;
 use crate::leaking::{self, Wrong, is_leaky};
 use crate::simulators::{parting, parting_given, reference, reference_given};
 use crate::{draw, shrink};
@@ -81,6 +80,21 @@ enum Fault {
     QuietEarly,
     /// Steps leaky neurons wrongly.
     Leaking(Wrong),
+}
+
+impl Fault {
+    /// Whether only a network that is driven from outside can show it.
+    fn is_driven(self) -> bool {
+        matches!(
+            self,
+            Self::GivenCurrentLate
+                | Self::GivenCurrentBehindSpikes
+                | Self::GivenValueLost
+                | Self::GivenSpikeUnrecorded
+                | Self::GivenSpikeAdded
+                | Self::GivenSpikeResets
+        )
+    }
 }
 
 const FAULTS: [Fault; 36] = [
@@ -513,14 +527,14 @@ impl Simulator for Impostor {
 /// Where the comparison rejects an engine with a fault, if it does; the network of the case must be valid.
 fn rejected(case: &Case, fault: Fault) -> Option<String> {
     let built = case.build().ok()?;
-    built.samples.iter().find_map(|sample| {
+    built.samples.iter().enumerate().find_map(|(at, sample)| {
         let mut impostor = Impostor::new(&built.network, fault);
         let parts = |impostor: &mut Impostor| {
             let reference = reference(&built, sample);
             parting(&built, sample, &reference, impostor)
         };
         let parts_driven = |impostor: &mut Impostor| {
-            let give = |step, stimulus: &mut Stimulus| outside(&built, sample, step, stimulus);
+            let give = |step, stimulus: &mut Stimulus| built.give(at, step, stimulus);
             let reference = reference_given(&built, sample, give);
             parting_given(&built, sample, &reference, impostor, give)
         };
@@ -528,12 +542,7 @@ fn rejected(case: &Case, fault: Fault) -> Option<String> {
             Fault::None => parts(&mut impostor)
                 .or_else(|| parts_driven(&mut impostor))
                 .or_else(|| other_quiet(sample, &mut impostor)),
-            Fault::GivenCurrentLate
-            | Fault::GivenCurrentBehindSpikes
-            | Fault::GivenValueLost
-            | Fault::GivenSpikeUnrecorded
-            | Fault::GivenSpikeAdded
-            | Fault::GivenSpikeResets => parts_driven(&mut impostor),
+            _ if fault.is_driven() => parts_driven(&mut impostor),
             Fault::QuietEarly => other_quiet(sample, &mut impostor),
             _ => parts(&mut impostor),
         }
@@ -552,7 +561,8 @@ fn other_quiet(sample: &Sample, engine: &mut dyn Simulator) -> Option<String> {
 
 /// The first case of 2,000 in which the comparison rejects an engine.
 fn first_rejected(fault: Fault) -> Case {
-    let case = (0..2_000).map(draw::case).find(|case| rejected(case, fault).is_some());
+    let draw = if fault.is_driven() { draw::driven } else { draw::case };
+    let case = (0..2_000).map(draw).find(|case| rejected(case, fault).is_some());
     case.unwrap_or_else(|| panic!("an engine with {fault:?} passes the comparison"))
 }
 
@@ -576,7 +586,7 @@ fn every_wrong_engine_is_rejected_where_the_faultless_one_passes_also_in_a_netwo
 #[test]
 fn the_same_engine_without_a_fault_passes() {
     for seed in 0..300 {
-        assert_eq!(rejected(&draw::case(seed), Fault::None), None, "seed {seed}");
+        assert_eq!(rejected(&draw::driven(seed), Fault::None), None, "seed {seed}");
     }
 }
 
