@@ -78,6 +78,11 @@ enum Fault {
     GivenSpikeResets,
     /// Says that a network is quiet a step before it is.
     QuietEarly,
+    /// Runs populations that reach themselves over one step more at once than their delays allow: what is emitted in the
+    /// first step of a window and arrives in its last is lost.
+    LongWindow,
+    /// Divides the targets of a population over two threads, and leaves out the one with which the second begins.
+    LostTarget,
     /// Steps leaky neurons wrongly.
     Leaking(Wrong),
 }
@@ -97,7 +102,7 @@ impl Fault {
     }
 }
 
-const FAULTS: [Fault; 36] = [
+const FAULTS: [Fault; 38] = [
     Fault::DescendingSources,
     Fault::ReversedProjections,
     Fault::NoAccumulator,
@@ -129,6 +134,8 @@ const FAULTS: [Fault; 36] = [
     Fault::GivenSpikeAdded,
     Fault::GivenSpikeResets,
     Fault::QuietEarly,
+    Fault::LongWindow,
+    Fault::LostTarget,
     Fault::Leaking(Wrong::LeakBehindCurrent),
     Fault::Leaking(Wrong::FilterBehindPotential),
     Fault::Leaking(Wrong::RestOffByOne),
@@ -209,8 +216,22 @@ impl Impostor {
             return now[projection.source().index()].clone();
         }
         let emitted = self.state.step.checked_sub(delay);
+        if self.fault == Fault::LongWindow
+            && emitted.is_some_and(|emitted| self.overlooks(projection, emitted))
+        {
+            return SpikeList::new();
+        }
         emitted
             .map_or(SpikeList::new(), |step| self.past[step as usize].with_values(projection.source()).into())
+    }
+
+    /// Whether a window that is one step too long has begun before the spikes of a cycle that arrive now were emitted.
+    fn overlooks(&self, projection: &Projection, emitted: u64) -> bool {
+        let Some(span) = self.network.steps_at_once() else { return false };
+        let first = self.state.step - self.state.step % u64::from(span + 1);
+        projection.delay() == span
+            && emitted >= first
+            && reaches(&self.network, projection.target(), projection.source())
     }
 
     fn integrate(&mut self, id: PopulationId, k: f32, now: &[SpikeList], stimulus: &Stimulus) -> SpikeList {
@@ -249,6 +270,9 @@ impl Impostor {
                     let Some(weight) = projection.connectivity().weight(source as usize, target) else {
                         continue;
                     };
+                    if self.fault == Fault::LostTarget && n > 1 && target == n / 2 {
+                        continue;
+                    }
                     operations += 1;
                     let value = if self.fault == Fault::ValuesAsOne { 1.0 } else { value as f32 };
                     let weight = if self.fault == Fault::FusedContribution {
@@ -406,6 +430,21 @@ impl Impostor {
                 .collect::<Vec<_>>(),
         )
     }
+}
+
+/// Whether spikes of a population come to another, or to itself, through whatever projections.
+fn reaches(network: &Network, from: PopulationId, to: PopulationId) -> bool {
+    let mut reached = vec![from];
+    let mut at = 0;
+    while let Some(&source) = reached.get(at) {
+        for projection in network.projections().iter().filter(|projection| projection.source() == source) {
+            if !reached.contains(&projection.target()) {
+                reached.push(projection.target());
+            }
+        }
+        at += 1;
+    }
+    reached.contains(&to)
 }
 
 /// A step of a bipolar neuron at the potential `v`: the value of its spike.

@@ -3,6 +3,7 @@
 mod batch;
 mod case;
 mod cases;
+mod crowds;
 mod draw;
 mod driven;
 mod golden;
