@@ -201,7 +201,7 @@ fn run(conversion: &Conversion, x: &[f32]) -> (Vec<Outcome>, String, f64) {
         let quiet = windows.run_until_quiet(&sample, 10_000, &mut emitted);
         assert!(quiet.is_ok_and(|steps| steps.is_some()), "a network that settles is not at rest");
         for (id, rest) in
-            network.ids().zip(quantised.judge(&sample.drive, &emitted, |id| windows.potentials(id)))
+            network.ids().zip(quantised.judge(&sample.drive, &emitted, |id| windows.potentials(id).to_vec()))
         {
             assert_eq!(rest.wrong, None, "a count at rest that is not the quantised network's");
             ties += rest.ties;

@@ -131,7 +131,7 @@ fn run(network: &Network, x: &[f32], labels: &[i64], lengths: &[u32]) -> Vec<f64
         for step in 1..=longest {
             simulator.step(&Stimulus::none());
             if lengths.contains(&step) {
-                found.push(simulator.potentials(network.output()));
+                found.push(simulator.potentials(network.output()).to_vec());
             }
         }
         Ok::<_, NetworkError>(found)

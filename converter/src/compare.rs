@@ -156,7 +156,7 @@ fn ran(
             }
         }
     }
-    Ok((counts, simulator.potentials(network.output())))
+    Ok((counts, simulator.potentials(network.output()).to_vec()))
 }
 
 /// A population that fires, and the activation that it stands for.

@@ -305,14 +305,13 @@ impl Fitting<'_> {
                 looks.elements(sample).map(|element| part.layout.neuron_at(element)).collect();
             simulator.start(&drive(network, &self.raw, sample)?);
             let mut currents = Vec::with_capacity(neurons.len() * self.steps as usize);
+            let mut stimulus = Stimulus::none();
             for step in 0..self.steps as usize {
                 self.wanted.check()?;
-                let spikes = stage
-                    .sources
-                    .iter()
-                    .map(|&(from, id)| (id, self.rasters[&from][sample].with_values(step)))
-                    .collect();
-                simulator.step(&Stimulus::with(network, spikes)?);
+                for &(from, id) in &stage.sources {
+                    stimulus.set_spikes(network, id, self.rasters[&from][sample].with_values(step))?;
+                }
+                simulator.step(&stimulus);
                 let potentials = simulator.potentials(population);
                 currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
             }

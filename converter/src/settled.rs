@@ -194,9 +194,9 @@ impl<'a> Quantised<'a> {
         &self,
         drive: &Drive,
         emitted: &Emitted,
-        potentials: impl Fn(PopulationId) -> Vec<f32>,
+        mut potentials: impl FnMut(PopulationId) -> Vec<f32>,
     ) -> Vec<Rest> {
-        self.network.ids().map(|id| self.judge_population(id, drive, emitted, &potentials)).collect()
+        self.network.ids().map(|id| self.judge_population(id, drive, emitted, &mut potentials)).collect()
     }
 
     fn judge_population(
@@ -204,7 +204,7 @@ impl<'a> Quantised<'a> {
         id: PopulationId,
         drive: &Drive,
         emitted: &Emitted,
-        potentials: &impl Fn(PopulationId) -> Vec<f32>,
+        potentials: &mut impl FnMut(PopulationId) -> Vec<f32>,
     ) -> Rest {
         let population = self.network.population(id);
         let size = population.size();

@@ -46,7 +46,7 @@
 //! 2. **Current.** A spike has a *value* `s`, a whole number that is not 0 and at most `m` in magnitude, a property of
 //!    the emitting population ([`Emission`]); where nothing else is said it is 1. The *contribution* of a spike over a
 //!    weight `w` is the product `w·s`, rounded once (for |s| = 1 it is exact). In a step the current of a neuron
-//!    starts at +0.0 in its own accumulator, or with what it is given from outside. The contributions of the arriving
+//!    starts at +0.0 in its own accumulator, or with what it is given from outside (sentence 9). The contributions of the arriving
 //!    spikes are added one by one: projections in declaration order, sources in ascending id. Nothing is
 //!    reassociated, fused or reordered. Then one add: `u ← u + current`. A neuron at which nothing arrived is not
 //!    written, unless its model moves in every step.
@@ -77,6 +77,11 @@
 //! 8. Weights, biases, thresholds and initial potentials are finite and at most [`LARGEST`] in magnitude, values of
 //!    spikes at most [`LARGEST_VALUE`], so that no potential can overflow; thresholds are above 0. A zero weight is no
 //!    synapse; −0.0 becomes +0.0.
+//! 9. **From outside** ([`Stimulus`]). In any step a neuron may be given a *current*: its accumulator then starts with it,
+//!    or, where something arrives once in the same step, with the sum of that and the current, in this order. A current of 0 is
+//!    none. And a population that fires may be given *spikes*, of values that it may emit: they are emitted in this step as
+//!    if by their neurons (delivered, listed, counted, under way), each in place of what its neuron emits by itself, whose
+//!    own step is as it would be without. Sources emit what they are given and nothing else.
 //!
 //! Two sentences say more than the founding text of the contract did: the re-base stands at the *start* of a
 //! step (so a run of [`REBASE`] steps has none), and sentence 8 has a bound, without which two simulators could
@@ -135,7 +140,9 @@ pub use run::{
 };
 #[cfg(feature = "internals")]
 pub use simulator::WakeQueue;
-pub use simulator::{Delivery, DenseSimulator, EventSimulator, Observer, Simulator, WindowSimulator};
+pub use simulator::{
+    BatchSimulator, Delivery, DenseSimulator, EventSimulator, Observer, Simulator, WindowSimulator,
+};
 pub use spikes::{LARGEST_VALUE, SpikeList, SpikeSlice};
 pub use state::{Difference, PopulationState, State};
 pub use threads::{MOST_THREADS, default_threads};

@@ -176,6 +176,38 @@ impl SpikeList {
         self.values.extend_from_slice(SpikeSlice::of(spikes.neurons, spikes.values).values);
     }
 
+    /// Takes these spikes besides its own, and instead of those of the same neurons. Keeps its memory; cost: O(spikes).
+    pub(crate) fn overwrite(&mut self, given: SpikeSlice<'_>) {
+        if given.is_empty() {
+            return;
+        }
+        let own = self.neurons.len();
+        let beside =
+            given.neurons.iter().filter(|neuron| self.neurons.binary_search(neuron).is_err()).count();
+        if self.values.is_empty() {
+            self.values.resize(own, 1);
+        }
+        self.neurons.resize(own + beside, 0);
+        self.values.resize(own + beside, 1);
+        // From the end, so that nothing is overwritten that is still to be moved.
+        let (mut from, mut to) = (own, own + beside);
+        for at in (0..given.len()).rev() {
+            let (neuron, value) = (given.neurons[at], given.values.get(at).copied().unwrap_or(1));
+            while from > 0 && self.neurons[from - 1] > neuron {
+                (from, to) = (from - 1, to - 1);
+                self.neurons[to] = self.neurons[from];
+                self.values[to] = self.values[from];
+            }
+            if from > 0 && self.neurons[from - 1] == neuron {
+                from -= 1;
+            }
+            to -= 1;
+            self.neurons[to] = neuron;
+            self.values[to] = value;
+        }
+        self.settle();
+    }
+
     /// Removes all spikes and keeps the memory.
     pub fn clear(&mut self) {
         self.neurons.clear();

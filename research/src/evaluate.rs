@@ -2,8 +2,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use snn_engine::{
-    AnySimulator, Input, Network, NetworkError, Observer, PopulationId, Sample, SpikeSlice, Statistics,
-    run_samples,
+    AnySimulator, Input, Network, NetworkError, Observer, PopulationId, Sample, Simulator, SpikeSlice,
+    Statistics, run_samples,
 };
 use snn_formats::Description;
 
@@ -251,16 +251,16 @@ impl SampleRun<'_> {
                 Some(membranes) => {
                     while simulator.now() < step {
                         simulator.run(self.sample, 1, &mut noted)?;
-                        membranes.count(network, |id| simulator.potentials(id));
+                        membranes.count(network, simulator);
                     }
                 }
             }
             let potentials = simulator.potentials(output);
             if step == u64::from(plan.read_out_from) {
-                noted.read_out.begin(step, &potentials);
+                noted.read_out.begin(step, potentials);
                 continue;
             }
-            let received = noted.read_out.since(&potentials);
+            let received = noted.read_out.since(potentials);
             for (rule, end) in plan.stops.iter().zip(&mut ends).filter(|(_, end)| end.is_none()) {
                 let outputs = noted.read_out.outputs(&received, step);
                 let holds = match *rule {
@@ -297,15 +297,17 @@ impl Membranes {
         Self { before: vec![None; populations], updates: vec![0; populations] }
     }
 
-    fn count(&mut self, network: &Network, potentials: impl Fn(PopulationId) -> Vec<f32>) {
+    fn count(&mut self, network: &Network, simulator: &mut dyn Simulator) {
         for id in network.ids() {
-            let now = potentials(id);
+            let now = simulator.potentials(id);
             let changed = match &self.before[id.index()] {
                 None => now.len(),
-                Some(before) => before.iter().zip(&now).filter(|(before, now)| before != now).count(),
+                Some(before) => before.iter().zip(now).filter(|(before, now)| before != now).count(),
             };
             self.updates[id.index()] += changed as u64;
-            self.before[id.index()] = Some(now);
+            let before = self.before[id.index()].get_or_insert_default();
+            before.clear();
+            before.extend_from_slice(now);
         }
     }
 }

@@ -231,7 +231,7 @@ impl Simulator {
         population: Option<&str>,
     ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let id = self.network.get().find(population)?;
-        let own = self.simulator.get().potentials(id);
+        let own = self.simulator.get().potentials(id).to_vec();
         let population = self.network.get().inner.population(id);
         if !population.neuron().has_potential() {
             return Err(error::RaisedNetworkError::new_err(format!(

@@ -76,7 +76,7 @@ fn outputs(network: &Network, x: &[f32], steps: u32) -> Vec<f32> {
         spikes.of(last).iter().for_each(|&neuron| counts[neuron as usize] += 1);
     }
     let values: Vec<f32> = if network.population(last).neuron().is_read_out() {
-        simulator.potentials(last)
+        simulator.potentials(last).to_vec()
     } else {
         counts.iter().map(|&count| count as f32).collect()
     };

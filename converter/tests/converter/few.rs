@@ -263,7 +263,7 @@ fn judged(conversion: &Conversion, x: &[f32], fault: impl Fn(&mut Emitted)) -> V
         simulator.start(&sample.drive);
         assert!(simulator.run_until_quiet(&sample, 10_000, &mut emitted).unwrap().is_some());
         fault(&mut emitted);
-        quantised.judge(&sample.drive, &emitted, |population| simulator.potentials(population))
+        quantised.judge(&sample.drive, &emitted, |population| simulator.potentials(population).to_vec())
     };
     (0..input.samples()).map(each).collect()
 }

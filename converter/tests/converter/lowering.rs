@@ -230,7 +230,7 @@ fn mean_of_steps(network: &Arc<Network>, neurons: &[u32], steps: u32) -> Vec<f32
         simulator.step(&Stimulus::new(network, &[(input, neurons)]).unwrap());
     }
     let potentials = simulator.potentials(network.output());
-    in_user_order(network, network.output(), &potentials).into_iter().map(|v| v / steps as f32).collect()
+    in_user_order(network, network.output(), potentials).into_iter().map(|v| v / steps as f32).collect()
 }
 
 /// What the read-out estimates after some steps of constant input.
@@ -244,7 +244,7 @@ fn estimates(network: &Arc<Network>, x: &[f32], steps: u32) -> Vec<f32> {
         simulator.step(&Stimulus::none());
     }
     let potentials = simulator.potentials(network.output());
-    in_user_order(network, network.output(), &potentials).into_iter().map(|v| v / steps as f32).collect()
+    in_user_order(network, network.output(), potentials).into_iter().map(|v| v / steps as f32).collect()
 }
 
 fn in_user_order(network: &Network, population: PopulationId, values: &[f32]) -> Vec<f32> {

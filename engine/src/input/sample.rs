@@ -18,12 +18,23 @@ impl Sample {
     /// The spikes of one step, checked.
     ///
     /// # Errors
-    /// As [`Stimulus::new`].
-    pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus<'_>, NetworkError> {
-        Stimulus::with(
-            network,
-            self.spikes.iter().map(|(id, raster)| (*id, raster.with_values(step))).collect(),
-        )
+    /// As [`Stimulus::new`], and if a population is not a source.
+    pub fn stimulus(&self, network: &Network, step: usize) -> Result<Stimulus, NetworkError> {
+        let mut stimulus = Stimulus::none();
+        self.give(network, step, &mut stimulus)?;
+        Ok(stimulus)
+    }
+
+    /// Sets the spikes of one step, checked, in a stimulus that is kept for many.
+    ///
+    /// # Errors
+    /// As [`stimulus`](Self::stimulus).
+    pub fn give(&self, network: &Network, step: usize, stimulus: &mut Stimulus) -> Result<(), NetworkError> {
+        self.check_step(network, step)?;
+        for (id, raster) in &self.spikes {
+            stimulus.take_spikes(*id, raster.with_values(step));
+        }
+        Ok(())
     }
 
     /// Checks the spikes of one step as [`stimulus`](Self::stimulus) does.

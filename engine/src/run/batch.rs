@@ -1,43 +1,38 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::mode::AnySimulator;
 use super::outcome::{Outcome, Recorder, run_in_pieces};
 use super::samples::run_samples;
 use super::until::Until;
 use crate::error::NetworkError;
 use crate::input::Input;
-use crate::neuron::REBASE;
-use crate::simulator::{Observer, Simulator, WindowSimulator};
+use crate::simulator::{BatchSimulator, Observer};
 
 /// Runs samples of an input over threads, each for so many steps or until the network is quiet, and gives the outcomes in order: those of
 /// [`run_sample`](crate::run_sample), whatever the number of threads.
 ///
-/// Short runs of a [`WindowSimulator`] are made several at once ([`WindowSimulator::run_side_by_side`]). `done(samples)`
-/// is told whenever some samples have ended, with 0 now and then within a long one, and may stop the batch by an error.
+/// The simulator may be any, also one from outside this crate; every thread runs a clone of it. Short runs of one that
+/// can do so are made several at once ([`BatchSimulator::run_side_by_side`]). `done(samples)` is told whenever some samples
+/// have ended, with 0 now and then within a long one, and may stop the batch by an error.
 ///
 /// # Errors
 /// The error of the first sample, in order, that does not fit the network, or of `done`.
-pub fn run_batch<E: From<NetworkError> + Send>(
+pub fn run_batch<S: BatchSimulator, E: From<NetworkError> + Send>(
     samples: Range<usize>,
     threads: usize,
-    simulator: &AnySimulator,
+    simulator: &S,
     input: &Input,
     until: impl Into<Until>,
     keep_spikes: bool,
     done: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<Vec<Outcome>, E> {
     let until = until.into();
-    let room = match (simulator, until) {
-        (AnySimulator::Window(windows), Until::Steps(steps)) => windows.side_by_side(u64::from(steps)),
+    let room = match until {
+        Until::Steps(steps) => simulator.side_by_side(u64::from(steps)),
         // Samples come to rest one by one.
-        (_, Until::Quiet { .. }) | (AnySimulator::Event(_) | AnySimulator::Dense(_), _) => 1,
+        Until::Quiet { .. } => 1,
     };
-    // What one step of the dense reference or of an event-driven run costs is not known; windows must stay whole.
-    let piece = match simulator {
-        AnySimulator::Window(_) => REBASE,
-        AnySimulator::Event(_) | AnySimulator::Dense(_) => 8,
-    };
+    let piece = simulator.steps_between_looks();
     // As many as there is room for, but not so many that a thread has none.
     let at_once = room.min(samples.len().div_ceil(threads.max(1))).max(1);
     let groups = 0..samples.len().div_ceil(at_once);
@@ -45,13 +40,12 @@ pub fn run_batch<E: From<NetworkError> + Send>(
         let first = samples.start + group * at_once;
         let group = first..samples.end.min(first + at_once);
         let ended = group.len();
-        let outcomes = match simulator {
-            AnySimulator::Window(windows) if ended > 1 => {
-                run_group(windows, input, group, until.most(), keep_spikes)?
-            }
-            other => group
-                .map(|index| run_in_pieces(other.get(), input, index, until, keep_spikes, piece, || done(0)))
-                .collect::<Result<_, _>>()?,
+        let outcomes = if ended > 1 {
+            run_group(simulator, input, group, until.most(), keep_spikes)?
+        } else {
+            group
+                .map(|index| run_in_pieces(simulator, input, index, until, keep_spikes, piece, || done(0)))
+                .collect::<Result<_, _>>()?
         };
         done(ended)?;
         Ok::<Vec<Outcome>, E>(outcomes)
@@ -60,8 +54,8 @@ pub fn run_batch<E: From<NetworkError> + Send>(
 }
 
 /// Runs samples side by side.
-fn run_group(
-    simulator: &mut WindowSimulator,
+fn run_group<S: BatchSimulator>(
+    simulator: &mut S,
     input: &Input,
     samples: Range<usize>,
     steps: u32,
@@ -74,9 +68,9 @@ fn run_group(
     let mut observers: Vec<&mut dyn Observer> =
         recorders.iter_mut().map(|recorder| recorder as &mut dyn Observer).collect();
     simulator.run_side_by_side(&samples, u64::from(steps), &mut observers)?;
-    let outcomes = recorders.into_iter().zip(&samples).enumerate().map(|(at, (recorder, sample))| {
-        let v = simulator.potentials_of(at, network.output());
-        recorder.outcome(&v, simulator.statistics_of(at), sample, None)
+    let outcomes = recorders.into_iter().zip(&samples).enumerate().map(|(at, (mut recorder, sample))| {
+        recorder.read_out(simulator.potentials_of(at, network.output()));
+        recorder.outcome(simulator.statistics_of(at), sample, None)
     });
     Ok(outcomes.collect())
 }
@@ -88,7 +82,7 @@ mod tests {
     use super::*;
     use crate::input::Encoding;
     use crate::random::{Plan, RandomNetwork};
-    use crate::run::Mode;
+    use crate::run::{AnySimulator, Mode};
 
     #[test]
     fn one_sample_of_a_very_long_run_can_be_stopped_on_its_way() {

@@ -19,7 +19,7 @@ pub struct Divergence {
 
 impl Divergence {
     /// The first place where two simulators differ after the same number of steps.
-    fn between(one: &dyn Simulator, other: &dyn Simulator) -> Option<Self> {
+    fn between(one: &mut dyn Simulator, other: &mut dyn Simulator) -> Option<Self> {
         let (state, others) = (one.state(), other.state());
         let difference = state.first_difference(&others)?;
         let population = difference.population;

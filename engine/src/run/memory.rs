@@ -207,8 +207,8 @@ fn event(network: &Network, steps: u64) -> Memory {
     each.add(5, largest.next_multiple_of(64));
     each.add(4, 1 << 16);
     for id in network.ids() {
-        // State and parameters; the wake queue and some bits of each block of 16.
-        each.add(4 * numbers(network, id) + 2, potentials(network, id).next_multiple_of(64));
+        // State, parameters and the potentials that are asked for; the wake queue and some bits of each block of 16.
+        each.add(4 * numbers(network, id) + 6, potentials(network, id).next_multiple_of(64));
         each.add(1, counters(network, id));
         each.add(LIST, depth);
         each.add(1, spikes(network, id, depth.min(steps)));

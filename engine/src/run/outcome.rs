@@ -35,6 +35,8 @@ pub(super) struct Recorder<'a> {
     network: &'a Network,
     output: PopulationId,
     counts: Vec<i64>,
+    /// Of the output population after the run, in the user's order.
+    potentials: Vec<f32>,
     kept: Option<Vec<Raster>>,
     in_user_order: Vec<(u32, i32)>,
 }
@@ -72,23 +74,27 @@ impl<'a> Recorder<'a> {
         let output = network.output();
         let kept = keep_spikes.then(|| vec![Raster::new(); network.populations().len()]);
         let counts = vec![0; network.population(output).size()];
-        Recorder { network, output, counts, kept, in_user_order: vec![] }
+        Recorder { network, output, counts, potentials: vec![], kept, in_user_order: vec![] }
     }
 
-    /// The outcome of a run, from the potentials `v` that the output population has after it.
+    /// Takes the potentials `v` that the output population has after the run.
+    pub(super) fn read_out(&mut self, v: &[f32]) {
+        let layout = self.network.population(self.output).layout();
+        self.potentials = (0..v.len()).map(|index| v[layout.neuron_at(index)]).collect();
+    }
+
+    /// The outcome of a run, whose potentials were read out.
     pub(super) fn outcome(
         self,
-        v: &[f32],
         statistics: &Statistics,
         sample: &Sample,
         quiet_after: Option<u64>,
     ) -> Outcome {
         let population = self.network.population(self.output);
         let layout = population.layout();
-        let places = || (0..population.size()).map(|index| layout.neuron_at(index));
-        let counts: Vec<i64> = places().map(|neuron| self.counts[neuron]).collect();
-        let potentials: Vec<f32> =
-            if v.is_empty() { vec![] } else { places().map(|neuron| v[neuron]).collect() };
+        let places = (0..population.size()).map(|index| layout.neuron_at(index));
+        let counts: Vec<i64> = places.map(|neuron| self.counts[neuron]).collect();
+        let potentials = self.potentials;
         let class = if population.neuron().is_read_out() {
             first_largest(&potentials)
         } else {
@@ -154,8 +160,8 @@ pub(super) fn run_in_pieces<E: From<NetworkError>>(
             look()?;
         }
     }
-    let v = simulator.potentials(network.output());
-    Ok(recorder.outcome(&v, simulator.statistics(), &sample, quiet_after))
+    recorder.read_out(simulator.potentials(network.output()));
+    Ok(recorder.outcome(simulator.statistics(), &sample, quiet_after))
 }
 
 /// The place of the largest value, the first among equals; 0 if there are none.

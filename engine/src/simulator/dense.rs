@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::interface::Simulator;
+use super::interface::{BatchSimulator, Simulator};
 use crate::error::NetworkError;
 use crate::input::{Drive, Stimulus};
 use crate::network::{AnyModel, Network, Neuron, PopulationId, Projection};
@@ -28,6 +28,8 @@ pub struct DenseSimulator {
     fired: Vec<Vec<Vec<i32>>>,
     spikes: Spikes,
     statistics: Statistics,
+    /// The potentials that were asked for last.
+    shown: Vec<f32>,
 }
 
 /// The synapses of one projection seen from its targets.
@@ -86,6 +88,7 @@ impl DenseSimulator {
             fired: vec![],
             spikes: Spikes::none(network.populations().len()),
             statistics: Statistics::zero(&network),
+            shown: vec![],
             network,
         };
         simulator.take(state);
@@ -118,29 +121,31 @@ impl DenseSimulator {
     }
 
     /// One step of a population: the values that its neurons emit.
-    fn update(&mut self, id: PopulationId, k: u32, stimulus: &Stimulus<'_>) -> Vec<i32> {
+    fn update(&mut self, id: PopulationId, k: u32, stimulus: &Stimulus) -> Vec<i32> {
         let network = Arc::clone(&self.network);
-        let emitted = match network.population(id).neuron() {
-            Neuron::Source => {
-                let mut emitted = vec![0; network.population(id).size()];
-                for (neuron, value) in stimulus.with_values(id).iter() {
-                    emitted[neuron as usize] = value;
-                }
-                emitted
-            }
-            Neuron::Model(model) => self.integrate(id, model, k),
+        let mut emitted = match network.population(id).neuron() {
+            Neuron::Source => vec![0; network.population(id).size()],
+            Neuron::Model(model) => self.integrate(id, model, k, stimulus),
             Neuron::MaxPool(_) => self.pool(id),
         };
+        // What is given stands in place of what the neuron emits by itself.
+        for (neuron, value) in stimulus.spikes(id).iter() {
+            emitted[neuron as usize] = value;
+        }
         let statistics = self.statistics.at(id);
         statistics.spikes += emitted.iter().filter(|value| **value != 0).count() as u64;
         statistics.magnitude += emitted.iter().map(|value| u64::from(value.unsigned_abs())).sum::<u64>();
         emitted
     }
 
-    fn integrate(&mut self, id: PopulationId, model: &AnyModel, k: u32) -> Vec<i32> {
+    fn integrate(&mut self, id: PopulationId, model: &AnyModel, k: u32, stimulus: &Stimulus) -> Vec<i32> {
         let biases = effective_biases(&self.network, id, &self.drive).unwrap_or_default();
         // What arrives once arrives in the first step, before all spikes.
         let once = if self.state.step == 1 { injected(&self.network, id, &self.drive) } else { None };
+        let mut given = vec![None; self.network.population(id).size()];
+        for (neuron, current) in stimulus.currents(id) {
+            given[neuron as usize] = Some(current);
+        }
         let parameters = model.parameters();
         let stepped = model.description().stepped;
         let PopulationState { potentials, reals, counts, .. } = &mut self.state.populations[id.index()];
@@ -148,6 +153,9 @@ impl DenseSimulator {
         let mut emitted = vec![0; potentials.len()];
         for (neuron, emitted) in emitted.iter_mut().enumerate() {
             let mut current = once.as_ref().map(|once| once[neuron]).filter(|current| *current != 0.0);
+            if let Some(given) = given[neuron] {
+                current = Some(current.unwrap_or(0.0) + given);
+            }
             for gather in &self.incoming[id.index()] {
                 for (source, weight) in gather.synapses(neuron) {
                     let value = Self::arrives(&self.fired, gather, source);
@@ -225,7 +233,7 @@ impl Simulator for DenseSimulator {
         self.statistics = Statistics::zero(&self.network);
     }
 
-    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+    fn step(&mut self, stimulus: &Stimulus) -> &Spikes {
         let network = Arc::clone(&self.network);
         if self.state.step > 0 && self.state.step.is_multiple_of(u64::from(REBASE)) {
             for id in network.ids() {
@@ -290,7 +298,11 @@ impl Simulator for DenseSimulator {
         &self.statistics
     }
 
-    fn potentials(&self, population: PopulationId) -> Vec<f32> {
-        self.state.potentials(&self.network, population, &self.drive)
+    /// Cost: O(neurons of the population).
+    fn potentials(&mut self, population: PopulationId) -> &[f32] {
+        self.shown = self.state.potentials(&self.network, population, &self.drive);
+        &self.shown
     }
 }
+
+impl BatchSimulator for DenseSimulator {}

@@ -35,8 +35,8 @@ pub trait Simulator {
     /// Goes back to step 0 with the same constant currents.
     fn reset(&mut self);
 
-    /// Does one step and gives its spikes. Cost: see the simulator.
-    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes;
+    /// Does one step, with what is given from outside, and gives its spikes. Cost: see the simulator.
+    fn step(&mut self, stimulus: &Stimulus) -> &Spikes;
 
     /// Where the run stands.
     fn state(&self) -> State;
@@ -60,7 +60,9 @@ pub trait Simulator {
 
     /// The potentials `v = u + bias·k` of a population as they stand after the last step, `[size]`; empty
     /// for populations without potential.
-    fn potentials(&self, population: PopulationId) -> Vec<f32>;
+    ///
+    /// Where they are borrowed from and at which cost: see the simulator.
+    fn potentials(&mut self, population: PopulationId) -> &[f32];
 
     /// Does `steps` steps with the spikes of `sample`, from the present step on; the drive is that of the
     /// last [`start`](Simulator::start).
@@ -70,10 +72,12 @@ pub trait Simulator {
     fn run(&mut self, sample: &Sample, steps: u64, observer: &mut dyn Observer) -> Result<(), NetworkError> {
         let network = Arc::clone(self.network());
         let first = self.now();
+        let mut stimulus = Stimulus::none();
         for step in first..first + steps {
             let place = usize::try_from(step).unwrap_or(usize::MAX - 2);
-            let stimulus =
-                sample.stimulus(&network, place).map_err(|error| error.within(format!("step {step}")))?;
+            sample
+                .give(&network, place, &mut stimulus)
+                .map_err(|error| error.within(format!("step {step}")))?;
             let spikes = self.step(&stimulus);
             for id in network.ids() {
                 let spikes = spikes.with_values(id);
@@ -108,5 +112,64 @@ pub trait Simulator {
             }
             self.run(sample, 1, observer)?;
         }
+    }
+}
+
+/// A [`Simulator`] that [`run_batch`](crate::run_batch) can run: every thread has a clone of it.
+///
+/// Any simulator that can be cloned is one by `impl BatchSimulator for MySimulator {}`. The methods are for those that run
+/// several samples at once.
+pub trait BatchSimulator: Simulator + Clone + Send + Sync {
+    /// The steps of a long run after which a batch looks whether it is to be stopped, at least 1.
+    fn steps_between_looks(&self) -> u32 {
+        8
+    }
+
+    /// How many samples of `steps` steps [`run_side_by_side`](Self::run_side_by_side) takes, at least 1.
+    fn side_by_side(&self, steps: u64) -> usize {
+        let _ = steps;
+        1
+    }
+
+    /// Runs several samples from the beginning, `steps` steps each, and tells each observer the spikes of its sample. Of
+    /// each, [`potentials_of`](Self::potentials_of) and [`statistics_of`](Self::statistics_of) then tell how it ended, as if
+    /// it had been run alone; as a [`Simulator`], this one stands at the end of the first.
+    ///
+    /// # Errors
+    /// If the spikes of a sample do not fit the network.
+    ///
+    /// # Panics
+    /// If there are no samples, or more than [`side_by_side`](Self::side_by_side) has room for, or not as many
+    /// observers.
+    fn run_side_by_side(
+        &mut self,
+        samples: &[Sample],
+        steps: u64,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<(), NetworkError> {
+        let ([sample], [observer]) = (samples, observers) else {
+            panic!("{} samples side by side; room is for 1, with its observer", samples.len())
+        };
+        self.start(&sample.drive);
+        self.run(sample, steps, *observer)
+    }
+
+    /// The potentials `v` of a population at the end of one of the samples of the last
+    /// [`run_side_by_side`](Self::run_side_by_side), `[size]`.
+    ///
+    /// # Panics
+    /// If there was no such sample.
+    fn potentials_of(&mut self, sample: usize, population: PopulationId) -> &[f32] {
+        assert_eq!(sample, 0, "the place of a sample that is run alone");
+        self.potentials(population)
+    }
+
+    /// What happened in one of the samples of the last [`run_side_by_side`](Self::run_side_by_side).
+    ///
+    /// # Panics
+    /// If there was no such sample.
+    fn statistics_of(&self, sample: usize) -> &Statistics {
+        assert_eq!(sample, 0, "the place of a sample that is run alone");
+        self.statistics()
     }
 }

@@ -21,6 +21,10 @@ pub(super) struct Membrane {
     reals: Vec<Line>,
     /// `[samples][lines][columns]`
     counts: Vec<Line<i32>>,
+    /// Of every sample whether some neuron has a bias.
+    biased: Vec<bool>,
+    /// The potentials that were asked for last, where they are not borrowed from `reals`.
+    shown: Vec<f32>,
 }
 
 /// Writes a column of a population: element `i` to neuron `i` of lines of `columns` columns.
@@ -57,7 +61,10 @@ impl Membrane {
         }
         let reals = vec![Line::of(0.0); lines * columns[1]];
         let counts = vec![Line::of(0); lines * columns[2]];
-        let membrane = Self { model: model.clone(), n, lines, columns, parameters, reals, counts };
+        let biased = vec![model.parameters()[0].values().iter().any(|&bias| bias != 0.0)];
+        let shown = vec![];
+        let membrane =
+            Self { model: model.clone(), n, lines, columns, parameters, reals, counts, biased, shown };
         membrane.check_rest();
         membrane
     }
@@ -101,11 +108,13 @@ impl Membrane {
         }
         self.reals.resize(samples * reals, Line::of(0.0));
         self.counts.resize(samples * counts, Line::of(0));
+        self.biased.resize(samples, self.biased[0]);
     }
 
     /// Sets the biases of one sample.
     pub(super) fn set_biases(&mut self, sample: usize, biases: &[f32]) {
         let columns = self.columns[0];
+        self.biased[sample] = biases.iter().any(|&bias| bias != 0.0);
         if self.n > 0 {
             fill(
                 &mut self.parameters[sample * self.lines * columns..][..self.lines * columns],
@@ -150,15 +159,26 @@ impl Membrane {
     }
 
     /// The potentials of one sample: `u + bias·k` if there is a ramp, else `u`.
-    pub(super) fn potentials(&self, sample: usize, k: Option<f32>) -> Vec<f32> {
+    ///
+    /// Borrowed where they stand, O(1), if the model has no further real numbers and no neuron has a bias that leads
+    /// along a ramp; else gathered, O(neurons), into memory that is kept.
+    pub(super) fn potentials(&mut self, sample: usize, k: Option<f32>) -> &[f32] {
         let [parameters, reals, _] = self.columns;
-        let mut v = read(&self.reals[sample * self.lines * reals..][..self.lines * reals], reals, 0, self.n);
-        if let Some(k) = k {
-            let of_sample = &self.parameters[sample * self.lines * parameters..][..self.lines * parameters];
-            let biases = read(of_sample, parameters, 0, self.n);
-            v.iter_mut().zip(biases).for_each(|(v, bias)| *v += bias * k);
+        let of_sample = &self.reals[sample * self.lines * reals..][..self.lines * reals];
+        let ramp = k.filter(|_| self.biased[sample]);
+        if reals == 1 && ramp.is_none() {
+            return &flat(of_sample)[..self.n];
         }
-        v
+        self.shown.clear();
+        for (line, of_line) in of_sample.chunks_exact(reals).enumerate() {
+            let mut v = of_line[0].0;
+            if let Some(k) = ramp {
+                let biases = &self.parameters[(sample * self.lines + line) * parameters].0;
+                v.iter_mut().zip(biases).for_each(|(v, bias)| *v += bias * k);
+            }
+            self.shown.extend_from_slice(&v);
+        }
+        &self.shown[..self.n]
     }
 
     /// `u ← u + b·R` in some lines, counted over all samples.

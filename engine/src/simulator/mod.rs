@@ -11,6 +11,6 @@ pub use dense::DenseSimulator;
 pub use event::EventSimulator;
 #[cfg(feature = "internals")]
 pub use event::WakeQueue;
-pub use interface::{Observer, Simulator};
+pub use interface::{BatchSimulator, Observer, Simulator};
 pub use window::{Delivery, WindowSimulator};
 pub(crate) use window::{longest_window, runs_in_windows};

@@ -1,5 +1,6 @@
 //! A network with what it is given, as plain data: drawn from a seed, reduced, printed, and only then built.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use snn_engine::*;
@@ -67,6 +68,25 @@ pub struct Given {
     pub values: Option<(usize, Vec<f32>)>,
     /// The spikes of sources in every step: neurons with values.
     pub spikes: Vec<(usize, Vec<StepSpikes>)>,
+    /// What other populations are given from outside; of one population and step in ascending order of the neurons.
+    pub gifts: Vec<Gift>,
+}
+
+/// What one neuron is given from outside in one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gift {
+    pub step: u64,
+    pub population: usize,
+    pub neuron: u32,
+    pub what: Gives,
+}
+
+/// Part of a [`Gift`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Gives {
+    Current(f32),
+    /// A spike of this value.
+    Spike(i32),
 }
 
 /// A case whose network is built.
@@ -74,7 +94,20 @@ pub struct Built {
     pub seed: u64,
     pub network: Arc<Network>,
     pub samples: Vec<Sample>,
+    /// For each sample what is given from outside, by steps.
+    pub outside: Vec<BTreeMap<u64, Stimulus>>,
     pub steps: u64,
+}
+
+impl Built {
+    /// Sets what the network is given in a step of a sample, from outside included.
+    pub fn give(&self, sample: usize, step: u64, stimulus: &mut Stimulus) {
+        match self.outside[sample].get(&step) {
+            Some(outside) => stimulus.clone_from(outside),
+            None => stimulus.clear(),
+        }
+        self.samples[sample].give(&self.network, step as usize, stimulus).unwrap();
+    }
 }
 
 impl Group {
@@ -159,7 +192,9 @@ impl Case {
         let network = Arc::new(builder.build()?);
         let samples =
             self.samples.iter().map(|given| given.build(&network, &ids)).collect::<Result<_, _>>()?;
-        Ok(Built { seed: self.seed, network, samples, steps: self.steps })
+        let outside =
+            self.samples.iter().map(|given| given.outside(&network, &ids)).collect::<Result<_, _>>()?;
+        Ok(Built { seed: self.seed, network, samples, outside, steps: self.steps })
     }
 
     /// The neurons of all populations.
@@ -190,5 +225,41 @@ impl Given {
             spikes.push((ids[*source], raster));
         }
         Ok(Sample { drive, spikes })
+    }
+
+    fn outside(
+        &self,
+        network: &Network,
+        ids: &[PopulationId],
+    ) -> Result<BTreeMap<u64, Stimulus>, NetworkError> {
+        let mut steps: BTreeMap<u64, Stimulus> = BTreeMap::new();
+        let mut places: Vec<(u64, usize)> =
+            self.gifts.iter().map(|gift| (gift.step, gift.population)).collect();
+        places.sort_unstable();
+        places.dedup();
+        for (step, population) in places {
+            let stimulus = steps.entry(step).or_insert_with(Stimulus::none);
+            let gifts =
+                || self.gifts.iter().filter(|gift| (gift.step, gift.population) == (step, population));
+            let (spiking, values): (Vec<u32>, Vec<i32>) = gifts()
+                .filter_map(|gift| match gift.what {
+                    Gives::Spike(value) => Some((gift.neuron, value)),
+                    Gives::Current(_) => None,
+                })
+                .unzip();
+            if !spiking.is_empty() {
+                stimulus.set_spikes(network, ids[population], SpikeSlice::new(&spiking, &values)?)?;
+            }
+            let (driven, currents): (Vec<u32>, Vec<f32>) = gifts()
+                .filter_map(|gift| match gift.what {
+                    Gives::Current(current) => Some((gift.neuron, current)),
+                    Gives::Spike(_) => None,
+                })
+                .unzip();
+            if !driven.is_empty() {
+                stimulus.set_currents_of(network, ids[population], &driven, &currents)?;
+            }
+        }
+        Ok(steps)
     }
 }

@@ -261,10 +261,26 @@ mod refused {
         let network = one_neuron(neuron(1.0, 0.0, 0.0, Reset::Subtract), 1.0, 0);
         let (input, layer) = (network.find("input").unwrap(), network.find("layer").unwrap());
         for (id, neurons, why) in
-            [(input, &[1][..], "below 1"), (input, &[0, 0], "ascending"), (layer, &[0], "sources")]
+            [(input, &[1][..], "below 1"), (input, &[0, 0], "ascending"), (layer, &[1], "below 1")]
         {
             let error = Stimulus::new(&network, &[(id, neurons)]).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
+        }
+        let twice = Stimulus::new(&network, &[(input, &[0]), (input, &[])]).unwrap_err().to_string();
+        assert!(twice.contains("given twice"), "{twice}");
+    }
+
+    #[test]
+    fn a_sample_has_spikes_of_sources_only_in_every_simulator() {
+        let network = one_neuron(neuron(1.0, 0.0, 0.0, Reset::Subtract), 1.0, 0);
+        let layer = network.find("layer").unwrap();
+        let mut raster = Raster::new();
+        raster.push_step(&[0]);
+        let sample = Sample { drive: Drive::none(), spikes: vec![(layer, raster)] };
+        assert!(sample.check(&network).unwrap_err().to_string().contains("sources"));
+        for (name, mut simulator) in simulators(&network) {
+            let error = simulator.run(&sample, 1, &mut ()).unwrap_err().to_string();
+            assert!(error.contains("sources") && error.contains("step 0"), "{name}: {error}");
         }
     }
 

@@ -4,7 +4,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use snn_engine::*;
 
-use crate::case::{Case, Form, Given, Group, Kind, Synapses};
+use crate::case::{Case, Form, Gift, Given, Gives, Group, Kind, Synapses};
 use crate::models::{MAX_POOL, Model, SOURCE, WITH_POTENTIAL};
 
 /// From which numbers the parameters are drawn.
@@ -186,6 +186,40 @@ pub fn case(seed: u64) -> Case {
     case
 }
 
+/// The case of a seed, driven from outside: currents and spikes are given to random populations in random steps.
+pub fn driven(seed: u64) -> Case {
+    let mut case = case(seed);
+    let Ok(built) = case.build() else { return case };
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(!seed);
+    let rate = [0.02, 0.2, 0.8][rng.random_range(0..3)];
+    for given in &mut case.samples {
+        for step in (0..case.steps).filter(|_| rng.random_bool(0.6)).collect::<Vec<u64>>() {
+            for (population, id) in built.network.ids().enumerate() {
+                let (of_network, emission) = (built.network.population(id), built.network.emission(id));
+                let neurons = 0..of_network.size() as u32;
+                // Sources have the spikes of the sample.
+                let other = !matches!(of_network.neuron(), Neuron::Source);
+                if of_network.neuron().has_potential() && rng.random_bool(0.5) {
+                    for neuron in neurons.clone().filter(|_| rng.random_bool(rate)).collect::<Vec<u32>>() {
+                        let what = Gives::Current(rng.random_range(-8..=12) as f32 * 0.1);
+                        given.gifts.push(Gift { step, population, neuron, what });
+                    }
+                }
+                if other && emission.fires() && rng.random_bool(0.5) {
+                    for neuron in neurons.filter(|_| rng.random_bool(rate)).collect::<Vec<u32>>() {
+                        let largest = emission.largest.min([1, 3, emission.largest][rng.random_range(0..3)]);
+                        let magnitude = rng.random_range(1..=largest);
+                        let negative = emission.negative && rng.random_bool(0.5);
+                        let what = Gives::Spike(if negative { -magnitude } else { magnitude });
+                        given.gifts.push(Gift { step, population, neuron, what });
+                    }
+                }
+            }
+        }
+    }
+    case
+}
+
 /// Adds a population and the projections into it (and, if allowed, back out of it).
 fn grow(draw: &mut Draw, case: &mut Case, feed_forward: bool) {
     let from = draw.below(case.populations.len() as u32) as usize;
@@ -244,7 +278,7 @@ fn given(draw: &mut Draw, case: &Case) -> Given {
         let n = group.size() as u32;
         if given.values.is_none() && draw.chance(0.25) {
             let values = (0..n).map(|_| draw.number(-3, 10)).collect();
-            let constant = Given { values: Some((source, values)), spikes: vec![] };
+            let constant = Given { values: Some((source, values)), ..Given::default() };
             // A source behind which there are delays or max pools takes spikes only.
             let with_it = Case { samples: vec![constant.clone()], ..case.clone() };
             if with_it.build().is_ok() {

@@ -104,7 +104,7 @@ impl Golden {
         }
     }
 
-    fn end(&self, simulator: &dyn Simulator, what: &str) {
+    fn end(&self, simulator: &mut dyn Simulator, what: &str) {
         for (population, _, potentials) in &self.expected {
             assert_eq!(simulator.potentials(*population), *potentials, "{}, {what}", self.name);
         }
@@ -121,7 +121,7 @@ fn all_ten_golden_cases_match_spike_for_spike_in_every_simulator() {
             for step in 0..golden.raster.steps() {
                 golden.step(simulator.as_mut(), step, &name);
             }
-            golden.end(simulator.as_ref(), &name);
+            golden.end(simulator.as_mut(), &name);
         }
     }
 }
@@ -142,7 +142,7 @@ fn all_ten_golden_cases_match_after_saving_in_the_middle_and_going_on_in_another
                 for step in middle..golden.raster.steps() {
                     golden.step(after.as_mut(), step, &what);
                 }
-                golden.end(after.as_ref(), &what);
+                golden.end(after.as_mut(), &what);
             }
         }
     }

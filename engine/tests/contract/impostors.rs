@@ -1,13 +1,14 @@
 //! Wrong engines. The comparison of the laws must reject every one of them; one that it lets pass is proof
 //! that the comparison, or the random networks, are too weak.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use snn_engine::*;
 
 use crate::case::Case;
 use crate::leaking::{self, Wrong, is_leaky};
-use crate::simulators::{parting, reference};
+use crate::simulators::{parting, parting_given, reference, reference_given};
 use crate::{draw, shrink};
 
 /// What is wrong with an engine. Each is a mistake that real simulators make.
@@ -63,6 +64,20 @@ enum Fault {
     MissedFall,
     /// Never lets the count of a max-pool unit fall.
     MaxWithoutFalls,
+    /// Gives currents from outside a step late.
+    GivenCurrentLate,
+    /// Adds currents from outside behind those of the spikes.
+    GivenCurrentBehindSpikes,
+    /// Gives every spike from outside the value 1.
+    GivenValueLost,
+    /// Sends spikes from outside out without listing or counting them.
+    GivenSpikeUnrecorded,
+    /// Adds a spike from outside to that of its neuron instead of setting it in its place.
+    GivenSpikeAdded,
+    /// Resets neurons that fire only because they are told to.
+    GivenSpikeResets,
+    /// Says that a network is quiet a step before it is.
+    QuietEarly,
     /// Runs populations that reach themselves over one step more at once than their delays allow: what is emitted in the
     /// first step of a window and arrives in its last is lost.
     LongWindow,
@@ -72,7 +87,22 @@ enum Fault {
     Leaking(Wrong),
 }
 
-const FAULTS: [Fault; 31] = [
+impl Fault {
+    /// Whether only a network that is driven from outside can show it.
+    fn is_driven(self) -> bool {
+        matches!(
+            self,
+            Self::GivenCurrentLate
+                | Self::GivenCurrentBehindSpikes
+                | Self::GivenValueLost
+                | Self::GivenSpikeUnrecorded
+                | Self::GivenSpikeAdded
+                | Self::GivenSpikeResets
+        )
+    }
+}
+
+const FAULTS: [Fault; 38] = [
     Fault::DescendingSources,
     Fault::ReversedProjections,
     Fault::NoAccumulator,
@@ -97,6 +127,13 @@ const FAULTS: [Fault; 31] = [
     Fault::RoundedToZero,
     Fault::MissedFall,
     Fault::MaxWithoutFalls,
+    Fault::GivenCurrentLate,
+    Fault::GivenCurrentBehindSpikes,
+    Fault::GivenValueLost,
+    Fault::GivenSpikeUnrecorded,
+    Fault::GivenSpikeAdded,
+    Fault::GivenSpikeResets,
+    Fault::QuietEarly,
     Fault::LongWindow,
     Fault::LostTarget,
     Fault::Leaking(Wrong::LeakBehindCurrent),
@@ -107,17 +144,29 @@ const FAULTS: [Fault; 31] = [
 ];
 
 /// A clocked engine with one fault, in scatter form and without any cleverness.
-struct Impostor {
+#[derive(Clone)]
+pub struct Impostor {
     network: Arc<Network>,
     fault: Fault,
     drive: Drive,
     state: State,
     /// The spikes of all steps so far.
     past: Vec<Spikes>,
+    /// What was given in the step before, and what is told of the last step.
+    before: Stimulus,
+    told: Spikes,
     statistics: Statistics,
+    shown: Vec<f32>,
 }
 
+impl BatchSimulator for Impostor {}
+
 impl Impostor {
+    /// An engine without a fault.
+    pub fn sound(network: &Arc<Network>) -> Self {
+        Self::new(network, Fault::None)
+    }
+
     fn new(network: &Arc<Network>, fault: Fault) -> Self {
         Self {
             network: Arc::clone(network),
@@ -125,7 +174,10 @@ impl Impostor {
             drive: Drive::none(),
             state: State::initial(network),
             past: vec![],
+            before: Stimulus::none(),
+            told: Spikes::default(),
             statistics: Statistics::zero(network),
+            shown: vec![],
         }
     }
 
@@ -182,7 +234,7 @@ impl Impostor {
             && reaches(&self.network, projection.target(), projection.source())
     }
 
-    fn integrate(&mut self, id: PopulationId, k: f32, now: &[SpikeList]) -> SpikeList {
+    fn integrate(&mut self, id: PopulationId, k: f32, now: &[SpikeList], stimulus: &Stimulus) -> SpikeList {
         let network = Arc::clone(&self.network);
         let n = network.population(id).size();
         // What arrives once arrives in the first step, before all spikes.
@@ -191,6 +243,17 @@ impl Impostor {
             (0..n).map(|neuron| if self.state.step == 0 { once(neuron) } else { None }).collect();
         let behind = self.fault == Fault::OnceBehindSpikes;
         let mut currents = if behind { vec![None; n] } else { once.clone() };
+        let late = self.fault == Fault::GivenCurrentLate;
+        let given: Vec<(u32, f32)> = if late { &self.before } else { stimulus }.currents(id).collect();
+        let add_given = |currents: &mut [Option<f32>]| {
+            for &(neuron, given) in &given {
+                let current = &mut currents[neuron as usize];
+                *current = Some(current.unwrap_or(0.0) + given);
+            }
+        };
+        if self.fault != Fault::GivenCurrentBehindSpikes {
+            add_given(&mut currents);
+        }
         let mut projections: Vec<&Projection> = network.incoming(id).collect();
         if self.fault == Fault::ReversedProjections {
             projections.reverse();
@@ -226,6 +289,9 @@ impl Impostor {
                     }
                 }
             }
+        }
+        if self.fault == Fault::GivenCurrentBehindSpikes {
+            add_given(&mut currents);
         }
         if behind {
             for (current, once) in currents.iter_mut().zip(once) {
@@ -290,7 +356,30 @@ impl Impostor {
             self.state.populations[id.index()].potentials[neuron] = u;
         }
         self.count(id, operations, updates);
+        if self.fault == Fault::GivenSpikeResets {
+            for (neuron, value) in stimulus.spikes(id).iter() {
+                if let (Some(model), false) = (
+                    network.population(id).neuron().as_model::<IntegrateFire>(),
+                    fired.iter().any(|one| one.0 == neuron),
+                ) {
+                    let u = &mut self.state.populations[id.index()].potentials[neuron as usize];
+                    *u -= value as f32 * model.threshold.get(neuron as usize);
+                }
+            }
+        }
         listed(&fired)
+    }
+
+    /// What a population emits, with what it is given in place of its own.
+    fn with_given(&self, own: &SpikeList, given: SpikeSlice<'_>) -> SpikeList {
+        let mut spikes: BTreeMap<u32, i32> = own.as_slice().iter().collect();
+        for (neuron, value) in given.iter() {
+            let value = if self.fault == Fault::GivenValueLost { 1 } else { value };
+            let own = spikes.get(&neuron).filter(|_| self.fault == Fault::GivenSpikeAdded);
+            let sum = own.unwrap_or(&0) + value;
+            spikes.insert(neuron, sum.clamp(-LARGEST_VALUE, LARGEST_VALUE));
+        }
+        listed(&spikes.into_iter().filter(|(_, value)| *value != 0).collect::<Vec<_>>())
     }
 
     fn count(&mut self, id: PopulationId, synaptic_operations: u64, updates: u64) {
@@ -397,9 +486,10 @@ impl Simulator for Impostor {
         self.state = State::initial(&self.network);
         self.statistics = Statistics::zero(&self.network);
         self.past.clear();
+        self.before.clear();
     }
 
-    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+    fn step(&mut self, stimulus: &Stimulus) -> &Spikes {
         let network = Arc::clone(&self.network);
         let rebase = u64::from(REBASE);
         let done = self.state.step;
@@ -409,16 +499,23 @@ impl Simulator for Impostor {
         }
         let k = if ramps { done % rebase + 1 } else { done + 1 } as f32;
         let mut now = vec![SpikeList::new(); network.populations().len()];
+        let mut told = now.clone();
         for &id in network.update_order() {
-            now[id.index()] = match network.population(id).neuron() {
-                Neuron::Source => stimulus.with_values(id).into(),
+            let source = matches!(network.population(id).neuron(), Neuron::Source);
+            let own = match network.population(id).neuron() {
+                Neuron::Source => SpikeList::new(),
                 Neuron::MaxPool(_) => self.pool(id, &now),
-                Neuron::Model(_) => self.integrate(id, k, &now),
+                Neuron::Model(_) => self.integrate(id, k, &now, stimulus),
             };
+            now[id.index()] = self.with_given(&own, stimulus.spikes(id));
+            let unrecorded = self.fault == Fault::GivenSpikeUnrecorded && !source;
+            told[id.index()] = if unrecorded { own } else { now[id.index()].clone() };
             let statistics = &mut self.statistics.populations[id.index()];
-            statistics.spikes += now[id.index()].len() as u64;
-            statistics.magnitude += now[id.index()].as_slice().magnitude();
+            statistics.spikes += told[id.index()].len() as u64;
+            statistics.magnitude += told[id.index()].as_slice().magnitude();
         }
+        self.before.clone_from(stimulus);
+        self.told = told.into();
         self.state.step += 1;
         self.statistics.steps += 1;
         for (population, spikes) in self.state.populations.iter_mut().zip(&now) {
@@ -431,7 +528,7 @@ impl Simulator for Impostor {
             self.rebase();
         }
         self.past.push(now.into());
-        self.past.last().unwrap()
+        &self.told
     }
 
     fn state(&self) -> State {
@@ -447,30 +544,64 @@ impl Simulator for Impostor {
     }
 
     fn is_quiet(&mut self) -> bool {
-        self.state.is_quiet(&self.network, &self.drive)
+        let mut state = self.state.clone();
+        if self.fault == Fault::QuietEarly {
+            // As if what arrives at last had arrived.
+            let populations = state.populations.iter_mut();
+            populations.filter_map(|one| one.under_way.last_mut()).for_each(SpikeList::clear);
+        }
+        state.is_quiet(&self.network, &self.drive)
     }
 
     fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    fn potentials(&self, population: PopulationId) -> Vec<f32> {
-        self.state.potentials(&self.network, population, &self.drive)
+    fn potentials(&mut self, population: PopulationId) -> &[f32] {
+        self.shown = self.state.potentials(&self.network, population, &self.drive);
+        &self.shown
     }
 }
 
 /// Where the comparison rejects an engine with a fault, if it does; the network of the case must be valid.
 fn rejected(case: &Case, fault: Fault) -> Option<String> {
     let built = case.build().ok()?;
-    built.samples.iter().find_map(|sample| {
-        let reference = reference(&built, sample);
-        parting(&built, sample, &reference, &mut Impostor::new(&built.network, fault))
+    built.samples.iter().enumerate().find_map(|(at, sample)| {
+        let mut impostor = Impostor::new(&built.network, fault);
+        let parts = |impostor: &mut Impostor| {
+            let reference = reference(&built, sample);
+            parting(&built, sample, &reference, impostor)
+        };
+        let parts_driven = |impostor: &mut Impostor| {
+            let give = |step, stimulus: &mut Stimulus| built.give(at, step, stimulus);
+            let reference = reference_given(&built, sample, give);
+            parting_given(&built, sample, &reference, impostor, give)
+        };
+        match fault {
+            Fault::None => parts(&mut impostor)
+                .or_else(|| parts_driven(&mut impostor))
+                .or_else(|| other_quiet(sample, &mut impostor)),
+            _ if fault.is_driven() => parts_driven(&mut impostor),
+            Fault::QuietEarly => other_quiet(sample, &mut impostor),
+            _ => parts(&mut impostor),
+        }
     })
+}
+
+/// When an engine is quiet instead of when the reference is, if that is another step.
+fn other_quiet(sample: &Sample, engine: &mut dyn Simulator) -> Option<String> {
+    let mut dense = DenseSimulator::new(Arc::clone(engine.network()));
+    let [expected, found] = [&mut dense as &mut dyn Simulator, engine].map(|simulator| {
+        simulator.start(&sample.drive);
+        simulator.run_until_quiet(sample, 60, &mut ()).unwrap()
+    });
+    (expected != found).then(|| format!("quiet after {found:?} steps for {expected:?}"))
 }
 
 /// The first case of 2,000 in which the comparison rejects an engine.
 fn first_rejected(fault: Fault) -> Case {
-    let case = (0..2_000).map(draw::case).find(|case| rejected(case, fault).is_some());
+    let draw = if fault.is_driven() { draw::driven } else { draw::case };
+    let case = (0..2_000).map(draw).find(|case| rejected(case, fault).is_some());
     case.unwrap_or_else(|| panic!("an engine with {fault:?} passes the comparison"))
 }
 
@@ -494,7 +625,7 @@ fn every_wrong_engine_is_rejected_where_the_faultless_one_passes_also_in_a_netwo
 #[test]
 fn the_same_engine_without_a_fault_passes() {
     for seed in 0..300 {
-        assert_eq!(rejected(&draw::case(seed), Fault::None), None, "seed {seed}");
+        assert_eq!(rejected(&draw::driven(seed), Fault::None), None, "seed {seed}");
     }
 }
 

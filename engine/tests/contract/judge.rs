@@ -109,7 +109,16 @@ fn held(case: Case, law: &impl Fn(&Built) -> u64) -> Result<u64, String> {
 
 /// Holds a law, which panics where it is broken, against the cases of some seeds. Returns the sum of what it counted.
 pub fn hold(seeds: impl Iterator<Item = u64>, law: impl Fn(&Built) -> u64) -> u64 {
-    seeds.map(|seed| held(draw::case(seed), &law).unwrap_or_else(|broken| panic!("{broken}"))).sum()
+    hold_cases(seeds.map(draw::case), law)
+}
+
+/// The same against cases that are driven from outside.
+pub fn hold_driven(seeds: impl Iterator<Item = u64>, law: impl Fn(&Built) -> u64) -> u64 {
+    hold_cases(seeds.map(draw::driven), law)
+}
+
+fn hold_cases(cases: impl Iterator<Item = Case>, law: impl Fn(&Built) -> u64) -> u64 {
+    cases.map(|case| held(case, &law).unwrap_or_else(|broken| panic!("{broken}"))).sum()
 }
 
 #[test]

@@ -102,11 +102,11 @@ fn a_run_in_pieces_of_any_length_and_a_state_moved_to_another_simulator_go_on_wi
                 break;
             }
         }
-        for (name, simulator) in &all {
+        for (name, simulator) in &mut all {
             assert_eq!(*simulator.statistics(), reference.statistics, "{name}");
             for id in case.network.ids() {
                 let expected = reference.states[step as usize].potentials(&case.network, id, &sample.drive);
-                assert_eq!(bits(&simulator.potentials(id)), bits(&expected), "{name}, population {id}");
+                assert_eq!(bits(simulator.potentials(id)), bits(&expected), "{name}, population {id}");
             }
         }
         1
@@ -171,7 +171,7 @@ fn alone(case: &Built, sample: &Sample, steps: u64) -> Alone {
     let mut told = Told::default();
     event.run(sample, steps, &mut told).unwrap();
     let (state, statistics) = (event.state(), event.statistics().clone());
-    let potentials = event.potentials(case.network.output());
+    let potentials = event.potentials(case.network.output()).to_vec();
     event.run(sample, 1, &mut ()).unwrap();
     Alone { state, statistics, potentials, told: told.sorted(), next: event.state() }
 }
@@ -203,7 +203,7 @@ fn samples_side_by_side_end_as_they_do_one_after_the_other() {
                     assert_eq!(alone.state.first_difference(&windows.state_of(at)), None, "{what}");
                     assert_eq!(*windows.statistics_of(at), alone.statistics, "{what}");
                     let potentials = windows.potentials_of(at, case.network.output());
-                    assert_eq!(bits(&potentials), bits(&alone.potentials), "{what}");
+                    assert_eq!(bits(potentials), bits(&alone.potentials), "{what}");
                     assert!(told.sorted() == alone.told, "{what}: other spikes");
                 }
                 // By itself it goes on with the first.

@@ -1,9 +1,11 @@
 //! The contract of the engine, proven on random networks, worked by hand, and pinned by golden cases.
 
+mod batch;
 mod case;
 mod cases;
 mod crowds;
 mod draw;
+mod driven;
 mod golden;
 mod impostors;
 mod judge;

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use snn_engine::Layout;
 
-use crate::case::{Case, Form, Kind};
+use crate::case::{Case, Form, Gives, Kind};
 
 /// The most cases that are tried.
 const MOST_TRIES: usize = 20_000;
@@ -31,6 +31,7 @@ pub fn smallest(case: Case, fails: impl FnMut(&Case) -> bool) -> (Case, usize) {
         search.geometries();
         search.neurons();
         search.stimulus();
+        search.gifts();
         search.delays();
         search.parameters();
         search.weights();
@@ -95,6 +96,12 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
             for (_, steps) in case.samples.iter_mut().flat_map(|sample| &mut sample.spikes) {
                 steps.drain(range.clone());
             }
+            let (start, end) = (range.start as u64, range.end as u64);
+            for sample in &mut case.samples {
+                sample.gifts.retain(|gift| !(start..end).contains(&gift.step));
+                let later = sample.gifts.iter_mut().filter(|gift| gift.step >= end);
+                later.for_each(|gift| gift.step -= end - start);
+            }
         });
     }
 
@@ -113,6 +120,8 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
                 sample.spikes.retain(|(source, _)| stays(*source));
                 sample.values.iter_mut().for_each(|(source, _)| place(source));
                 sample.spikes.iter_mut().for_each(|(source, _)| place(source));
+                sample.gifts.retain(|gift| stays(gift.population));
+                sample.gifts.iter_mut().for_each(|gift| place(&mut gift.population));
             }
         });
     }
@@ -199,6 +208,26 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
                         if self.change(change) {
                             break;
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    fn gifts(&mut self) {
+        for at in 0..self.case.samples.len() {
+            let gifts = self.case.samples[at].gifts.len();
+            self.without(gifts, 1, |case, range| drop(case.samples[at].gifts.drain(range)));
+            for gift in 0..self.case.samples[at].gifts.len() {
+                let simpler: Vec<Gives> = match self.case.samples[at].gifts[gift].what {
+                    Gives::Current(now) => simpler(now, 1.0).into_iter().map(Gives::Current).collect(),
+                    Gives::Spike(now) => {
+                        [1, -1, 2].into_iter().take_while(|one| *one != now).map(Gives::Spike).collect()
+                    }
+                };
+                for what in simpler {
+                    if self.change(|case| case.samples[at].gifts[gift].what = what) {
+                        break;
                     }
                 }
             }

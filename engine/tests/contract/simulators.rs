@@ -30,11 +30,20 @@ pub struct Reference {
 }
 
 pub fn reference(case: &Built, sample: &Sample) -> Reference {
+    reference_given(case, sample, |step, stimulus| {
+        sample.give(&case.network, step as usize, stimulus).unwrap();
+    })
+}
+
+/// The same with what `give` gives in every step, from outside.
+pub fn reference_given(case: &Built, sample: &Sample, mut give: impl FnMut(u64, &mut Stimulus)) -> Reference {
     let mut dense = DenseSimulator::new(Arc::clone(&case.network));
     dense.start(&sample.drive);
     let (mut states, mut spikes) = (vec![dense.state()], vec![]);
+    let mut stimulus = Stimulus::none();
     for step in 0..case.steps {
-        spikes.push(dense.step(&sample.stimulus(&case.network, step as usize).unwrap()).clone());
+        give(step, &mut stimulus);
+        spikes.push(dense.step(&stimulus).clone());
         states.push(dense.state());
     }
     Reference { states, spikes, statistics: dense.statistics().clone() }
@@ -47,7 +56,21 @@ pub fn parting(
     reference: &Reference,
     simulator: &mut dyn Simulator,
 ) -> Option<String> {
+    parting_given(case, sample, reference, simulator, |step, stimulus| {
+        sample.give(&case.network, step as usize, stimulus).unwrap();
+    })
+}
+
+/// The same with what `give` gives in every step, from outside.
+pub fn parting_given(
+    case: &Built,
+    sample: &Sample,
+    reference: &Reference,
+    simulator: &mut dyn Simulator,
+    mut give: impl FnMut(u64, &mut Stimulus),
+) -> Option<String> {
     simulator.start(&sample.drive);
+    let mut stimulus = Stimulus::none();
     for step in 0..=case.steps as usize {
         let state = simulator.state();
         if state != reference.states[step] {
@@ -55,7 +78,8 @@ pub fn parting(
             return Some(format!("after {step} steps: {difference:?}"));
         }
         if step < reference.spikes.len() {
-            let spikes = simulator.step(&sample.stimulus(&case.network, step).unwrap());
+            give(step as u64, &mut stimulus);
+            let spikes = simulator.step(&stimulus);
             if *spikes != reference.spikes[step] {
                 return Some(format!("step {step}: {spikes:?} for {:?}", reference.spikes[step]));
             }

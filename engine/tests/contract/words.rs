@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use crate::case::{Case, Group, Kind, Synapses};
+use crate::case::{Case, Gift, Gives, Group, Kind, Synapses};
 
 impl Display for Case {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -27,6 +27,21 @@ impl Display for Case {
                 let steps = if steps.is_empty() { "never".to_owned() } else { steps.join(", ") };
                 writeln!(f, "    population {source} fires {steps}")?;
             }
+        }
+        for (at, Gift { step, population, neuron, what }) in self
+            .samples
+            .iter()
+            .enumerate()
+            .flat_map(|(at, given)| given.gifts.iter().map(move |gift| (at, gift)))
+        {
+            let what = match what {
+                Gives::Current(current) => format!("a current of {current}"),
+                Gives::Spike(value) => format!("a spike of {value}"),
+            };
+            writeln!(
+                f,
+                "  sample {at}, step {step}: neuron {neuron} of population {population} is given {what}"
+            )?;
         }
         if self.samples.is_empty() {
             writeln!(f, "  no samples, {} steps", self.steps)?;

@@ -72,7 +72,8 @@ pub fn check(net: &Net, samples: &Samples, threads: usize) -> Result<Report> {
         let simulator = simulator.get();
         simulator.start(&sample.drive);
         let steps = simulator.run_until_quiet(&sample, limit, &mut emitted)?;
-        let rest = quantised.judge(&sample.drive, &emitted, |population| simulator.potentials(population));
+        let rest =
+            quantised.judge(&sample.drive, &emitted, |population| simulator.potentials(population).to_vec());
         bar.inc(1);
         Ok::<_, NetworkError>((rest, steps))
     })?;

@@ -133,6 +133,19 @@ impl EventNeurons {
         }
     }
 
+    /// Gives the neurons currents from outside.
+    pub(super) fn give(&mut self, given: impl Iterator<Item = (u32, f32)>, scratch: &mut Scratch) {
+        let currents = flat_mut(&mut scratch.currents);
+        for (neuron, current) in given {
+            let neuron = neuron as usize;
+            // To −0.0, where nothing was given before, the current is added without a change.
+            currents[neuron] += current;
+            if let Some(due) = self.due() {
+                set(due, neuron / BLOCK);
+            }
+        }
+    }
+
     /// Whether all neurons are at rest after `step` steps. Cost: O(1) where no neuron has a bias and all were updated since
     /// the state was taken, O(neurons) where all rest, and mostly O(1) else.
     pub(super) fn rests(&mut self, step: u64) -> bool {

@@ -8,7 +8,7 @@ use crate::kernel::{self, Kernels};
 use crate::network::{Network, Neuron, PopulationId, Projection};
 use crate::neuron::{Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
-use crate::simulator::interface::{Observer, Simulator};
+use crate::simulator::interface::{BatchSimulator, Observer, Simulator};
 use crate::simulator::rows;
 use crate::spikes::SpikeList;
 use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of, waits};
@@ -176,7 +176,7 @@ impl Simulator for EventSimulator {
         self.statistics = Statistics::zero(&self.network);
     }
 
-    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+    fn step(&mut self, stimulus: &Stimulus) -> &Spikes {
         let step = self.step;
         let rebase = step > 0 && step.is_multiple_of(u64::from(REBASE));
         let k = ramp_steps(step + 1);
@@ -195,7 +195,7 @@ impl Simulator for EventSimulator {
                 Some((projection, &self.fan_out[at], spikes))
             });
             match &mut self.populations[id.index()] {
-                EventPopulation::Source => fired.take(stimulus.with_values(id)),
+                EventPopulation::Source => {}
                 EventPopulation::Neurons(neurons) => {
                     if rebase {
                         neurons.rebase();
@@ -204,6 +204,7 @@ impl Simulator for EventSimulator {
                     if step == 0 {
                         neurons.inject(scratch);
                     }
+                    neurons.give(stimulus.currents(id), scratch);
                     for (projection, fan_out, spikes) in arriving {
                         let (connectivity, spikes) = (projection.connectivity(), spikes.as_slice());
                         statistics.synaptic_operations +=
@@ -233,6 +234,7 @@ impl Simulator for EventSimulator {
                     statistics.updates += m.update(&mut fired);
                 }
             }
+            fired.overwrite(stimulus.spikes(id));
             let statistics = self.statistics.at(id);
             statistics.spikes += fired.len() as u64;
             statistics.magnitude += fired.as_slice().magnitude();
@@ -292,11 +294,13 @@ impl Simulator for EventSimulator {
     fn run(&mut self, sample: &Sample, steps: u64, observer: &mut dyn Observer) -> Result<(), NetworkError> {
         let network = Arc::clone(&self.network);
         let end = self.step + steps;
+        let mut stimulus = Stimulus::none();
         while self.step < end {
             let step = self.step;
             let place = usize::try_from(step).unwrap_or(usize::MAX - 2);
-            let stimulus =
-                sample.stimulus(&network, place).map_err(|error| error.within(format!("step {step}")))?;
+            sample
+                .give(&network, place, &mut stimulus)
+                .map_err(|error| error.within(format!("step {step}")))?;
             let spikes = self.step(&stimulus);
             let mut silent = true;
             for id in network.ids() {
@@ -327,12 +331,17 @@ impl Simulator for EventSimulator {
         &self.statistics
     }
 
-    fn potentials(&self, population: PopulationId) -> Vec<f32> {
-        match &self.populations[population.index()] {
+    /// Potentials on a ramp are not written while nothing happens: with a bias they are worked out when they are asked for,
+    /// O(neurons of the population), as they are gathered for models with further real numbers. Else they are borrowed where
+    /// they stand, O(1).
+    fn potentials(&mut self, population: PopulationId) -> &[f32] {
+        match &mut self.populations[population.index()] {
             EventPopulation::Neurons(neurons) => {
                 neurons.membrane.potentials(0, ramp_of(&self.network, population, self.step))
             }
-            EventPopulation::Source | EventPopulation::MaxPool(_) => vec![],
+            EventPopulation::Source | EventPopulation::MaxPool(_) => &[],
         }
     }
 }
+
+impl BatchSimulator for EventSimulator {}

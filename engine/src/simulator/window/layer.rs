@@ -26,8 +26,11 @@ pub(super) struct Layer {
     n: usize,
     /// How the last window was delivered.
     delivered: Option<Delivery>,
-    /// Of every sample the currents that arrive once, in its first step.
+    /// Of every sample the currents that arrive once, in its first step; −0.0 for none.
     injected: Vec<Option<Vec<f32>>>,
+    /// The currents that the only sample is given in the next step besides, what arrives once in it included; −0.0 for
+    /// none. Empty if it is given none.
+    outside: Vec<f32>,
 }
 
 /// The steps that are run at once, and how.
@@ -102,7 +105,7 @@ impl Layer {
     /// The neurons of a population; `None` if it has no model.
     pub(super) fn new(population: &Population) -> Option<Self> {
         let membrane = Membrane::new(population, population.neuron().model()?, LINES_PER_WORD);
-        Some(Self { membrane, n: population.size(), delivered: None, injected: vec![None] })
+        Some(Self { membrane, n: population.size(), delivered: None, injected: vec![None], outside: vec![] })
     }
 
     /// Makes room for so many samples.
@@ -112,9 +115,27 @@ impl Layer {
     }
 
     /// Takes the biases of a sample, and the currents that arrive once.
-    pub(super) fn drive(&mut self, sample: usize, biases: &[f32], injected: Option<Vec<f32>>) {
+    pub(super) fn drive(&mut self, sample: usize, biases: &[f32], mut injected: Option<Vec<f32>>) {
         self.membrane.set_biases(sample, biases);
+        for current in injected.iter_mut().flatten().filter(|current| **current == 0.0) {
+            *current = -0.0;
+        }
         self.injected[sample] = injected;
+    }
+
+    /// Gives the only sample currents from outside in the step that comes next, which is the first of all or not, and
+    /// none in those behind it.
+    pub(super) fn give(&mut self, given: impl ExactSizeIterator<Item = (u32, f32)>, first: bool) {
+        self.outside.clear();
+        if given.len() == 0 {
+            return;
+        }
+        match self.injected[0].as_ref().filter(|_| first) {
+            Some(once) => self.outside.extend_from_slice(once),
+            None => self.outside.resize(self.n, -0.0),
+        }
+        // To −0.0 a current is added without a change.
+        given.for_each(|(neuron, current)| self.outside[neuron as usize] += current);
     }
 
     pub(super) fn delivered(&self) -> Option<Delivery> {
@@ -133,8 +154,11 @@ impl Layer {
         self.injected[0].as_deref().unwrap_or_default().iter().any(|&current| current != 0.0)
     }
 
-    /// The currents that a sample is given in the first step of the window: one for every neuron, 0 for none.
+    /// The currents that a sample is given in the first step of the window: one for every neuron, −0.0 for none.
     fn given(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
+        if !self.outside.is_empty() {
+            return Some(&self.outside);
+        }
         self.injected[sample].as_deref().filter(|_| window.first)
     }
 
@@ -159,7 +183,7 @@ impl Layer {
         scratch.fired.clear();
         scratch.fired.resize(steps * words, 0);
         scratch.values.clear();
-        let given = window.first && self.injected.iter().any(Option::is_some);
+        let given = !self.outside.is_empty() || window.first && self.injected.iter().any(Option::is_some);
         let (delivery, threads) = self.choose(window.forced, window.team, incoming, steps, given);
         self.delivered = Some(delivery);
         match delivery {
@@ -481,10 +505,8 @@ struct Emissions<'a> {
     values: &'a mut WordValues,
 }
 
-/// Begins the currents of the targets `range` with what they are given; 0 is nothing.
+/// Begins the currents of the targets `range`, all −0.0, with what they are given.
 fn give(given: &[f32], range: &std::ops::Range<usize>, currents: &mut [f32]) {
     let given = given.get(range.start..range.end.min(given.len())).unwrap_or_default();
-    for (current, &given) in currents.iter_mut().zip(given).filter(|(_, given)| **given != 0.0) {
-        *current = given;
-    }
+    currents[..given.len()].copy_from_slice(given);
 }

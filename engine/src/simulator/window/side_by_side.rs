@@ -4,18 +4,38 @@ use super::simulator::{Strategy, WindowSimulator};
 use crate::error::NetworkError;
 use crate::input::Sample;
 use crate::network::PopulationId;
+use crate::neuron::REBASE;
 use crate::record::Statistics;
-use crate::simulator::{Observer, Simulator};
+use crate::simulator::{BatchSimulator, Observer, Simulator};
 use crate::state::State;
 
 /// The most neurons of all samples that run side by side: 16 MB of potentials and biases.
 const MOST_SIDE_BY_SIDE: usize = 1 << 21;
 
 impl WindowSimulator {
+    /// Where one of the samples of the last [`run_side_by_side`](BatchSimulator::run_side_by_side) ended.
+    ///
+    /// # Panics
+    /// If there was no such sample.
+    #[must_use]
+    pub fn state_of(&self, sample: usize) -> State {
+        match (&self.strategy, sample) {
+            (Strategy::Windows(windows), _) => windows.state(sample),
+            (Strategy::Steps(event), 0) => event.state(),
+            (Strategy::Steps(_), _) => panic!("sample {sample} of 1"),
+        }
+    }
+}
+
+impl BatchSimulator for WindowSimulator {
+    /// Windows must stay whole.
+    fn steps_between_looks(&self) -> u32 {
+        REBASE
+    }
+
     /// How many samples of `steps` steps [`run_side_by_side`](Self::run_side_by_side) takes: those that fit a window
     /// and 16 MB, or one if the network has delays, recurrence or max pooling, or the work on a population is spread over threads.
-    #[must_use]
-    pub fn side_by_side(&self, steps: u64) -> usize {
+    fn side_by_side(&self, steps: u64) -> usize {
         match &self.strategy {
             Strategy::Windows(windows) if windows.team.threads() == 1 && windows.is_plain() => {
                 let neurons =
@@ -42,7 +62,7 @@ impl WindowSimulator {
     /// # Panics
     /// If there are no samples, or more than [`side_by_side`](Self::side_by_side) has room for, or not as many
     /// observers.
-    pub fn run_side_by_side(
+    fn run_side_by_side(
         &mut self,
         samples: &[Sample],
         steps: u64,
@@ -90,27 +110,13 @@ impl WindowSimulator {
         Ok(())
     }
 
-    /// Where one of the samples of the last [`run_side_by_side`](Self::run_side_by_side) ended.
-    ///
-    /// # Panics
-    /// If there was no such sample.
-    #[must_use]
-    pub fn state_of(&self, sample: usize) -> State {
-        match (&self.strategy, sample) {
-            (Strategy::Windows(windows), _) => windows.state(sample),
-            (Strategy::Steps(event), 0) => event.state(),
-            (Strategy::Steps(_), _) => panic!("sample {sample} of 1"),
-        }
-    }
-
     /// The potentials `v` of a population at the end of one of the samples of the last
     /// [`run_side_by_side`](Self::run_side_by_side), `[size]`.
     ///
     /// # Panics
     /// If there was no such sample.
-    #[must_use]
-    pub fn potentials_of(&self, sample: usize, population: PopulationId) -> Vec<f32> {
-        match (&self.strategy, sample) {
+    fn potentials_of(&mut self, sample: usize, population: PopulationId) -> &[f32] {
+        match (&mut self.strategy, sample) {
             (Strategy::Windows(windows), _) => windows.potentials(sample, population),
             (Strategy::Steps(event), 0) => event.potentials(population),
             (Strategy::Steps(_), _) => panic!("sample {sample} of 1"),
@@ -121,8 +127,7 @@ impl WindowSimulator {
     ///
     /// # Panics
     /// If there was no such sample.
-    #[must_use]
-    pub fn statistics_of(&self, sample: usize) -> &Statistics {
+    fn statistics_of(&self, sample: usize) -> &Statistics {
         match (&self.strategy, sample) {
             (Strategy::Windows(windows), _) => &windows.statistics[sample],
             (Strategy::Steps(event), 0) => event.statistics(),

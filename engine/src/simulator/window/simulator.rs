@@ -153,12 +153,12 @@ impl Simulator for WindowSimulator {
     }
 
     /// A window of one step: [`EventSimulator`] is faster where single steps are wanted.
-    fn step(&mut self, stimulus: &Stimulus<'_>) -> &Spikes {
+    fn step(&mut self, stimulus: &Stimulus) -> &Spikes {
         match &mut self.strategy {
             Strategy::Steps(event) => event.step(stimulus),
             Strategy::Windows(windows) => {
                 windows.alone();
-                windows.run(1, |id, _| stimulus.with_values(id));
+                windows.step(stimulus);
                 for (list, train) in windows.spikes.lists.iter_mut().zip(&windows.trains) {
                     list.take(train.last(1));
                 }
@@ -246,8 +246,9 @@ impl Simulator for WindowSimulator {
         }
     }
 
-    fn potentials(&self, population: PopulationId) -> Vec<f32> {
-        match &self.strategy {
+    /// As of [`EventSimulator`].
+    fn potentials(&mut self, population: PopulationId) -> &[f32] {
+        match &mut self.strategy {
             Strategy::Steps(event) => event.potentials(population),
             Strategy::Windows(windows) => windows.potentials(0, population),
         }

@@ -185,6 +185,24 @@ impl Train {
         );
     }
 
+    /// Takes these spikes into the last step besides those that are there, and instead of those of the same neurons.
+    pub(super) fn overwrite_last(&mut self, given: SpikeSlice<'_>) {
+        if given.is_empty() {
+            return;
+        }
+        let mut last = SpikeList::from(self.last(1));
+        last.overwrite(given);
+        self.starts.pop();
+        let start = self.end_of_starts();
+        self.ids.truncate(start);
+        self.values.truncate(start);
+        self.push(last.as_slice());
+    }
+
+    fn end_of_starts(&self) -> usize {
+        self.starts[self.starts.len() - 1] as usize
+    }
+
     /// Whether spikes of the last steps are still under way.
     pub(super) fn has_under_way(&self) -> bool {
         let end = self.starts.len() - 1;

@@ -6,7 +6,7 @@ use super::layer::{Incoming, Layer, Scratch, Window};
 use super::threads::Threads;
 use super::train::Train;
 use super::weights::{self, WeightLayouts};
-use crate::input::Drive;
+use crate::input::{Drive, Stimulus};
 use crate::kernel::{Kernels, MOST_STEPS};
 use crate::network::{Component, Network, Neuron, PopulationId, Projection};
 use crate::neuron::{Autonomy, Maxima, REBASE, ramp_steps};
@@ -201,18 +201,33 @@ impl Windows {
         wanted.min(before_rebase).min(self.longest as u64) as usize
     }
 
+    /// Runs a window of one step of the only sample, with what is given from outside.
+    pub(super) fn step(&mut self, stimulus: &Stimulus) {
+        self.run_given(1, |id, _| stimulus.spikes(id), stimulus);
+    }
+
     /// Runs a window of `steps` steps of each sample; `given(source, step)` are the spikes of a source in its steps,
     /// those of one sample behind those of another.
     ///
     /// Component by component; one that reaches itself in pieces of its span, its populations one after the other in each.
     pub(super) fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> SpikeSlice<'a>) {
+        self.run_given(steps, given, &Stimulus::none());
+    }
+
+    /// The same; what other populations than sources are given is given in the first step of a window of the only sample.
+    fn run_given<'a>(
+        &mut self,
+        steps: usize,
+        given: impl Fn(PopulationId, usize) -> SpikeSlice<'a>,
+        stimulus: &Stimulus,
+    ) {
         let components = Arc::clone(&self.components);
         for Component { populations, span } in components.iter() {
             populations.iter().for_each(|id| self.trains[id.index()].advance());
             let piece = span.map_or(steps, |span| steps.min(span as usize));
             for first in (0..steps).step_by(piece.max(1)) {
                 for &id in populations {
-                    self.run_population(id, steps, first..steps.min(first + piece), &given);
+                    self.run_population(id, steps, first..steps.min(first + piece), &given, stimulus);
                 }
             }
         }
@@ -227,6 +242,7 @@ impl Windows {
         whole: usize,
         piece: Range<usize>,
         given: &impl Fn(PopulationId, usize) -> SpikeSlice<'a>,
+        stimulus: &Stimulus,
     ) {
         let (samples, steps) = (self.samples, piece.len());
         assert!(
@@ -241,11 +257,14 @@ impl Windows {
                     self.trains[id.index()].push(given(id, step));
                 }
             }
-            WindowPopulation::Layer(_) => self.run_layer(id, all.clone(), steps),
+            WindowPopulation::Layer(_) => self.run_layer(id, all.clone(), steps, stimulus),
             WindowPopulation::MaxPool(_) => {
                 assert_eq!(samples, 1, "samples side by side with max pooling");
                 all.clone().for_each(|step| self.run_pool(id, step));
             }
+        }
+        if !matches!(self.populations[id.index()], WindowPopulation::Source) {
+            self.trains[id.index()].overwrite_last(stimulus.spikes(id));
         }
         let emitted = self.trains[id.index()].arriving(0, all);
         for (sample, statistics) in self.statistics.iter_mut().enumerate() {
@@ -256,7 +275,7 @@ impl Windows {
     }
 
     /// Runs neurons in the steps `all` of the window, `steps` of each sample.
-    fn run_layer(&mut self, id: PopulationId, all: Range<usize>, steps: usize) {
+    fn run_layer(&mut self, id: PopulationId, all: Range<usize>, steps: usize, stimulus: &Stimulus) {
         let network = Arc::clone(&self.network);
         let WindowPopulation::Layer(layer) = &mut self.populations[id.index()] else { return };
         let mut incoming = Vec::with_capacity(network.incoming[id.index()].len());
@@ -287,6 +306,7 @@ impl Windows {
             k: ramp_steps(now + 1),
             team: &self.team,
         };
+        layer.give(stimulus.currents(id), now == 0);
         self.updates.clear();
         self.updates.resize(self.samples, 0);
         layer.run(window, &incoming, &mut self.scratch, &mut self.updates);
@@ -314,12 +334,12 @@ impl Windows {
     }
 
     /// The potentials of a population in one sample.
-    pub(super) fn potentials(&self, sample: usize, population: PopulationId) -> Vec<f32> {
-        match &self.populations[population.index()] {
+    pub(super) fn potentials(&mut self, sample: usize, population: PopulationId) -> &[f32] {
+        match &mut self.populations[population.index()] {
             WindowPopulation::Layer(layer) => {
                 layer.membrane.potentials(sample, ramp_of(&self.network, population, self.step))
             }
-            WindowPopulation::Source | WindowPopulation::MaxPool(_) => vec![],
+            WindowPopulation::Source | WindowPopulation::MaxPool(_) => &[],
         }
     }
 

@@ -65,6 +65,10 @@ pub fn keep(case: &mut Case, at: usize, keeps: impl Fn(usize) -> bool) {
                 keeps(neuron - 1)
             });
         }
+        sample.gifts.retain(|gift| gift.population != at || keeps(gift.neuron as usize));
+        for gift in sample.gifts.iter_mut().filter(|gift| gift.population == at) {
+            gift.neuron = (0..gift.neuron).filter(|one| keeps(*one as usize)).count() as u32;
+        }
         for (_, steps) in sample.spikes.iter_mut().filter(|(source, _)| *source == at) {
             for step in steps {
                 step.retain(|(neuron, _)| keeps(*neuron as usize));
