@@ -82,13 +82,19 @@ impl Contribution for Unit {
         match rows {
             Rows::Sparse(sparse) => {
                 let range = sparse.range(row);
-                let weights = &sparse.weights()[range.clone()];
-                match sparse.targets() {
-                    Targets::U16(ids) => (kernels.scatter_u16)(&ids[range], weights, currents),
-                    Targets::U32(ids) => (kernels.scatter_u32)(&ids[range], weights, currents),
-                }
+                sparse.weights().pieces(range.clone(), |from, weights| {
+                    let places = range.start + from..range.start + from + weights.len();
+                    match sparse.targets() {
+                        Targets::U16(ids) => (kernels.scatter_u16)(&ids[places], weights, currents),
+                        Targets::U32(ids) => (kernels.scatter_u32)(&ids[places], weights, currents),
+                    }
+                });
             }
-            Rows::Dense(dense) => (kernels.add_row)(dense.row(row), currents),
+            Rows::Dense(dense) => {
+                dense.weights().pieces(dense.range(row, 0..rows.width()), |from, weights| {
+                    (kernels.add_row)(weights, &mut currents[from..]);
+                });
+            }
         }
     }
 }
@@ -105,13 +111,23 @@ impl Contribution for Scaled {
         match rows {
             Rows::Sparse(sparse) => {
                 let range = sparse.range(row);
-                let weights = &sparse.weights()[range.clone()];
-                match sparse.targets() {
-                    Targets::U16(ids) => (kernels.scatter_scaled_u16)(&ids[range], weights, value, currents),
-                    Targets::U32(ids) => (kernels.scatter_scaled_u32)(&ids[range], weights, value, currents),
-                }
+                sparse.weights().pieces(range.clone(), |from, weights| {
+                    let places = range.start + from..range.start + from + weights.len();
+                    match sparse.targets() {
+                        Targets::U16(ids) => {
+                            (kernels.scatter_scaled_u16)(&ids[places], weights, value, currents)
+                        }
+                        Targets::U32(ids) => {
+                            (kernels.scatter_scaled_u32)(&ids[places], weights, value, currents)
+                        }
+                    }
+                });
             }
-            Rows::Dense(dense) => (kernels.add_scaled_row)(dense.row(row), value, currents),
+            Rows::Dense(dense) => {
+                dense.weights().pieces(dense.range(row, 0..rows.width()), |from, weights| {
+                    (kernels.add_scaled_row)(weights, value, &mut currents[from..]);
+                });
+            }
         }
     }
 }
