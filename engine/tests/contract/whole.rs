@@ -94,6 +94,9 @@ fn a_network_has_the_same_bits_in_every_simulator_whatever_its_weights_are_store
     assert!(networks < 100 || spikes > 10 * networks, "only {spikes} spikes");
 }
 
+/// What a faulty reader makes of weights.
+type Misread = fn(&Weights) -> Option<Weights>;
+
 /// The halves of every byte exchanged: the second number before the first.
 fn nibbles_swapped(weights: &Weights) -> Option<Weights> {
     let Weights::Int4(nibbles) = weights else { return None };
@@ -130,7 +133,7 @@ fn shifted(weights: &Weights) -> Option<Weights> {
 #[test]
 fn readers_that_swap_halves_lose_signs_or_miss_a_place_are_rejected() {
     let cases = || seeds().map(crate::draw::case).filter_map(|case| case.build().ok());
-    let wrong: [(&str, fn(&Weights) -> Option<Weights>); 3] =
+    let wrong: [(&str, Misread); 3] =
         [("halves swapped", nibbles_swapped), ("sign lost", sign_lost), ("a place missed", shifted)];
     for (name, change) in wrong {
         assert!(
