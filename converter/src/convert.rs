@@ -5,17 +5,18 @@ use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
 use crate::compare::compare;
 use crate::expect::{ExpectError, expect_while};
-use crate::fit::fit;
+use crate::fit::{choose, fit};
 use crate::forward::ForwardError;
 use crate::import::Refusal;
-use crate::lower::{Kind, Plan, Scaling, lower, needed};
+use crate::lower::{Kind, Lowered, Plan, Scaling, lower, needed};
 use crate::normalise::{Normalise, ScalePer, Start};
 use crate::notes;
 use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
 use crate::scales::{choose_scales, clipped, groups};
 use crate::wanted::{RunEnd, Stopped, Wanted};
-use snn_engine::{Network, NetworkError};
+use crate::whole::{self, Activity, Rounded};
+use snn_engine::{Network, NetworkError, WeightType};
 use snn_formats::{Basis, Description, InputRange, RunLength};
 use std::fmt;
 
@@ -55,6 +56,9 @@ pub struct Options {
     pub compare: bool,
     /// What is read from the network. Default: potentials.
     pub readout: Readout,
+    /// What weights are stored as: whole numbers are rounded to, per channel, and take 2 bytes, 1 or half a one; potentials are
+    /// exact sums then. Default: as they are, f32.
+    pub weights: Option<WeightType>,
     /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
     pub unroll: bool,
     /// Subtracted from the input before the net sees it: nothing, one number, or one per channel.
@@ -250,7 +254,7 @@ pub fn convert_while(
     plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
-    let lowered = if recipe.fit {
+    let mut lowered = if recipe.fit {
         let Some((samples, prepared)) = given else {
             return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
         };
@@ -273,7 +277,8 @@ pub fn convert_while(
         notes.extend(notes::on_dead(name, of, units.dead));
         warnings.extend(notes::on_layer(name, of, units.dead, clipped.get(place).copied().flatten()));
     }
-    let network = lowered.network()?;
+    let Rounded { network, layers: roundings, .. } =
+        whole_weights(wanted, &mut lowered, options, &recipe, samples.map(|samples| samples.values))?;
     let units: Vec<Option<Units>> = lowered
         .parts
         .iter()
@@ -294,6 +299,9 @@ pub fn convert_while(
         layers: layers(&lowered, &network, &units),
         ..Report::default()
     };
+    for (layer, rounding) in report.layers.iter_mut().zip(roundings) {
+        layer.weight_rounding = rounding;
+    }
     if options.compare
         && let Some((samples, prepared)) = given
     {
@@ -312,6 +320,30 @@ pub fn convert_while(
         ..Description::default()
     };
     Ok(Conversion { network, description, recipe, report, notes, warnings })
+}
+
+/// The network with its weights rounded, if that is asked for; read-outs take the scale up in their unit.
+fn whole_weights(
+    wanted: Wanted<'_>,
+    lowered: &mut Lowered,
+    options: &Options,
+    recipe: &Recipe,
+    samples: Option<&[f32]>,
+) -> Result<Rounded, ConvertError> {
+    let network = lowered.network()?;
+    let of = options.weights.unwrap_or(WeightType::F32);
+    let activity = match samples.filter(|_| of != WeightType::F32) {
+        Some(raw) => {
+            let n = network.populations()[0].size();
+            Activity::of_runs(wanted, &network, raw, &choose(raw, n, whole::SAMPLES), recipe.steps)?
+        }
+        None => Activity::unknown(&network),
+    };
+    let rounded = whole::round(&network, &activity, of, recipe.steps)?;
+    for (part, &factor) in lowered.parts.iter_mut().zip(&rounded.read_out) {
+        part.lambda = part.lambda.map(|lambda| lambda * factor);
+    }
+    Ok(rounded)
 }
 
 /// The runs that the network is made for.

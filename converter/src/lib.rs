@@ -22,6 +22,7 @@ pub mod report;
 mod scales;
 pub mod simplify;
 pub mod wanted;
+mod whole;
 
 pub use convert::{
     Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,

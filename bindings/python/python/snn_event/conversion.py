@@ -91,6 +91,7 @@ def convert(
     zeros: bool = True,
     v0: str | None = None,
     readout: str = "spikes",
+    weights: str = "f32",
     unroll: bool = False,
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
@@ -125,6 +126,8 @@ def convert(
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
         readout: "spikes": the last population fires like the others, so that :meth:`ConvertedSNN.run` gives counts;
             "potential": it only integrates, as the command line has it.
+        weights: what weights are stored as: "f32", or rounded to whole numbers with a scale per channel, "int16", "int8" or
+            "int4", which take 2 bytes, 1, or half a one; potentials are whole numbers then, in units of weights.
         unroll: write shared weights out as plain sparse rows; the results are the same, by bits.
         input_mean: subtracted from the input first: a number, or one per channel.
         input_std: what the input is divided by after that.
@@ -149,10 +152,10 @@ def convert(
     found = read(model, samples, input_shape, layers)
     net = found.net
     if isinstance(net, Network):
-        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
+        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare or weights != "f32":
             raise ValueError(
                 "the model has thresholds (theta), so it is a spiking net already and nothing is converted; leave "
-                "calibration_data, normalise, scale_per, v0, fit and compare out, or take the theta away"
+                "calibration_data, normalise, scale_per, v0, fit, compare and weights out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
         origin = _provenance(found.origin, None, {"T": T})
@@ -177,6 +180,7 @@ def convert(
         zeros=zeros,
         start=v0,
         readout=readout,
+        weights=weights,
         unroll=unroll,
         input_mean=_numbers(input_mean),
         input_std=_numbers(input_std),
@@ -193,6 +197,7 @@ def convert(
         "T": T,
         "normalise": normalise,
         "readout": readout,
+        "weights": weights,
         "fit": told["fitted"],
         "scale_per": scale_per,
         "zeros": zeros,
