@@ -60,6 +60,12 @@ const FINEST: i32 = 12;
 /// Sums up to this are exact.
 const EXACT: f64 = 16_777_216.0;
 
+/// How much coarser a scale may become so that sums are exact: 16 bits become 8.
+const MOST_COARSER: f64 = 256.0;
+
+/// The units that a threshold has at least, where the finest unit allows: so much do scales give way to make it exact.
+const THRESHOLD: f64 = 64.0;
+
 /// The share of the exact sums that the weights of one step may take up, so that some are left for the potentials.
 const ROOM: f64 = 0.125;
 
@@ -179,16 +185,23 @@ impl<'a> Onto<'a> {
         }
         for (group, sum) in sums.iter().enumerate() {
             let at = group % scales.len();
-            scales[at] = scales[at].map(|scale| scale.max(sum / (EXACT * ROOM)));
+            let least = sum / (EXACT * ROOM);
+            // Where so few units would be left that weights suffer, as behind relays, there is no lattice.
+            scales[at] =
+                scales[at].map(|scale| if least < MOST_COARSER * scale { scale.max(least) } else { scale });
         }
         let usual = usual(&scales);
         let scales: Vec<f64> = scales.into_iter().map(|scale| scale.unwrap_or(usual)).collect();
         let of_group = |group: usize| scales[group % scales.len()];
         let bias = model.parameter("bias").map_or(0.0, |bias| largest_of(bias, &of_group));
         let current = sums.iter().enumerate().map(|(group, sum)| sum / of_group(group)).fold(bias, f64::max);
-        let exponent = exponent(current, steps);
-        // The thresholds are exact then, and the scales what makes them so.
+        // The thresholds are exact, and the scales what makes them so.
         let threshold = model.parameter("threshold");
+        let least = threshold.map_or(f64::INFINITY, |threshold| {
+            let each = (0..self.groups).map(|group| f64::from(threshold.get(group)) / of_group(group));
+            each.fold(f64::INFINITY, f64::min)
+        });
+        let exponent = exponent(current, steps, least);
         let unit = 2.0_f64.powi(exponent);
         let snapped = |group: usize| -> f64 {
             let scale = of_group(group);
@@ -283,8 +296,9 @@ fn largest_of(values: &PerNeuron, scale: &impl Fn(usize) -> f64) -> f64 {
     each.map(|(group, &value)| f64::from(value.abs()) / scale(group)).fold(0.0, f64::max)
 }
 
-/// The exponent of the unit in which sums of `current` a step stay exact for so many steps.
-fn exponent(current: f64, steps: u32) -> i32 {
+/// The exponent of the unit in which sums of `current` a step stay exact for so many steps; finer where the least threshold needs it.
+fn exponent(current: f64, steps: u32, threshold: f64) -> i32 {
     let left = (EXACT * 0.5 / (current * f64::from(steps.max(1))).max(f64::MIN_POSITIVE)).log2().floor();
-    -(left.clamp(0.0, f64::from(FINEST)) as i32)
+    let needed = (THRESHOLD / threshold).log2().ceil();
+    -(left.max(needed).clamp(0.0, f64::from(FINEST)) as i32)
 }
