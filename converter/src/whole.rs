@@ -57,11 +57,14 @@ pub(crate) struct Rounded {
 /// The finest unit of thresholds, biases and starts: 2 to the power of minus this.
 const FINEST: i32 = 12;
 
+/// The finest that thresholds may need.
+const MOST_BITS: i32 = 20;
+
 /// Sums up to this are exact.
 const EXACT: f64 = 16_777_216.0;
 
-/// How much coarser a scale may become so that sums are exact: 16 bits become 8.
-const MOST_COARSER: f64 = 256.0;
+/// The levels of either sign that a scale leaves at least where it becomes coarser so that sums are exact.
+const LEVELS: f64 = 64.0;
 
 /// The units that a threshold has at least, where the finest unit allows: so much do scales give way to make it exact.
 const THRESHOLD: f64 = 64.0;
@@ -187,8 +190,8 @@ impl<'a> Onto<'a> {
             let at = group % scales.len();
             let least = sum / (EXACT * ROOM);
             // Where so few units would be left that weights suffer, as behind relays, there is no lattice.
-            scales[at] =
-                scales[at].map(|scale| if least < MOST_COARSER * scale { scale.max(least) } else { scale });
+            let enough = |scale: f64| least <= scale * f64::from(largest) / LEVELS;
+            scales[at] = scales[at].map(|scale| if enough(scale) { scale.max(least) } else { scale });
         }
         let usual = usual(&scales);
         let scales: Vec<f64> = scales.into_iter().map(|scale| scale.unwrap_or(usual)).collect();
@@ -300,5 +303,6 @@ fn largest_of(values: &PerNeuron, scale: &impl Fn(usize) -> f64) -> f64 {
 fn exponent(current: f64, steps: u32, threshold: f64) -> i32 {
     let left = (EXACT * 0.5 / (current * f64::from(steps.max(1))).max(f64::MIN_POSITIVE)).log2().floor();
     let needed = (THRESHOLD / threshold).log2().ceil();
-    -(left.max(needed).clamp(0.0, f64::from(FINEST)) as i32)
+    let bits = left.min(f64::from(FINEST)).max(needed).clamp(0.0, f64::from(MOST_BITS));
+    -(bits as i32)
 }

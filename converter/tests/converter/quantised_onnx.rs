@@ -119,7 +119,7 @@ fn integer_weights_of_the_file_are_the_weights_of_the_spiking_network() {
             let exact = layer.name != conversion.report.layers.last().unwrap().name
                 || !case.name.ends_with("channel");
             assert!(
-                rounding.error < if exact { 1e-10 } else { 1e-3 },
+                rounding.error < if exact { 1e-8 } else { 1e-3 },
                 "{} {}: {rounding:?}",
                 case.name,
                 layer.name

@@ -97,7 +97,7 @@ fn multiples() -> Ann {
             let (row, column) = (at / inputs, at % inputs);
             // A power of two for each, so that f32 divides exactly.
             let unit = if same { 0.125 } else { [0.25, 0.125, 0.5][row % 3] };
-            ((row * 7 + column * 5) % 15) as f32 * unit - 7.0 * unit
+            ((row * 7 + column * 4) % 15) as f32 * unit - 7.0 * unit
         };
         (0..inputs * outputs).map(of).collect()
     };
