@@ -16,4 +16,5 @@ pub use lattice::Lattice;
 pub use layout::Layout;
 pub use net::{DenseOperations, Network};
 pub use neuron::{AnyModel, BuiltIn, Neuron};
+pub(crate) use order::Component;
 pub use population::{Population, Projection};
