@@ -306,7 +306,7 @@ impl Call<'_> {
         let inner: usize = extents.iter().skip(axis + 1).product();
         let scales = self.needed(scale)?.floats()?;
         let zeros = match self.constant(zero)? {
-            None => vec![0].into(),
+            None => vec![0],
             Some(tensor) => tensor.as_integers()?.to_vec(),
         };
         for (what, count) in [("scales", scales.len()), ("zero points", zeros.len())] {
