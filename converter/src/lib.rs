@@ -12,6 +12,7 @@ mod fit;
 pub mod forward;
 pub mod import;
 mod lower;
+pub mod neuron;
 pub mod normalise;
 mod notes;
 pub mod numpy_net;
@@ -20,13 +21,16 @@ pub mod quantise;
 pub mod recipe;
 pub mod report;
 mod scales;
+pub mod settled;
 pub mod simplify;
 pub mod wanted;
+mod whole;
 
 pub use convert::{
     Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,
 };
 pub use expect::{Agreement, Difference, ExpectError, expect};
+pub use neuron::NeuronKind;
 pub use normalise::{Normalise, ScalePer, Start};
 pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};

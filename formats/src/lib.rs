@@ -37,7 +37,8 @@ pub use container::{Container, ContainerWriter, Section};
 pub use error::{FormatError, FormatErrorKind, Origin, Place};
 pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{
-    Basis, Description, InputRange, LONGEST_PROVENANCE, NetFile, RunLength, Unit, read_net, write_net,
+    Arrives, Basis, Description, InputRange, LONGEST_PROVENANCE, NetFile, QUIET_STEPS, RunLength, Unit,
+    read_net, write_net,
 };
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};

@@ -21,7 +21,7 @@ use crate::container::{Container, SectionEntry};
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
 pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit};
-pub use description::{Basis, Description, InputRange, RunLength, Unit};
+pub use description::{Arrives, Basis, Description, InputRange, QUIET_STEPS, RunLength, Unit};
 use entry::NetEntry;
 use read::Reader;
 pub use write::write_net;

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
+use snn_converter::NeuronKind;
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
 use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
-use snn_engine::Network;
+use snn_engine::{Network, WeightType};
 use snn_formats::samples;
 use snn_formats::{Description, Source};
 
@@ -26,7 +27,10 @@ use crate::{output, table};
 #[command(after_help = "Examples:
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --neuron settle --levels 16 --out net-1.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --neuron signed --T 2 --max-spikes 4 --out net-2.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --weights int8 --out net-int8.bin
   snn-event convert --model detector.onnx --output scores --input-shape 3,96,96 --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
@@ -57,6 +61,25 @@ pub struct Convert {
     /// Where the network goes
     #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     out: PathBuf,
+
+    /// What activations become [default: unit]
+    #[arg(long, value_enum)]
+    neuron: Option<NeuronName>,
+
+    /// The levels that activations are rounded to, of multi, signed and settle [default: 16; of multi and signed --T times
+    /// --max-spikes]
+    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    levels: Option<u32>,
+
+    /// The largest value of a spike, of multi, signed and settle [default: of settle --levels, so that one step
+    /// does; of the others what tells all levels in --T steps]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    max_spikes: Option<u32>,
+
+    /// Let weights make up for what rounding loses, of multi, signed and settle: least squares, layer by layer, on the
+    /// calibration samples; the number is what a change of a weight costs, in variances of its input
+    #[arg(long, value_name = "COST", num_args = 0..=1, default_missing_value = "0.5", allow_negative_numbers = true)]
+    reconstruct: Option<f64>,
 
     /// How scales are chosen [default: mse; none for .npz nets with a theta]
     #[arg(long, value_enum)]
@@ -97,6 +120,11 @@ pub struct Convert {
     /// What the result is read from [default: potential]
     #[arg(long, value_enum)]
     readout: Option<ReadoutName>,
+
+    /// What weights are rounded to and stored as: whole numbers with a scale per channel take 2 bytes, 1, or half
+    /// a one, and potentials are exact sums [default: f32]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    weights: Option<WeightsName>,
 
     /// Write convolutions as plain sparse rows; larger, with the same results
     #[arg(long)]
@@ -139,6 +167,29 @@ enum NormaliseName {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum NeuronName {
+    /// Spikes of value 1, constant input in every step; rates stand for activations
+    Unit,
+    /// Spikes of several units, none taken back; constant input in every step
+    Multi,
+    /// Spikes of several units, taken back where they came too early; constant input in every step
+    Signed,
+    /// The same, with the input once: the network comes to rest at the net with activations of --levels levels
+    Settle,
+}
+
+impl NeuronName {
+    fn kind(self) -> NeuronKind {
+        match self {
+            Self::Unit => NeuronKind::Unit,
+            Self::Multi => NeuronKind::Multi,
+            Self::Signed => NeuronKind::Signed,
+            Self::Settle => NeuronKind::Settle,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Switch {
     On,
     Off,
@@ -161,6 +212,18 @@ enum V0 {
     #[value(name = "0")]
     Zero,
     Half,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WeightsName {
+    /// As they are
+    F32,
+    /// Whole numbers up to 32,767
+    Int16,
+    /// Whole numbers up to 127
+    Int8,
+    /// Whole numbers up to 7, two in a byte
+    Int4,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -258,12 +321,17 @@ impl Convert {
         let conversion_only = [
             ("--calib", self.calib.is_some()),
             ("--expect", self.expect.is_some()),
+            ("--neuron", self.neuron.is_some()),
+            ("--levels", self.levels.is_some()),
+            ("--max-spikes", self.max_spikes.is_some()),
+            ("--reconstruct", self.reconstruct.is_some()),
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
             ("--fit", self.fit == Some(Switch::On)),
             ("--scale-per", self.scale_per.is_some()),
             ("--v0", self.v0.is_some()),
             ("--readout", self.readout.is_some()),
+            ("--weights", self.weights.is_some()),
             ("--input-mean", !self.input_mean.is_empty()),
             ("--input-std", !self.input_std.is_empty()),
         ];
@@ -297,6 +365,10 @@ impl Convert {
             (Some(NormaliseName::None), None) => Some(Normalise::None),
         };
         Ok(Options {
+            neuron: self.neuron.map(NeuronName::kind),
+            levels: self.levels,
+            max_spikes: self.max_spikes,
+            reconstruct: self.reconstruct,
             normalise,
             scale_per: self.scale_per.map(|per| match per {
                 ScalePerName::Layer => ScalePer::Layer,
@@ -317,6 +389,12 @@ impl Convert {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
                 Some(ReadoutName::Spikes) => Readout::Spikes,
             },
+            weights: self.weights.map(|weights| match weights {
+                WeightsName::F32 => WeightType::F32,
+                WeightsName::Int16 => WeightType::Int16,
+                WeightsName::Int8 => WeightType::Int8,
+                WeightsName::Int4 => WeightType::Int4,
+            }),
             unroll: self.unroll,
             input_mean: self.input_mean.clone(),
             input_std: self.input_std.clone(),
@@ -351,6 +429,10 @@ impl Convert {
         }
         let numbers = |numbers: &[f32]| (!numbers.is_empty()).then(|| json!(numbers));
         let flags = [
+            ("neuron", name(self.neuron)),
+            ("levels", self.levels.map(|levels| json!(levels))),
+            ("max-spikes", self.max_spikes.map(|most| json!(most))),
+            ("reconstruct", self.reconstruct.map(|cost| json!(cost))),
             ("normalise", name(self.normalise)),
             ("percentile", self.percentile.map(|percentile| json!(percentile))),
             ("T", self.steps.map(|steps| json!(steps))),
@@ -359,6 +441,7 @@ impl Convert {
             ("zeros", name(Some(self.zeros))),
             ("v0", name(self.v0)),
             ("readout", name(self.readout)),
+            ("weights", name(self.weights)),
             ("unroll", self.unroll.then_some(json!(true))),
             ("input-mean", numbers(&self.input_mean)),
             ("input-std", numbers(&self.input_std)),
@@ -403,6 +486,7 @@ impl Convert {
         let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
         text += &table::table(&head, rows);
         text += "\n\n";
+        text += &rounded_weights(&conversion.report);
         if conversion.report.compared.is_some() {
             text += &losses(&conversion.report);
         }
@@ -412,31 +496,58 @@ impl Convert {
     }
 }
 
+/// What rounding weights to whole numbers lost, as a table; nothing if none were rounded.
+fn rounded_weights(report: &Report) -> String {
+    let rows: Vec<Vec<String>> = report
+        .layers
+        .iter()
+        .filter_map(|layer| {
+            let rounding = layer.weight_rounding?;
+            Some(vec![
+                layer.name.clone(),
+                rounding.stored_as.to_owned(),
+                format!("{:.2e}", rounding.scale.median),
+                format!("{:.2} %", 100.0 * rounding.error.sqrt()),
+                output::count(rounding.lost),
+                format!("2^{}", rounding.exponent),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["weights of", "stored as", "scale", "rounding\nerror", "rounded\nto zero", "unit of\nbiases"];
+    format!("{}\n\n", table::table(&head, rows))
+}
+
 /// What each layer loses, as a table, and the accuracies if they are known.
 fn losses(report: &Report) -> String {
     let number = |number: f64| format!("{number:.4}");
+    let counts = report.neuron != NeuronKind::Unit;
     let rows = report.layers.iter().filter_map(|layer| {
         let loss = layer.loss?;
-        let of = [loss.activation, loss.rate, loss.error, loss.clipping, loss.quantisation, loss.rest];
+        let of = [loss.activation, loss.rate, loss.error, loss.clipping, loss.quantisation];
+        let of = of.into_iter().chain(loss.before).chain([loss.rest]);
         let correlation = loss.correlation.map_or("–".into(), number);
         Some([layer.name.clone(), correlation].into_iter().chain(of.map(number)).collect())
     });
-    let head = [
-        "in units of λ",
-        "correlation",
-        "activation",
-        "rate",
-        "error",
-        "clipping",
-        "quanti-\nsation",
-        "uneven\nspikes",
-    ];
-    let mut text = format!(
-        "spike rates at T = {} against activations, {}:\n{}\n\n",
-        output::count(report.steps.into()),
-        output::counted(report.compared.unwrap_or(0), "calibration sample"),
-        table::table(&head, rows)
-    );
+    let mut head =
+        vec!["in units of λ", "correlation", "activation", "rate", "error", "clipping", "quanti-\nsation"];
+    head.extend(counts.then_some("layers\nbefore"));
+    head.push("uneven\nspikes");
+    let samples = output::counted(report.compared.unwrap_or(0), "calibration sample");
+    let of = match report.neuron {
+        NeuronKind::Settle => "counts at rest".into(),
+        _ => format!("spike rates at T = {}", output::count(report.steps.into())),
+    };
+    let mut text = format!("{of} against activations, {samples}:\n{}\n\n", table::table(&head, rows));
+    let differing = report.layers.iter().filter_map(|layer| layer.loss?.differing).sum::<u64>();
+    if counts {
+        text += &format!(
+            "counts that are not the quantised network's: {}\n\n",
+            if differing == 0 { "none".into() } else { output::count(differing) }
+        );
+    }
     if let Some(accuracy) = &report.accuracy {
         text += &format!(
             "accuracy on {}: trained net {}, spiking network {}\n\n",

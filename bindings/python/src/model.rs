@@ -13,7 +13,8 @@ use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
-use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
+use snn_converter::{NeuronKind, Normalise, Options, Readout, ScalePer, Start};
+use snn_engine::WeightType;
 use snn_formats::samples::{self, Misfit};
 
 use crate::array::Labels;
@@ -122,7 +123,7 @@ impl Model {
     }
 
     /// Makes a spiking network: the network, the report as JSON, notes, and warnings.
-    #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
+    #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, weights, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -133,12 +134,17 @@ impl Model {
         py: Python<'_>,
         calibration: Option<PyReadonlyArrayDyn<'_, f32>>,
         T: Option<u32>,
+        neuron: Option<&str>,
+        levels: Option<u32>,
+        max_spikes: Option<u32>,
+        reconstruct: Option<f64>,
         normalise: Option<&str>,
         percentile: f64,
         scale_per: Option<&str>,
         zeros: bool,
         start: Option<&str>,
         readout: &str,
+        weights: &str,
         unroll: bool,
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
@@ -147,7 +153,16 @@ impl Model {
         labels: Option<Labels<'_>>,
         expected: Option<PyReadonlyArrayDyn<'_, f64>>,
     ) -> PyResult<Converted> {
+        let kind = |name: &str| {
+            let found = NeuronKind::ALL.into_iter().find(|(_, known)| *known == name);
+            let allowed = "\"unit\", \"multi\", \"signed\", \"settle\" and None";
+            found.map(|(kind, _)| kind).ok_or_else(|| error::argument("neuron", name, allowed))
+        };
         let options = Options {
+            neuron: neuron.map(kind).transpose()?,
+            levels,
+            max_spikes,
+            reconstruct,
             normalise: match normalise {
                 None => None,
                 Some("max") => Some(Normalise::Max),
@@ -180,6 +195,13 @@ impl Model {
                 "spikes" => Readout::Spikes,
                 "potential" => Readout::Potential,
                 _ => return Err(error::argument("readout", readout, "\"spikes\" and \"potential\"")),
+            },
+            weights: match WeightType::ALL.into_iter().find(|of| of.name() == weights) {
+                Some(of) => Some(of),
+                None => {
+                    let allowed = "\"f32\", \"int16\", \"int8\" and \"int4\"";
+                    return Err(error::argument("weights", weights, allowed));
+                }
             },
             unroll,
             input_mean,

@@ -1,12 +1,15 @@
 //! The converter's tests: operators, real nets, files of every kind.
 
 mod conversion;
+mod few;
 mod files;
 mod large;
 mod lowering;
 mod operators;
 mod oracle;
 mod quantised;
+mod quantised_onnx;
 mod rewriting;
 mod shared;
 mod state_dict;
+mod whole;

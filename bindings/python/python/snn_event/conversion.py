@@ -90,7 +90,12 @@ def convert(
     scale_per: str | None = None,
     zeros: bool = True,
     v0: str | None = None,
-    readout: str = "spikes",
+    readout: str | None = None,
+    neuron: str | None = None,
+    levels: int | None = None,
+    max_spikes: int | None = None,
+    reconstruct: float | None = None,
+    weights: str = "f32",
     unroll: bool = False,
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
@@ -112,8 +117,8 @@ def convert(
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen: an array, a tensor, a list of
             samples, a torch `Dataset` or `DataLoader` (labels are left out). Without them every threshold is 1, with a
             warning; quantised activations (QCFS) need none.
-        T: steps of a run; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
-            are, or 16, if it is not given.
+        T: steps of a run, not of neurons that settle; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
+            are, or 16, if it is not given; 4 of "multi" and "signed".
         percentile: of the activations, in per cent; if it is given, and `normalise` is not, scales are chosen by it. 99.9 for
             `normalise="percentile"` without it.
         normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
@@ -124,7 +129,17 @@ def convert(
         zeros: whether activations of zero count in percentiles.
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
         readout: "spikes": the last population fires like the others, so that :meth:`ConvertedSNN.run` gives counts;
-            "potential": it only integrates, as the command line has it.
+            "potential": it only integrates, as the command line has it, and as the other neurons than "unit" have it always.
+        neuron: what activations become. "unit", which it is if it is not given: spikes of value 1, whose rates stand for
+            activations. "multi": spikes of up to `max_spikes` units. "signed": the same, and what was given too early is taken
+            back. "settle": the same with the input once, so that the network comes to rest at the trained net with
+            activations of `levels` levels; it does so in one step if `max_spikes` is not given.
+        levels: of the activations of the neurons that count, 16 if it is not given; of "multi" and "signed" `T * max_spikes`.
+        max_spikes: the largest value of a spike; what tells all levels in `T` steps if it is not given.
+        reconstruct: let weights make up for what rounding loses, by least squares on the calibration data; the number is what
+            a change of a weight costs, in variances of its input, 0.5 for instance. Not for "unit".
+        weights: what weights are stored as: "f32", or rounded to whole numbers with a scale per channel, "int16", "int8" or
+            "int4", which take 2 bytes, 1, or half a one; potentials are whole numbers then, in units of weights.
         unroll: write shared weights out as plain sparse rows; the results are the same, by bits.
         input_mean: subtracted from the input first: a number, or one per channel.
         input_std: what the input is divided by after that.
@@ -149,34 +164,44 @@ def convert(
     found = read(model, samples, input_shape, layers)
     net = found.net
     if isinstance(net, Network):
-        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
+        counting = neuron or levels or max_spikes or reconstruct
+        counting = counting or weights != "f32"
+        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare or counting:
             raise ValueError(
                 "the model has thresholds (theta), so it is a spiking net already and nothing is converted; leave "
-                "calibration_data, normalise, scale_per, v0, fit and compare out, or take the theta away"
+                "calibration_data, normalise, scale_per, v0, fit, compare, weights and the options of neurons out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
         origin = _provenance(found.origin, None, {"T": T})
         return ConvertedSNN(net.with_provenance(origin), T, {"layers": [], "notes": found.notes})
-    levels = next((levels for levels in net.activations if levels is not None), None)
-    if T is None:
+    trained = next((trained for trained in net.activations if trained is not None), None)
+    counts = neuron not in (None, "unit")
+    if readout is None:
+        readout = "potential" if counts else "spikes"
+    if T is None and not counts:
         T = DEFAULT_STEPS
-        if levels is not None:
-            T = levels
+        if trained is not None:
+            T = trained
             # The length was trained for, not asked for: nothing is fitted unless the user says so.
             fit = False if fit is None else fit
     if normalise is None and percentile is not None:
         normalise = "percentile"
-    if normalise is None and samples is None:
-        normalise = _without_samples(levels is not None)
+    if normalise is None and samples is None and not counts:
+        normalise = _without_samples(trained is not None)
     network, report, notes, doubts = net.convert(
         samples,
         T=T,
+        neuron=neuron,
+        levels=levels,
+        max_spikes=max_spikes,
+        reconstruct=reconstruct,
         normalise=normalise,
         percentile=99.9 if percentile is None else percentile,
         scale_per=scale_per,
         zeros=zeros,
         start=v0,
         readout=readout,
+        weights=weights,
         unroll=unroll,
         input_mean=_numbers(input_mean),
         input_std=_numbers(input_std),
@@ -191,8 +216,13 @@ def convert(
     normalise = normalise or "mse"
     options: dict[str, Any] = {
         "T": T,
+        "neuron": neuron,
+        "levels": levels,
+        "max_spikes": max_spikes,
+        "reconstruct": reconstruct,
         "normalise": normalise,
         "readout": readout,
+        "weights": weights,
         "fit": told["fitted"],
         "scale_per": scale_per,
         "zeros": zeros,
