@@ -256,12 +256,15 @@ fn add(
         (Targets::U16(ids), Weights::F32(weights)) => {
             (kernels.add_scaled_rows)(rows, values, starts, ends, ids, weights, compact(currents));
         }
+        (Targets::U32(ids), Weights::F32(weights)) if values.is_empty() => {
+            (kernels.add_wide_rows)(rows, starts, ends, ids, weights, currents);
+        }
         (ids, weights) => {
             for (row, value) in spikes.iter() {
                 let piece = starts[row as usize] as usize..ends[row as usize] as usize;
                 weights.pieces(piece.clone(), |from, weights| {
                     let places = piece.start + from..piece.start + from + weights.len();
-                    scatter(kernels, ids, places, weights, value, currents);
+                    add_one(kernels, ids, places, weights, value, currents);
                 });
             }
         }
@@ -269,7 +272,7 @@ fn add(
 }
 
 /// Adds the weights of the ids at `places`, of the spike of a value.
-fn scatter(
+fn add_one(
     kernels: &Kernels,
     ids: &Targets,
     places: Range<usize>,
@@ -277,12 +280,18 @@ fn scatter(
     value: i32,
     currents: &mut [f32],
 ) {
+    let end = [weights.len() as u64];
     match (ids, value) {
-        (Targets::U16(ids), 1) => (kernels.scatter_u16)(&ids[places], weights, currents),
-        (Targets::U16(ids), value) => {
-            (kernels.scatter_scaled_u16)(&ids[places], weights, value as f32, currents);
+        (Targets::U16(ids), 1) => {
+            (kernels.add_rows)(&[0], &[0], &end, &ids[places], weights, compact(currents));
         }
-        (Targets::U32(ids), 1) => (kernels.scatter_u32)(&ids[places], weights, currents),
+        (Targets::U16(ids), value) => {
+            let ids = &ids[places];
+            (kernels.add_scaled_rows)(&[0], &[value], &[0], &end, ids, weights, compact(currents));
+        }
+        (Targets::U32(ids), 1) => {
+            (kernels.add_wide_rows)(&[0], &[0], &end, &ids[places], weights, currents);
+        }
         (Targets::U32(ids), value) => {
             (kernels.scatter_scaled_u32)(&ids[places], weights, value as f32, currents);
         }
