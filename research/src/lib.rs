@@ -15,6 +15,7 @@ mod proportion;
 mod read_out;
 mod report;
 mod stop;
+mod study;
 mod trained;
 
 pub use costs::{Delivered, PopulationCosts, TrainedOperations, costs};
@@ -25,4 +26,8 @@ pub use neurobench::{LayerSparsity, NeuroBench, SynapticOperations};
 pub use proportion::{McNemar, Proportion};
 pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};
 pub use stop::{Stop, StopError};
+pub use study::{
+    CSV_HEAD, Cell, Group, Material, Row, Study, StudyEncoding, StudyError, StudyModel, StudyRecipe, Trained,
+    csv_rows, latex,
+};
 pub use trained::{Beside, TrainedError, trained_classes};

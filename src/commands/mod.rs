@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod man;
 pub mod prune;
 pub mod run;
+pub mod sweep;
 
 /// Flags that do not go together: exit status 2, as for flags that do not parse.
 #[derive(Debug, thiserror::Error)]

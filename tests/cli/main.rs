@@ -17,6 +17,7 @@ mod outputs;
 mod shared;
 mod state_dict;
 mod studies;
+mod sweep;
 mod terminal;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,526 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use snn_converter::ann::Ann;
+use snn_converter::convert::{ConvertError, Options, Samples, convert};
+use snn_converter::neuron::NeuronKind;
+use snn_converter::normalise::Normalise;
+use snn_engine::{AnySimulator, Encoding, Input, Mode, NetworkError};
+use snn_formats::Arrives;
+
+use crate::costs::{TrainedOperations, costs};
+use crate::digest::SpikeDigest;
+use crate::energy::{EnergyError, Preset, presets};
+use crate::evaluate::{Plan, evaluate};
+use crate::neurobench::NeuroBench;
+use crate::proportion::Proportion;
+use crate::trained::{Beside, TrainedError, trained_classes};
+
+/// A grid of trained nets, sparsities, recipes, run lengths and encodings, on the same samples: what a `study.toml` says.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Study {
+    /// Test samples, .npy of shape (N, …).
+    pub input: PathBuf,
+    /// Their classes.
+    pub labels: PathBuf,
+    /// Calibration samples.
+    pub calibration: PathBuf,
+    /// How many test samples are run, from the first; all without it.
+    pub samples: Option<usize>,
+    /// Numbers of steps. Recipes that settle have their own.
+    #[serde(rename = "T", default)]
+    pub steps: Vec<u32>,
+    /// Shares of weights to be pruned by magnitude; none leaves the nets as they are.
+    #[serde(default)]
+    pub sparsity: Vec<f64>,
+    /// How the samples drive the network.
+    #[serde(default = "constant")]
+    pub encodings: Vec<StudyEncoding>,
+    /// Seeds of Poisson input.
+    #[serde(default = "first_seed")]
+    pub seeds: Vec<u64>,
+    /// The preset by which energies are told.
+    #[serde(default = "usual_energy")]
+    pub energy: String,
+    /// The trained nets.
+    #[serde(rename = "model")]
+    pub models: Vec<StudyModel>,
+    /// What is made of them.
+    #[serde(rename = "recipe", default = "usual_recipe")]
+    pub recipes: Vec<StudyRecipe>,
+}
+
+fn constant() -> Vec<StudyEncoding> {
+    vec![StudyEncoding::Constant]
+}
+
+fn first_seed() -> Vec<u64> {
+    vec![0]
+}
+
+fn usual_energy() -> String {
+    "horowitz-fp32".into()
+}
+
+fn usual_recipe() -> Vec<StudyRecipe> {
+    vec![StudyRecipe {
+        name: "unit".into(),
+        neuron: "unit".into(),
+        levels: None,
+        max_spikes: None,
+        percentile: None,
+    }]
+}
+
+/// How samples become input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StudyEncoding {
+    /// A current of every step; for networks that settle, of the first.
+    Constant,
+    /// Random spikes.
+    Poisson,
+    /// Evenly spaced spikes.
+    Regular,
+}
+
+/// A trained net of a study.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StudyModel {
+    /// Its name in tables.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// Subtracted from its input: nothing, one number, or one per channel.
+    #[serde(default)]
+    pub input_mean: Vec<f32>,
+    /// What its input is divided by after that.
+    #[serde(default)]
+    pub input_std: Vec<f32>,
+}
+
+/// What is made of a trained net.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StudyRecipe {
+    /// Its name in tables.
+    pub name: String,
+    /// unit, multi, signed or settle.
+    #[serde(default = "unit")]
+    pub neuron: String,
+    /// Levels of activations of neurons that count.
+    pub levels: Option<u32>,
+    /// The largest spike of neurons that count.
+    pub max_spikes: Option<u32>,
+    /// Scales by this percentile of the activations instead of by least squared error.
+    pub percentile: Option<f64>,
+}
+
+fn unit() -> String {
+    "unit".into()
+}
+
+/// Why a study cannot be made, or a cell of it not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// The text is no study.
+    #[error("it is no study: {0}")]
+    Toml(String),
+    /// Something in it is not allowed.
+    #[error("{0}")]
+    Unfit(String),
+    /// The presets cannot be read.
+    #[error(transparent)]
+    Energy(#[from] EnergyError),
+    /// A net cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// A trained net has no outputs for the samples.
+    #[error(transparent)]
+    Trained(#[from] TrainedError),
+    /// The samples do not fit a network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// The cells of a study that share a net.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The place of the model.
+    pub model: usize,
+    /// The share of its weights to be pruned.
+    pub sparsity: Option<f64>,
+    /// Its cells, in order.
+    pub cells: Vec<Cell>,
+}
+
+/// One run of a study.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The place of the recipe.
+    pub recipe: usize,
+    /// How the samples drive it.
+    pub encoding: StudyEncoding,
+    /// The seed of Poisson input.
+    pub seed: Option<u64>,
+    /// The number of steps; recipes that settle choose it.
+    pub steps: Option<u32>,
+}
+
+/// The samples of a study.
+#[derive(Clone, Debug)]
+pub struct Material {
+    /// Test samples, one after the other.
+    pub input: Vec<f32>,
+    /// Their classes.
+    pub labels: Vec<usize>,
+    /// Calibration samples.
+    pub calibration: Vec<f32>,
+}
+
+/// A trained net with what it says of the test samples.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    ann: Ann,
+    classes: Vec<usize>,
+}
+
+/// What one cell gave: a line of the results. Costs are means over samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The model's name.
+    pub model: String,
+    /// The share of weights that was pruned, if the study prunes.
+    pub sparsity: Option<f64>,
+    /// The recipe's name.
+    pub recipe: String,
+    /// How samples drove the network.
+    pub encoding: String,
+    /// The seed of Poisson input.
+    pub seed: Option<u64>,
+    /// The number of steps.
+    #[serde(rename = "T")]
+    pub steps: u32,
+    /// Test samples.
+    pub samples: u64,
+    /// Those that were named right.
+    pub right: u64,
+    /// Their share.
+    pub accuracy: f64,
+    /// The 95 % interval of Wilson.
+    pub interval: [f64; 2],
+    /// The trained net's accuracy on the same samples.
+    pub trained_accuracy: f64,
+    /// The probability of a difference as large by chance (McNemar, exact).
+    pub p: f64,
+    /// Stored weights, positions that share one counted once.
+    pub parameters: u64,
+    /// The share of weights that are not zero.
+    pub connectivity: f64,
+    /// Spikes.
+    pub spikes: f64,
+    /// The sum of their magnitudes.
+    pub magnitude: f64,
+    /// Additions.
+    pub additions: f64,
+    /// Multiply-adds.
+    pub multiply_adds: f64,
+    /// Multiply-adds of the pruned, trained net.
+    pub trained_multiply_adds: u64,
+    /// Additions and multiply-adds for each of those.
+    pub operations_ratio: f64,
+    /// Touched potentials.
+    pub touched_potentials: f64,
+    /// The preset of the energies.
+    pub energy_preset: String,
+    /// Of the spiking network, nanojoules.
+    pub nanojoules: f64,
+    /// Of the pruned, trained net's arithmetic, nanojoules; null for presets without it.
+    pub trained_nanojoules: Option<f64>,
+    /// By population that fires, spikes per neuron and step.
+    pub rates: Vec<(String, f64)>,
+    /// Which spikes all populations emitted.
+    pub spike_digest: String,
+}
+
+impl Study {
+    /// Reads the text of a study and checks what needs no files.
+    ///
+    /// # Errors
+    /// If it is no study, or a part of it is empty or not allowed.
+    pub fn parse(text: &str) -> Result<Self, StudyError> {
+        let study: Self = toml::from_str(text).map_err(|error| StudyError::Toml(error.to_string()))?;
+        let unfit = |what: String| Err(StudyError::Unfit(what));
+        if study.models.is_empty() || study.recipes.is_empty() || study.encodings.is_empty() {
+            return unfit("it has no model, recipe or encoding; give at least one [[model]]".into());
+        }
+        let settles = |recipe: &StudyRecipe| recipe.neuron == "settle";
+        if study.steps.contains(&0) || (study.steps.is_empty() && !study.recipes.iter().all(settles)) {
+            return unfit("T has no numbers of steps, or 0; give for instance T = [1, 2, 4, 8]".into());
+        }
+        if let Some(sparsity) = study.sparsity.iter().find(|sparsity| !(0.0..=1.0).contains(*sparsity)) {
+            return unfit(format!("sparsity {sparsity} is not allowed; allowed are shares from 0 to 1"));
+        }
+        for recipe in &study.recipes {
+            recipe.kind()?;
+        }
+        for names in [
+            study.models.iter().map(|model| &model.name).collect::<Vec<_>>(),
+            study.recipes.iter().map(|recipe| &recipe.name).collect(),
+        ] {
+            if let Some(at) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+                return unfit(format!("`{}` is the name of two; allowed are different names", names[at]));
+            }
+        }
+        study.preset()?;
+        Ok(study)
+    }
+
+    /// All cells, in the order of the results: by model and sparsity, then recipe, encoding, seed and number of steps.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let sparsities: Vec<Option<f64>> = match &self.sparsity[..] {
+            [] => vec![None],
+            some => some.iter().copied().map(Some).collect(),
+        };
+        let mut groups = vec![];
+        for model in 0..self.models.len() {
+            for &sparsity in &sparsities {
+                let mut cells = vec![];
+                for (recipe, of) in self.recipes.iter().enumerate() {
+                    for &encoding in &self.encodings {
+                        let seeds: Vec<Option<u64>> = match encoding {
+                            StudyEncoding::Poisson => self.seeds.iter().copied().map(Some).collect(),
+                            _ => vec![None],
+                        };
+                        let steps: Vec<Option<u32>> = match &of.neuron[..] {
+                            "settle" => vec![None],
+                            _ => self.steps.iter().copied().map(Some).collect(),
+                        };
+                        for &seed in &seeds {
+                            cells.extend(steps.iter().map(|&steps| Cell { recipe, encoding, seed, steps }));
+                        }
+                    }
+                }
+                groups.push(Group { model, sparsity, cells });
+            }
+        }
+        groups
+    }
+
+    fn preset(&self) -> Result<Preset, StudyError> {
+        let known = presets(None)?;
+        known.get(&self.energy).cloned().ok_or_else(|| {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            StudyError::Unfit(format!(
+                "energy `{}` is no preset; allowed are {}",
+                self.energy,
+                names.join(", ")
+            ))
+        })
+    }
+
+    /// A group's net, pruned already, with its classes for the test samples.
+    ///
+    /// # Errors
+    /// If the samples do not fit it.
+    pub fn trained(&self, group: &Group, ann: Ann, material: &Material) -> Result<Trained, StudyError> {
+        let model = &self.models[group.model];
+        let classes = trained_classes(&ann, &material.input, &model.input_mean, &model.input_std)?;
+        if classes.len() != material.labels.len() {
+            return Err(StudyError::Unfit(format!(
+                "there are {} samples for {} labels; allowed are equal numbers",
+                classes.len(),
+                material.labels.len()
+            )));
+        }
+        Ok(Trained { ann, classes })
+    }
+
+    /// Converts and runs one cell, on one thread. The row is the same on every machine.
+    ///
+    /// # Errors
+    /// If the net cannot be converted so, or the samples do not fit.
+    pub fn run(
+        &self,
+        group: &Group,
+        cell: &Cell,
+        trained: &Trained,
+        material: &Material,
+    ) -> Result<Row, StudyError> {
+        let (model, recipe) = (&self.models[group.model], &self.recipes[cell.recipe]);
+        let options = Options {
+            neuron: Some(recipe.kind()?),
+            levels: recipe.levels,
+            max_spikes: recipe.max_spikes,
+            normalise: recipe.percentile.map(Normalise::Percentile),
+            steps: cell.steps,
+            // Fits are for constant input.
+            fit: (cell.encoding != StudyEncoding::Constant).then_some(false),
+            input_mean: model.input_mean.clone(),
+            input_std: model.input_std.clone(),
+            ..Options::default()
+        };
+        let samples = Samples { values: &material.calibration, labels: None, expected: None };
+        let conversion = convert(&trained.ann, Some(&samples), &options)?;
+        let network = std::sync::Arc::new(conversion.network);
+        let run = conversion.description.run;
+        let once = run.is_some_and(|run| run.arrives == Arrives::Once);
+        let encoding = match cell.encoding {
+            StudyEncoding::Constant if once => Encoding::Once,
+            StudyEncoding::Constant => Encoding::Constant,
+            StudyEncoding::Poisson => Encoding::Poisson { seed: cell.seed.unwrap_or(0) },
+            StudyEncoding::Regular => Encoding::Regular,
+        };
+        let Some(steps) = cell.steps.or(run.map(|run| run.steps)) else {
+            return Err(StudyError::Unfit(format!(
+                "recipe `{}` says no number of steps; give T",
+                recipe.name
+            )));
+        };
+        let input = Input::values(&network, material.input.clone(), encoding)?;
+        let plan = Plan { points: vec![steps], read_out_from: 0, stops: vec![], membrane_updates: false };
+        let simulator = AnySimulator::new(Mode::Auto, network.clone());
+        let done = || Ok::<_, NetworkError>(());
+        let range = 0..input.samples();
+        let evaluation = evaluate(range, 1, &simulator, &conversion.description, &input, &plan, done)?;
+        let classes = &evaluation.last().classes;
+        let pairs = classes.iter().zip(&material.labels);
+        let accuracy = Proportion::count(pairs.map(|(class, label)| class == label));
+        let beside = Beside::of(&trained.classes, classes, Some(&material.labels));
+        let bench = NeuroBench::of(&network, &evaluation, once, false);
+        let costs = costs(&network, &evaluation);
+        let preset = self.preset()?;
+        let sum = |of: &dyn Fn(&crate::PopulationCosts) -> f64| costs.iter().map(of).sum::<f64>();
+        let (additions, multiply_adds) = (sum(&|costs| costs.additions), sum(&|costs| costs.multiply_adds));
+        let pruned = TrainedOperations::of(&network).pruned;
+        let mut digest = SpikeDigest::default();
+        evaluation.digests.iter().for_each(|part| digest.merge(part));
+        let stored =
+            network.projections().iter().map(|projection| projection.connectivity().stored_weights());
+        Ok(Row {
+            model: model.name.clone(),
+            sparsity: group.sparsity,
+            recipe: recipe.name.clone(),
+            encoding: match encoding {
+                Encoding::Constant => "constant",
+                Encoding::Once => "once",
+                Encoding::Poisson { .. } => "poisson",
+                Encoding::Regular => "regular",
+            }
+            .into(),
+            seed: cell.seed,
+            steps,
+            samples: accuracy.samples,
+            right: accuracy.of_them,
+            accuracy: accuracy.share,
+            interval: [accuracy.low, accuracy.high],
+            trained_accuracy: beside.accuracy.map_or(f64::NAN, |accuracy| accuracy.share),
+            p: beside.mcnemar.map_or(f64::NAN, |test| test.p),
+            parameters: stored.sum(),
+            connectivity: 1.0 - bench.connection_sparsity,
+            spikes: sum(&|costs| costs.spikes),
+            magnitude: sum(&|costs| costs.magnitude),
+            additions,
+            multiply_adds,
+            trained_multiply_adds: pruned,
+            operations_ratio: (additions + multiply_adds) / pruned.max(1) as f64,
+            touched_potentials: sum(&|costs| costs.touched_potentials),
+            energy_preset: self.energy.clone(),
+            nanojoules: preset.energy(&self.energy, &network, &costs, steps).nanojoules,
+            trained_nanojoules: preset.multiply_add.map(|each| pruned as f64 * each / 1e3),
+            rates: bench
+                .activation_sparsity_by_layer
+                .into_iter()
+                .map(|layer| (layer.population, 1.0 - layer.sparsity))
+                .collect(),
+            spike_digest: digest.to_string(),
+        })
+    }
+}
+
+impl StudyRecipe {
+    fn kind(&self) -> Result<NeuronKind, StudyError> {
+        let found = NeuronKind::ALL.into_iter().find(|(_, name)| *name == self.neuron);
+        found.map(|(kind, _)| kind).ok_or_else(|| {
+            let names = NeuronKind::ALL.map(|(_, name)| name).join(", ");
+            StudyError::Unfit(format!(
+                "recipe `{}`: neuron `{}` is unknown; allowed are {names}",
+                self.name, self.neuron
+            ))
+        })
+    }
+}
+
+/// The columns that publications show, as text.
+fn cells(row: &Row) -> [String; 13] {
+    [
+        row.model.clone(),
+        row.sparsity.map_or(String::new(), |sparsity| format!("{}", sparsity * 100.0)),
+        row.recipe.clone(),
+        row.encoding.clone(),
+        row.steps.to_string(),
+        format!("{:.2}", row.accuracy * 100.0),
+        format!("{:+.2}", (row.accuracy - row.trained_accuracy) * 100.0),
+        format!("{:.2}", row.connectivity * 100.0),
+        row.parameters.to_string(),
+        format!("{:.0}", row.additions + row.multiply_adds),
+        format!("{:.3}", row.operations_ratio),
+        format!("{:.2}", row.nanojoules),
+        format!("{:.2}", mean_rate(row) * 100.0),
+    ]
+}
+
+fn mean_rate(row: &Row) -> f64 {
+    row.rates.iter().map(|(_, rate)| rate).sum::<f64>() / row.rates.len().max(1) as f64
+}
+
+/// The rows as a LaTeX table with the rules of the package booktabs: accuracies, differences, connectivities and rates in per cent,
+/// operations and energies of one sample.
+#[must_use]
+pub fn latex(rows: &[Row]) -> String {
+    let escaped = |text: String| {
+        let special = |character: char| match character {
+            '_' | '%' | '&' | '#' | '$' | '{' | '}' => format!("\\{character}"),
+            '\\' => "\\textbackslash{}".into(),
+            '~' => "\\textasciitilde{}".into(),
+            '^' => "\\textasciicircum{}".into(),
+            other => other.to_string(),
+        };
+        text.chars().map(special).collect::<String>()
+    };
+    let mut text = String::from(
+        "% \\usepackage{booktabs}\n\\begin{tabular}{lrllrrrrrrrrr}\n\\toprule\nmodel & pruned & neuron & input & $T$ & acc. & $\\Delta$ & \
+         conn. & param. & ops & ratio & nJ & rate \\\\\n\\midrule\n",
+    );
+    for row in rows {
+        text += &cells(row).map(escaped).join(" & ");
+        text += " \\\\\n";
+    }
+    text + "\\bottomrule\n\\end{tabular}\n"
+}
+
+/// The head of the columns of [`csv_rows`].
+pub const CSV_HEAD: [&str; 13] = [
+    "model",
+    "pruned_percent",
+    "recipe",
+    "encoding",
+    "T",
+    "accuracy_percent",
+    "difference_points",
+    "connectivity_percent",
+    "parameters",
+    "operations",
+    "operations_ratio",
+    "nanojoules",
+    "mean_rate_percent",
+];
+
+/// The rows as texts, for a table of comma separated values.
+#[must_use]
+pub fn csv_rows(rows: &[Row]) -> Vec<[String; 13]> {
+    rows.iter().map(cells).collect()
+}

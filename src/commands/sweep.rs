@@ -1,0 +1,351 @@
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rayon::prelude::*;
+use serde_json::json;
+use snn_converter::ann::Ann;
+use snn_converter::import::onnx;
+use snn_converter::prune::{Scope, prune};
+use snn_converter::simplify::simplify;
+use snn_formats::samples::batch;
+use snn_research::{CSV_HEAD, Group, Material, Row, Study, Trained, csv_rows, latex};
+
+use crate::samples::{read_labels, read_samples, threads};
+use crate::{output, progress, table};
+
+/// Run a grid of nets, sparsities, recipes and run lengths; a study that was interrupted goes on where it was.
+///
+/// Results are lines of JSON, one for each cell in order, the first of them what the study was made of. The file is the same,
+/// byte for byte, whether or not the study was interrupted, and for every number of threads.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  snn-event sweep study.toml --out results.jsonl
+  snn-event sweep study.toml --out results.jsonl --csv table.csv --latex table.tex
+  snn-event sweep study.toml --out results.jsonl --verify
+
+A study.toml; paths are as seen from its folder:
+  input = \"x.npy\"
+  labels = \"y.npy\"
+  calibration = \"x_calib.npy\"
+  T = [1, 2, 4, 8, 16]
+  sparsity = [0, 0.5, 0.9]          # pruned by magnitude; leave out for nets as they are
+  [[model]]
+  name = \"mlp\"
+  file = \"mlp.onnx\"                # input-mean and input-std as in convert
+  [[recipe]]                        # leave out for unit spikes
+  name = \"signed, m = 4\"
+  neuron = \"signed\"                # unit, multi, signed or settle; levels, max-spikes, percentile
+  max-spikes = 4")]
+pub struct Sweep {
+    /// The study, in TOML
+    #[arg(value_parser = output::file(), value_name = "STUDY.TOML")]
+    study: PathBuf,
+
+    /// Where results are, or go
+    #[arg(long, value_parser = output::file(), value_name = "RESULTS.JSONL")]
+    out: PathBuf,
+
+    /// Write the finished results as a table of comma separated values, too
+    #[arg(long, value_parser = output::file(), value_name = "TABLE.CSV")]
+    csv: Option<PathBuf>,
+
+    /// Write the finished results as a LaTeX table, too
+    #[arg(long, value_parser = output::file(), value_name = "TABLE.TEX")]
+    latex: Option<PathBuf>,
+
+    /// Run the cells of a finished study again and compare: exit status 1 if one gives something else
+    #[arg(long)]
+    verify: bool,
+
+    /// Threads, one cell each [default: one for each processor]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
+    threads: Option<u16>,
+}
+
+/// The files of a study.
+struct Files {
+    folder: PathBuf,
+    study: Study,
+    /// The first line of the results: what they are results of.
+    head: String,
+}
+
+impl Files {
+    fn read(path: &Path) -> Result<Self> {
+        let at = || path.display().to_string();
+        let bytes = snn_formats::regular::read(path).with_context(at)?;
+        let text = String::from_utf8(bytes.clone())
+            .map_err(|_| anyhow::anyhow!("it is no text in UTF-8"))
+            .with_context(at)?;
+        let study = Study::parse(&text).with_context(at)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let digest = |path: &Path| -> Result<serde_json::Value> {
+            let path = folder.join(path);
+            let bytes = snn_formats::regular::read(&path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
+        };
+        let models: Vec<_> = study.models.iter().map(|model| digest(&model.file)).collect::<Result<_>>()?;
+        let head = json!({
+            "tool": concat!("snn-event ", env!("CARGO_PKG_VERSION")),
+            "study": { "crc32": format!("{:08x}", crc32fast::hash(&bytes)) },
+            "input": digest(&study.input)?,
+            "labels": digest(&study.labels)?,
+            "calibration": digest(&study.calibration)?,
+            "models": models,
+        });
+        Ok(Self { folder, study, head: head.to_string() })
+    }
+
+    /// The paths of all that is read.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let study = &self.study;
+        let models = study.models.iter().map(|model| &model.file);
+        let all = [&study.input, &study.labels, &study.calibration].into_iter().chain(models);
+        all.map(|path| self.folder.join(path)).collect()
+    }
+
+    fn ann(&self, group: &Group) -> Result<Ann> {
+        let path = self.folder.join(&self.study.models[group.model].file);
+        let at = || path.display().to_string();
+        let import = match group.sparsity {
+            None => onnx::read(&path).with_context(at)?,
+            Some(sparsity) => {
+                let bytes = snn_formats::regular::read(&path).with_context(at)?;
+                let pruned = prune(&bytes, sparsity, Scope::Global).with_context(at)?;
+                onnx::import(pruned.bytes, None).with_context(at)?
+            }
+        };
+        simplify(&import.ann).with_context(at)
+    }
+
+    fn samples(&self, path: &Path, ann: &Ann, most: Option<usize>) -> Result<Vec<f32>> {
+        let path = self.folder.join(path);
+        let array = read_samples(&path)?;
+        let shape = ann.input_shape();
+        let found =
+            batch("samples", &array.shape, shape.extents()).with_context(|| path.display().to_string())?;
+        let mut values = array.into_f32()?;
+        values.truncate(most.unwrap_or(found.samples).min(found.samples) * shape.elements());
+        Ok(values)
+    }
+
+    fn material(&self, ann: &Ann) -> Result<Material> {
+        let study = &self.study;
+        let input = self.samples(&study.input, ann, study.samples)?;
+        let samples = input.len() / ann.input_shape().elements();
+        let path = self.folder.join(&study.labels);
+        let all = snn_formats::npy::read(&path)?.shape.first().copied().unwrap_or(0);
+        let labels = read_labels(&path, all, ann.output_shape().elements())?;
+        if labels.len() < samples {
+            bail!(
+                "{}: it has {} labels for {samples} samples; allowed is one for each",
+                path.display(),
+                labels.len()
+            );
+        }
+        let label = |&label: &i64| usize::try_from(label).context("a label is negative");
+        Ok(Material {
+            input,
+            labels: labels[..samples].iter().map(label).collect::<Result<_>>()?,
+            calibration: self.samples(&study.calibration, ann, None)?,
+        })
+    }
+}
+
+impl Sweep {
+    pub fn run(self) -> Result<ExitCode> {
+        let files = Files::read(&self.study)?;
+        let inputs = files.inputs();
+        let mut named = vec![("STUDY.TOML", Some(self.study.as_path()))];
+        named.extend(inputs.iter().map(|path| ("the study", Some(path.as_path()))));
+        let outputs = [("--csv", self.csv.as_deref()), ("--latex", self.latex.as_deref())];
+        let mut others = vec![("--out", Some(self.out.as_path()))];
+        others.extend(outputs);
+        output::check(&named, &others)?;
+        let groups = files.study.groups();
+        let cells: usize = groups.iter().map(|group| group.cells.len()).sum();
+        let (mut file, mut lines) = self.open(&files.head)?;
+        if lines.len() > cells {
+            bail!(
+                "{}: it has {} cells, and the study {cells}; give another --out",
+                self.out.display(),
+                lines.len()
+            );
+        }
+        if self.verify && lines.len() < cells {
+            bail!(
+                "{}: it has {} of {cells} cells; run the study without --verify to its end first",
+                self.out.display(),
+                lines.len()
+            );
+        }
+        let threads = threads(self.threads.map(usize::from));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let bar = progress::bar(cells, "sweep");
+        let mut first = 0;
+        for group in &groups {
+            let range = first..first + group.cells.len();
+            first = range.end;
+            let done = if self.verify { 0 } else { lines.len().clamp(range.start, range.end) - range.start };
+            bar.inc(done as u64);
+            if done == group.cells.len() {
+                continue;
+            }
+            let ann = files.ann(group)?;
+            let material = files.material(&ann)?;
+            let trained = files.study.trained(group, ann, &material)?;
+            for chunk in group.cells[done..].chunks(threads).zip((range.start + done..).step_by(threads)) {
+                let (cells, at) = chunk;
+                let run = |cell| line(&files.study, group, cell, &trained, &material);
+                let made: Vec<String> = pool.install(|| cells.par_iter().map(run).collect::<Result<_>>())?;
+                bar.inc(made.len() as u64);
+                if self.verify {
+                    if let Some(place) = (0..made.len()).find(|&place| lines[at + place] != made[place]) {
+                        bar.finish_and_clear();
+                        output::print(&format!(
+                            "DIFFERENT: line {} of {}\n  there: {}\n  now:   {}\n",
+                            at + place + 2,
+                            self.out.display(),
+                            lines[at + place],
+                            made[place]
+                        ))?;
+                        return Ok(ExitCode::FAILURE);
+                    }
+                    continue;
+                }
+                // Whole lines only, and on the disk: whatever ends the program, the next one goes on behind them.
+                let text: String = made.iter().map(|line| format!("{line}\n")).collect();
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.sync_data())
+                    .with_context(|| self.unwritable())?;
+                lines.extend(made);
+            }
+        }
+        bar.finish_and_clear();
+        if self.verify {
+            output::print(&format!(
+                "verified: {} of {}\n",
+                output::counted(cells, "cell"),
+                self.out.display()
+            ))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let rows: Vec<Row> = lines
+            .iter()
+            .map(|line| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("{}: a line is no result", self.out.display()))
+            })
+            .collect::<Result<_>>()?;
+        self.write_tables(&rows)?;
+        output::print(&text(&rows))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn unwritable(&self) -> String {
+        format!("{}: cannot be written", self.out.display())
+    }
+
+    /// The file of results, at its end, and the lines that it has: none in a new one.
+    fn open(&self, head: &str) -> Result<(File, Vec<String>)> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(!self.verify)
+            .truncate(false)
+            .open(&self.out)
+            .with_context(|| format!("{}: cannot be opened", self.out.display()))?;
+        let bytes = snn_formats::regular::read(&self.out)?;
+        // A line that was not finished is made again.
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let text = String::from_utf8_lossy(&bytes[..whole]);
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        match lines.first() {
+            // Nothing, or the beginning of the head: nothing of another's is lost.
+            None if self.verify => bail!("{}: it has no results to verify", self.out.display()),
+            None if head.as_bytes().starts_with(&bytes) => {
+                file.set_len(0)?;
+                writeln!(file, "{head}")
+                    .and_then(|()| file.sync_data())
+                    .with_context(|| self.unwritable())?;
+                return Ok((file, vec![]));
+            }
+            Some(first) if first == head => {}
+            _ => bail!(
+                "{}: it holds something else, or results of other files, another study.toml or another version; give another \
+                 --out, or delete it",
+                self.out.display()
+            ),
+        }
+        if !self.verify {
+            file.set_len(whole as u64)?;
+        }
+        file.seek(std::io::SeekFrom::End(0))?;
+        lines.remove(0);
+        Ok((file, lines))
+    }
+
+    fn write_tables(&self, rows: &[Row]) -> Result<()> {
+        if let Some(path) = &self.csv {
+            let mut file = snn_formats::AtomicFile::create(path)?;
+            let at = || format!("{}: cannot be written", path.display());
+            let mut writer = csv::Writer::from_writer(&mut file);
+            writer.write_record(CSV_HEAD).with_context(at)?;
+            for row in csv_rows(rows) {
+                writer.write_record(&row).with_context(at)?;
+            }
+            writer.flush().with_context(at)?;
+            drop(writer);
+            file.commit()?;
+        }
+        if let Some(path) = &self.latex {
+            let mut file = snn_formats::AtomicFile::create(path)?;
+            file.write_all(latex(rows).as_bytes())
+                .with_context(|| format!("{}: cannot be written", path.display()))?;
+            file.commit()?;
+        }
+        Ok(())
+    }
+}
+
+fn line(
+    study: &Study,
+    group: &Group,
+    cell: &snn_research::Cell,
+    trained: &Trained,
+    material: &Material,
+) -> Result<String> {
+    let at = || {
+        let sparsity = group.sparsity.map_or(String::new(), |sparsity| format!(", sparsity {sparsity}"));
+        let steps = cell.steps.map_or(String::new(), |steps| format!(", T = {steps}"));
+        format!("{}{sparsity}, {}{steps}", study.models[group.model].name, study.recipes[cell.recipe].name)
+    };
+    let row = study.run(group, cell, trained, material).with_context(at)?;
+    serde_json::to_string(&row).context("a result cannot be written as JSON")
+}
+
+fn text(rows: &[Row]) -> String {
+    let table_rows = rows.iter().map(|row| {
+        let sparsity =
+            row.sparsity.map_or(String::new(), |sparsity| format!(" {}", output::percent(sparsity)));
+        vec![
+            format!("{}{sparsity}", row.model),
+            row.recipe.clone(),
+            output::count(row.steps.into()),
+            output::percent(row.accuracy),
+            format!("{:+.2}", (row.accuracy - row.trained_accuracy) * 100.0),
+            output::decimal(row.spikes, 0),
+            output::decimal(row.additions + row.multiply_adds, 0),
+            output::decimal(row.operations_ratio, 2),
+            output::decimal(row.nanojoules, 1),
+        ]
+    });
+    let head = ["per sample", "recipe", "T", "accuracy", "Δ points", "spikes", "operations", "ratio", "nJ"];
+    table::table(&head, table_rows) + "\n"
+}

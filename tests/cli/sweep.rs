@@ -1,0 +1,112 @@
+//! `sweep`: a grid of runs whose results are the same file however often it is interrupted.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{file, printed, snn_event};
+
+const SWEEP: &str = "sweep %study.toml --out %results.jsonl";
+
+/// A study of six cells on the shipped net.
+fn study(folder: &Path, more: &str) {
+    let example = file("examples/mnist");
+    let text = format!(
+        "input = '{0}/x.npy'\nlabels = '{0}/y.npy'\ncalibration = '{0}/x_calib.npy'\nsamples = 30\nT = [2, 8]\n\
+         sparsity = [0.9, 0.97]\n{more}\n[[model]]\nname = 'lenet_300'\nfile = '{0}/mlp300-p90.onnx'\n\
+         [[recipe]]\nname = 'unit'\n[[recipe]]\nname = 'settled'\nneuron = 'settle'\nlevels = 8\n",
+        example.display()
+    );
+    std::fs::write(folder.join("study.toml"), text).unwrap();
+}
+
+fn results(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join("results.jsonl")).unwrap()
+}
+
+#[test]
+fn a_study_gives_a_line_a_cell_whose_numbers_are_those_of_eval() {
+    let folder = tempfile::tempdir().unwrap();
+    study(folder.path(), "");
+    let line = format!("{SWEEP} --csv %table.csv --latex %table.tex --threads 2");
+    let text = printed(folder.path(), &line);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let made = String::from_utf8(results(folder.path())).unwrap();
+    let rows: Vec<Value> = made.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 6);
+    // The same by single commands.
+    let convert = "convert --model @examples/mnist/mlp300-p90.onnx --calib @examples/mnist/x_calib.npy --T 8 --out %net.bin";
+    printed(folder.path(), convert);
+    let eval = "eval --net %net.bin --input @examples/mnist/x.npy --labels @examples/mnist/y.npy --batch-range 0:30 \
+                --points 8 --model @examples/mnist/mlp300-p90.onnx --json -";
+    let eval = crate::json(folder.path(), eval);
+    let row = &rows[1];
+    assert_eq!(
+        (row["sparsity"].as_f64(), row["T"].as_u64(), row["recipe"].as_str()),
+        (Some(0.9), Some(8), Some("unit"))
+    );
+    assert_eq!(row["accuracy"], eval["points"][0]["accuracy"]["share"]);
+    assert_eq!(row["spikes"], eval["points"][0]["spikes"]);
+    assert_eq!(row["trained_accuracy"], eval["trained"]["accuracy"]["share"]);
+    assert_eq!(row["nanojoules"], eval["energy"][0]["nanojoules"]);
+    // Sparser nets cost less.
+    assert!(rows[4]["additions"].as_f64() < row["additions"].as_f64());
+    assert_eq!(rows[2]["encoding"], "once");
+    let csv = std::fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    assert!(csv.lines().count() == 7 && csv.starts_with("model,pruned_percent,recipe,"), "{csv}");
+    let latex = std::fs::read_to_string(folder.path().join("table.tex")).unwrap();
+    assert!(latex.contains("\\toprule") && latex.contains("lenet\\_300"), "{latex}");
+}
+
+#[test]
+fn an_interrupted_study_goes_on_to_the_same_file_and_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    study(folder.path(), "");
+    printed(folder.path(), SWEEP);
+    let whole = results(folder.path());
+    let path = folder.path().join("results.jsonl");
+    // Cut in the head, behind it, within lines and at the end of one.
+    let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').map(|at| at + 1).collect();
+    for length in [0, 20, ends[0], ends[1] + 17, ends[4], whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        printed(folder.path(), &format!("{SWEEP} --threads {}", length % 3 + 1));
+        assert!(results(folder.path()) == whole, "cut after {length} bytes");
+    }
+    assert!(printed(folder.path(), &format!("{SWEEP} --verify")).contains("verified: 6 cells"));
+    // A result that was not so.
+    let text = String::from_utf8(whole).unwrap();
+    let at = text.rfind("\"right\":").unwrap() + 8;
+    std::fs::write(&path, format!("{}9{}", &text[..at], &text[at + 1..])).unwrap();
+    let output = snn_event(folder.path(), &format!("{SWEEP} --verify")).assert().code(1);
+    assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("DIFFERENT: line 7"));
+}
+
+#[test]
+fn results_of_another_study_and_wrong_studies_are_refused_and_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |line: &str, status: i32, part: &str| {
+        let output = snn_event(folder.path(), line).assert().code(status);
+        let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        assert!(error.contains(part), "{line}: {error}");
+    };
+    study(folder.path(), "");
+    std::fs::write(folder.path().join("results.jsonl"), "my notes\n").unwrap();
+    refused(SWEEP, 1, "holds something else");
+    std::fs::write(folder.path().join("results.jsonl"), "my notes").unwrap();
+    refused(SWEEP, 1, "holds something else");
+    assert_eq!(results(folder.path()), b"my notes");
+    refused("sweep %study.toml --out %study.toml", 2, "study.toml");
+    refused("sweep %study.toml --out %new.jsonl --verify", 1, "new.jsonl");
+    for (more, part) in [
+        ("sparsities = [1]", "sparsities"),
+        ("energy = 'sun'", "horowitz-fp32"),
+        ("encodings = ['morse']", "poisson"),
+    ] {
+        study(folder.path(), more);
+        refused("sweep %study.toml --out %other.jsonl", 1, part);
+    }
+    let text = std::fs::read_to_string(folder.path().join("study.toml")).unwrap();
+    let wrong = text.replace("encodings = ['morse']", "").replace("neuron = 'settle'", "neuron = 'spiky'");
+    std::fs::write(folder.path().join("study.toml"), wrong).unwrap();
+    refused("sweep %study.toml --out %other.jsonl", 1, "unit, multi, signed, settle");
+}
