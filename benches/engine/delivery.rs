@@ -11,6 +11,7 @@ pub fn bench(criterion: &mut Criterion) {
     let operations: u64 =
         spikes.neurons().iter().map(|&source| rows.range(source as usize).len() as u64).sum();
     assert!((1_750_000..1_950_000).contains(&operations), "{operations} synaptic operations");
+    let weights = rows.weights().to_f32();
     let mut group = criterion.benchmark_group("delivery");
     group.throughput(Throughput::Elements(operations));
     for kernels in kernel::available() {
@@ -19,7 +20,7 @@ pub fn bench(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for &source in spikes.neurons() {
                     let range = rows.range(source as usize);
-                    (kernels.scatter_u16)(&ids[range.clone()], &rows.weights()[range], &mut currents);
+                    (kernels.scatter_u16)(&ids[range.clone()], &weights[range], &mut currents);
                 }
             });
         });

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p snn-converter --example accuracy -- [--nets a,b] [--T 8,16,32] [--once] [--percentile P | --max]
-//!     [--per layer|channel] [--v0 0|half] [--fit] [--samples N] [--folder ../shared/data]
+//!     [--per layer|channel] [--v0 0|half] [--fit] [--weights f32,int8,int4] [--samples N] [--folder ../shared/data]
 //! ```
 //!
 //! Nets are converted for each run length by itself, or, with `--once`, for 32 steps. Files that are not there are
@@ -13,7 +13,10 @@ use snn_converter::forward::logits;
 use snn_converter::import::onnx;
 use snn_converter::simplify::simplify;
 use snn_converter::{Normalise, Options, Samples, ScalePer, Start, convert};
-use snn_engine::{Drive, Network, NetworkError, Simulator, Stimulus, WindowSimulator, run_samples};
+use snn_engine::{
+    Connectivity, Drive, Network, NetworkError, Projection, Rows, Simulator, Stimulus, WeightType,
+    WindowSimulator, run_samples,
+};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,7 +53,9 @@ fn main() {
         _ => Start::Zero,
     });
     options.fit = Some(has("--fit"));
-    println!("{:22} {:>6} {}", "net", "ANN", lengths.iter().map(|t| format!("{t:>7}")).collect::<String>());
+    let types: Vec<WeightType> = value("--weights").unwrap_or("f32").split(',').map(weight_type).collect();
+    let columns: String = lengths.iter().map(|t| format!("{t:>7}")).collect();
+    println!("{:22} {:>6} {columns}  weights  weights take", "net", "ANN");
     for name in value("--nets").unwrap_or(NETS).split(',') {
         let Some(ann) = read_net(&folder, name) else {
             println!("{name:22} is not there, skipped");
@@ -70,22 +75,48 @@ fn main() {
         x.truncate(labels.len() * n);
         let samples = Samples { values: &calibration, labels: None, expected: None };
         let trained = accuracy(&logits(&ann, &x).unwrap(), &labels);
-        let started = Instant::now();
-        let mut line = format!("{name:22} {trained:6.2} ");
-        if has("--once") {
-            let network = convert(&ann, Some(&samples), &options).unwrap().network;
-            for found in run(&network, &x, &labels, &lengths) {
-                line.push_str(&format!("{found:7.2}"));
-            }
-        } else {
-            for &steps in &lengths {
-                let options = Options { steps: Some(steps), ..options.clone() };
+        for &of in &types {
+            let options = Options { weights: Some(of), ..options.clone() };
+            let started = Instant::now();
+            let mut line = format!("{name:22} {trained:6.2} ");
+            let mut bytes = 0;
+            if has("--once") {
                 let network = convert(&ann, Some(&samples), &options).unwrap().network;
-                line.push_str(&format!("{:7.2}", run(&network, &x, &labels, &[steps])[0]));
+                for found in run(&network, &x, &labels, &lengths) {
+                    line.push_str(&format!("{found:7.2}"));
+                }
+                bytes = weight_bytes(&network);
+            } else {
+                for &steps in &lengths {
+                    let options = Options { steps: Some(steps), ..options.clone() };
+                    let network = convert(&ann, Some(&samples), &options).unwrap().network;
+                    line.push_str(&format!("{:7.2}", run(&network, &x, &labels, &[steps])[0]));
+                    bytes = weight_bytes(&network);
+                }
             }
+            let seconds = started.elapsed().as_secs_f64();
+            println!("{line}  {:7} {bytes:>10} B   ({seconds:.1} s)", of.name());
         }
-        println!("{line}   ({:.1} s)", started.elapsed().as_secs_f64());
     }
+}
+
+fn weight_type(name: &str) -> WeightType {
+    let found = WeightType::ALL.into_iter().find(|of| of.name() == name);
+    found.unwrap_or_else(|| panic!("{name} is no type of weights"))
+}
+
+/// Bytes of the weights that are stored, without ids and starts of rows.
+fn weight_bytes(network: &Network) -> u64 {
+    let of_table = |rows: &Rows| match rows {
+        Rows::Sparse(rows) => rows.weights().weight_type().bytes(rows.weights().len() as u64),
+        Rows::Dense(rows) => rows.weights().weight_type().bytes(rows.weights().len() as u64),
+    };
+    let of = |projection: &Projection| match projection.connectivity() {
+        Connectivity::Rows(rows) => of_table(rows),
+        Connectivity::Conv2d(conv) => of_table(conv.rows()),
+        Connectivity::OneToOne(one) => 4 * one.weights().period() as u64,
+    };
+    network.projections().iter().map(of).sum()
 }
 
 fn read(path: &Path) -> Vec<f32> {

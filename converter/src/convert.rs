@@ -9,6 +9,7 @@ use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
 use crate::compare::{Compared, compare};
 use crate::expect::{ExpectError, expect_while};
+use crate::fit::choose;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
 use crate::lower::{Lowered, Plan, Scaling, lower, needed};
@@ -19,11 +20,12 @@ use crate::quantise::Quantised;
 use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
 use crate::wanted::{RunEnd, Stopped, Wanted};
+use crate::whole::{self, Activity, Rounded};
 use few::few;
 pub use input::as_trained;
 use input::{input_map, input_peak, prepare};
 use rates::rates;
-use snn_engine::{Network, NetworkError};
+use snn_engine::{Network, NetworkError, WeightType};
 use snn_formats::{Basis, Description, InputRange, RunLength};
 use std::fmt;
 
@@ -74,6 +76,9 @@ pub struct Options {
     pub compare: bool,
     /// What is read from the network. Default: potentials.
     pub readout: Readout,
+    /// What weights are stored as: whole numbers are rounded to, per channel, and take 2 bytes, 1 or half a one; potentials are
+    /// exact sums then. Default: as they are, f32.
+    pub weights: Option<WeightType>,
     /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
     pub unroll: bool,
     /// Subtracted from the input before the net sees it: nothing, one number, or one per channel.
@@ -277,9 +282,10 @@ pub fn convert_while(
     };
     notes.extend(made.notes);
     warnings.extend(made.warnings);
-    let Made { lowered, quantised, units, run, .. } = made;
+    let Made { mut lowered, quantised, units, run, .. } = made;
     notes.extend(notes::on_relays(&lowered));
-    let network = lowered.network()?;
+    let Rounded { network, layers: roundings, .. } =
+        whole_weights(wanted, &mut lowered, options, &recipe, samples.map(|samples| samples.values))?;
     let mut report = Report {
         neuron: recipe.neuron,
         levels: quantised.as_ref().map(|_| recipe.levels),
@@ -291,6 +297,9 @@ pub fn convert_while(
         layers: layers(&lowered, &network, &units),
         ..Report::default()
     };
+    for (layer, rounding) in report.layers.iter_mut().zip(roundings) {
+        layer.weight_rounding = rounding;
+    }
     if options.compare
         && let Some((samples, prepared)) = given
     {
@@ -315,6 +324,30 @@ pub fn convert_while(
         ..Description::default()
     };
     Ok(Conversion { network, description, recipe, quantised, report, notes, warnings })
+}
+
+/// The network with its weights rounded, if that is asked for; read-outs take the scale up in their unit.
+fn whole_weights(
+    wanted: Wanted<'_>,
+    lowered: &mut Lowered,
+    options: &Options,
+    recipe: &Recipe,
+    samples: Option<&[f32]>,
+) -> Result<Rounded, ConvertError> {
+    let network = lowered.network()?;
+    let of = options.weights.unwrap_or(WeightType::F32);
+    let activity = match samples.filter(|_| of != WeightType::F32) {
+        Some(raw) => {
+            let n = network.populations()[0].size();
+            Activity::of_runs(wanted, &network, raw, &choose(raw, n, whole::SAMPLES), recipe.steps)?
+        }
+        None => Activity::unknown(&network),
+    };
+    let rounded = whole::round(&network, &activity, of, recipe.steps)?;
+    for (part, &factor) in lowered.parts.iter_mut().zip(&rounded.read_out) {
+        part.lambda = part.lambda.map(|lambda| lambda * factor);
+    }
+    Ok(rounded)
 }
 
 /// The spiking network to be, and what is known of its populations.

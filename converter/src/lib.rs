@@ -24,6 +24,7 @@ mod scales;
 pub mod settled;
 pub mod simplify;
 pub mod wanted;
+mod whole;
 
 pub use convert::{
     Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,

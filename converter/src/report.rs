@@ -4,6 +4,7 @@ pub use crate::compare::{Accuracy, Loss};
 use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
 use crate::neuron::NeuronKind;
+pub use crate::whole::WeightRounding;
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
 
@@ -84,6 +85,8 @@ pub struct LayerReport {
     pub saturated: Option<usize>,
     /// The share of its activations above zero that is above λ, on at most 256 of the calibration samples.
     pub clipped: Option<f64>,
+    /// What rounding the weights onto it to whole numbers did, if they were.
+    pub weight_rounding: Option<WeightRounding>,
     /// The spike rates against the activations of the trained net, if they were compared.
     pub loss: Option<Loss>,
 }
@@ -130,6 +133,7 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                 dead: units.map(|units| units.dead),
                 saturated: units.and_then(|units| units.saturated),
                 clipped: units.and_then(|units| units.clipped),
+                weight_rounding: None,
                 loss: None,
             }
         })

@@ -121,11 +121,12 @@ pub use input::{Drive, Encoding, Input, Sample, Stimulus};
 pub use kernel::instruction_sets;
 pub use lanes::{Counts, Lanes};
 pub use network::connectivity::{
-    Connectivity, Conv2d, Conv2dGeometry, DenseRows, OneToOne, Rows, SparseRows, Targets,
+    Connectivity, Conv2d, Conv2dGeometry, DenseRows, Nibbles, OneToOne, Rows, SparseRows, Targets,
+    WeightType, Weights,
 };
 pub use network::{
-    AnyModel, BuiltIn, DenseOperations, LONGEST_DELAY, Layout, Network, NetworkBuilder, Neuron, Population,
-    PopulationId, Projection,
+    AnyModel, BuiltIn, DenseOperations, LONGEST_DELAY, Lattice, Layout, Network, NetworkBuilder, Neuron,
+    Population, PopulationId, Projection,
 };
 pub use neuron::models::*;
 pub use neuron::{

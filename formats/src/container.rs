@@ -41,7 +41,7 @@ pub const MAGIC: [u8; 8] = *b"\x89SNN\r\n\x1a\n";
 /// The first version of the layout, which is written where it suffices.
 pub const FIRST_VERSION: u32 = 1;
 /// The latest version that is read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Sections begin at multiples of this many bytes.
 pub const ALIGNMENT: usize = 64;
 /// Bytes before the head.

@@ -32,6 +32,9 @@ pub const KIND: &str = "net";
 /// The first version of the container in which neurons may be given by a model's name.
 const MODEL_VERSION: u32 = 2;
 
+/// The first version of the container in which weights may be whole numbers of 16 bits or fewer.
+const WHOLE_VERSION: u32 = 3;
+
 /// The most bytes of JSON in [`Description::provenance`].
 pub const LONGEST_PROVENANCE: usize = 1 << 16;
 

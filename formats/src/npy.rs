@@ -170,7 +170,7 @@ macro_rules! element {
     )*};
 }
 
-element!(f32 => "<f4", f64 => "<f8", u8 => "|u1", u16 => "<u2", u32 => "<u4", u64 => "<u8", i32 => "<i4", i64 => "<i8");
+element!(f32 => "<f4", f64 => "<f8", i8 => "|i1", i16 => "<i2", u8 => "|u1", u16 => "<u2", u32 => "<u4", u64 => "<u8", i32 => "<i4", i64 => "<i8");
 
 /// Writes an array of this shape, values in C order, to a `.npy` file at `path`, complete or not at all.
 ///

@@ -202,9 +202,9 @@ fn a_prelude_with_a_sound_checksum_is_not_believed() {
     seal(&mut bytes);
     assert!(refusal(&bytes).contains("first 64 bytes"));
     let mut bytes = small();
-    bytes[8] = 3;
+    bytes[8] = 4;
     seal(&mut bytes);
-    assert!(refusal(&bytes).contains("version 3"));
+    assert!(refusal(&bytes).contains("version 4"));
 }
 
 #[test]

@@ -383,7 +383,7 @@ fn write_changed(path: &Path, network: &Network, change: impl FnOnce(&mut Value)
         })
         .collect();
     let mut writer = ContainerWriter::new();
-    writer.set_version(container.version());
+    writer.needs_version(container.version());
     for (name, floats, shorts, longs) in &sections {
         match (floats, shorts, longs) {
             (Some(numbers), _, _) => writer.section(*name, numbers),

@@ -11,7 +11,7 @@ use snn_converter::convert::{Conversion, ConvertError, Options, Readout, Samples
 use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
-use snn_engine::Network;
+use snn_engine::{Network, WeightType};
 use snn_formats::samples;
 use snn_formats::{Description, Source};
 
@@ -30,6 +30,7 @@ use crate::{output, table};
   snn-event convert --model net.onnx --calib x_calib.npy --neuron settle --levels 16 --out net-1.bin
   snn-event convert --model net.onnx --calib x_calib.npy --neuron signed --T 2 --max-spikes 4 --out net-2.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --weights int8 --out net-int8.bin
   snn-event convert --model detector.onnx --output scores --input-shape 3,96,96 --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
@@ -120,6 +121,11 @@ pub struct Convert {
     #[arg(long, value_enum)]
     readout: Option<ReadoutName>,
 
+    /// What weights are rounded to and stored as: whole numbers with a scale per channel take 2 bytes, 1, or half
+    /// a one, and potentials are exact sums [default: f32]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    weights: Option<WeightsName>,
+
     /// Write convolutions as plain sparse rows; larger, with the same results
     #[arg(long)]
     unroll: bool,
@@ -206,6 +212,18 @@ enum V0 {
     #[value(name = "0")]
     Zero,
     Half,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WeightsName {
+    /// As they are
+    F32,
+    /// Whole numbers up to 32,767
+    Int16,
+    /// Whole numbers up to 127
+    Int8,
+    /// Whole numbers up to 7, two in a byte
+    Int4,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -313,6 +331,7 @@ impl Convert {
             ("--scale-per", self.scale_per.is_some()),
             ("--v0", self.v0.is_some()),
             ("--readout", self.readout.is_some()),
+            ("--weights", self.weights.is_some()),
             ("--input-mean", !self.input_mean.is_empty()),
             ("--input-std", !self.input_std.is_empty()),
         ];
@@ -370,6 +389,12 @@ impl Convert {
                 Some(ReadoutName::Potential) | None => Readout::Potential,
                 Some(ReadoutName::Spikes) => Readout::Spikes,
             },
+            weights: self.weights.map(|weights| match weights {
+                WeightsName::F32 => WeightType::F32,
+                WeightsName::Int16 => WeightType::Int16,
+                WeightsName::Int8 => WeightType::Int8,
+                WeightsName::Int4 => WeightType::Int4,
+            }),
             unroll: self.unroll,
             input_mean: self.input_mean.clone(),
             input_std: self.input_std.clone(),
@@ -416,6 +441,7 @@ impl Convert {
             ("zeros", name(Some(self.zeros))),
             ("v0", name(self.v0)),
             ("readout", name(self.readout)),
+            ("weights", name(self.weights)),
             ("unroll", self.unroll.then_some(json!(true))),
             ("input-mean", numbers(&self.input_mean)),
             ("input-std", numbers(&self.input_std)),
@@ -460,6 +486,7 @@ impl Convert {
         let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
         text += &table::table(&head, rows);
         text += "\n\n";
+        text += &rounded_weights(&conversion.report);
         if conversion.report.compared.is_some() {
             text += &losses(&conversion.report);
         }
@@ -467,6 +494,30 @@ impl Convert {
         text += &format!("{}: {}\n", self.out.display(), output::bytes(size));
         Ok(text)
     }
+}
+
+/// What rounding weights to whole numbers lost, as a table; nothing if none were rounded.
+fn rounded_weights(report: &Report) -> String {
+    let rows: Vec<Vec<String>> = report
+        .layers
+        .iter()
+        .filter_map(|layer| {
+            let rounding = layer.weight_rounding?;
+            Some(vec![
+                layer.name.clone(),
+                rounding.stored_as.to_owned(),
+                format!("{:.2e}", rounding.scale.median),
+                format!("{:.2} %", 100.0 * rounding.error.sqrt()),
+                output::count(rounding.lost),
+                format!("2^{}", rounding.exponent),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["weights of", "stored as", "scale", "rounding\nerror", "rounded\nto zero", "unit of\nbiases"];
+    format!("{}\n\n", table::table(&head, rows))
 }
 
 /// What each layer loses, as a table, and the accuracies if they are known.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snn_engine::{Connectivity, PerNeuron, Rows};
+use snn_engine::{Connectivity, Lattice, PerNeuron, Rows};
 use snn_formats::{Arrives, Basis, InputRange, NetFile, RunLength, Source};
 
 use crate::samples::NetArgs;
@@ -53,6 +53,18 @@ struct PopulationReport {
     choices: BTreeMap<&'static str, &'static str>,
     /// What a spike in every step stands for, in the trained net's unit.
     scale: Option<[f32; 2]>,
+    /// What makes its potentials exact, if weights and parameters are whole multiples of one unit.
+    lattice: Option<LatticeReport>,
+}
+
+#[derive(Serialize)]
+struct LatticeReport {
+    /// The exponent of the unit, a power of two.
+    exponent: i32,
+    /// The most units that spikes can bring in a step; of a source if all its spikes have the value 1.
+    most_current: u32,
+    /// The steps for which all potentials are exact, whatever arrives.
+    steps: u64,
 }
 
 #[derive(Serialize)]
@@ -61,6 +73,8 @@ struct ProjectionReport {
     target: String,
     delay: u32,
     kind: String,
+    /// What a weight is stored as: f32, int16, int8 or int4.
+    stored_as: &'static str,
     /// Synapses, shared weights counted at every place where they are used.
     synapses: u64,
     stored_weights: u64,
@@ -103,6 +117,7 @@ impl Report {
     pub fn of(path: &Path, source: Source, memory_limit: Option<u64>) -> Result<Self> {
         let file = NetFile::open_within(path, source, memory_limit)?;
         let network = &file.network;
+        let lattices: Vec<Option<&Lattice>> = network.ids().map(|id| network.lattice(id)).collect();
         let populations = network.populations().iter().enumerate().map(|(place, population)| {
             let (mut parameters, mut choices) = (BTreeMap::new(), BTreeMap::new());
             if let Some(model) = population.neuron().model() {
@@ -120,6 +135,11 @@ impl Report {
                 parameters,
                 choices,
                 scale: file.description.unit(place).map(|unit| ends(&unit.scale)),
+                lattice: lattices[place].map(|lattice| LatticeReport {
+                    exponent: lattice.exponent(),
+                    most_current: lattice.most_current(),
+                    steps: lattice.steps(),
+                }),
             }
         });
         let projections = network.projections().iter().map(|projection| {
@@ -129,6 +149,7 @@ impl Report {
                 target: network.population(projection.target()).name().to_owned(),
                 delay: projection.delay(),
                 kind: kind(connectivity),
+                stored_as: connectivity.weight_type().name(),
                 synapses: connectivity.synapses(),
                 stored_weights: connectivity.stored_weights(),
                 density: connectivity.stored_weights() as f64 / weight_places(connectivity).max(1) as f64,
@@ -189,11 +210,15 @@ impl Report {
             let parameters =
                 population.parameters.iter().map(|(name, values)| format!("{name} {}", ends(values)));
             let choices = population.choices.iter().map(|(name, option)| format!("{name} {option}"));
+            let lattice = population.lattice.as_ref().map(|lattice| match lattice.steps {
+                u64::MAX => format!("lattice of 2^{}", lattice.exponent),
+                steps => format!("lattice of 2^{}, exact for {steps} steps", lattice.exponent),
+            });
             vec![
                 population.name.clone(),
                 population.kind.to_owned(),
                 format!("{:?}", population.shape),
-                parameters.chain(choices).collect::<Vec<_>>().join("\n"),
+                parameters.chain(choices).chain(lattice).collect::<Vec<_>>().join("\n"),
             ]
         });
         text += &table::table(&["population", "kind", "shape", "parameters"], rows);
@@ -201,7 +226,10 @@ impl Report {
         let rows = self.projections.iter().map(|projection| {
             vec![
                 format!("{} → {}", projection.source, projection.target),
-                projection.kind.clone(),
+                match projection.stored_as {
+                    "f32" => projection.kind.clone(),
+                    whole => format!("{}, {whole}", projection.kind),
+                },
                 projection.delay.to_string(),
                 output::count(projection.synapses),
                 output::count(projection.stored_weights),

@@ -106,7 +106,7 @@ impl Dense {
 fn table(connectivity: &Connectivity) -> Buffer<f32> {
     let of_rows = |rows: &Rows| match rows {
         // An absent weight is stored as −0.0 and adds nothing.
-        Rows::Dense(dense) => dense.weights().clone(),
+        Rows::Dense(dense) => dense.weights().to_f32(),
         Rows::Sparse(_) => {
             let mut table = vec![0.0; rows.len() * rows.width()];
             for row in 0..rows.len() {

@@ -14,6 +14,7 @@ use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
 use snn_converter::{NeuronKind, Normalise, Options, Readout, ScalePer, Start};
+use snn_engine::WeightType;
 use snn_formats::samples::{self, Misfit};
 
 use crate::array::Labels;
@@ -122,7 +123,7 @@ impl Model {
     }
 
     /// Makes a spiking network: the network, the report as JSON, notes, and warnings.
-    #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
+    #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, weights, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -143,6 +144,7 @@ impl Model {
         zeros: bool,
         start: Option<&str>,
         readout: &str,
+        weights: &str,
         unroll: bool,
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
@@ -193,6 +195,13 @@ impl Model {
                 "spikes" => Readout::Spikes,
                 "potential" => Readout::Potential,
                 _ => return Err(error::argument("readout", readout, "\"spikes\" and \"potential\"")),
+            },
+            weights: match WeightType::ALL.into_iter().find(|of| of.name() == weights) {
+                Some(of) => Some(of),
+                None => {
+                    let allowed = "\"f32\", \"int16\", \"int8\" and \"int4\"";
+                    return Err(error::argument("weights", weights, allowed));
+                }
             },
             unroll,
             input_mean,

@@ -4,7 +4,9 @@ use super::budget::Budget;
 use super::draft::{Draft, Part};
 use super::external::{Beside, External, Opener};
 use super::fold::fold;
-use super::operator::{Attributes, Call, DECISIONS, MOVES, Objection, Value, decision, keeps_shape, unknown};
+use super::operator::{
+    Attributes, Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, unknown,
+};
 use super::order::{Order, node_name};
 use super::staircase;
 use super::tensor::Tensor;
@@ -108,6 +110,9 @@ struct Reader<'a> {
     opset: i64,
     batch: Option<i64>,
     batches: HashMap<usize, Option<usize>>,
+    grids: Grids,
+    /// The types of constants that stand in the file.
+    types: HashMap<String, DataType>,
     notes: Vec<String>,
     refusals: Vec<(usize, Refusal)>,
 }
@@ -136,6 +141,8 @@ impl<'a> Reader<'a> {
             opset,
             batch: None,
             batches: HashMap::new(),
+            grids: Grids::new(),
+            types: HashMap::new(),
             notes: vec![],
             refusals: vec![],
         };
@@ -216,6 +223,7 @@ impl<'a> Reader<'a> {
             if let Some(raw) = &proto.raw_data {
                 raw.take();
             }
+            self.types.extend(proto.data_type.map(|kind| (name.clone(), kind)));
             if self.values.insert(name.clone(), Value::Constant(tensor)).is_some() {
                 return Err(ImportError::Format(format!("two tensors are named `{name}`")));
             }
@@ -273,10 +281,15 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<Value>, Objection> {
         let last = order.last.contains(&place);
         let decides = last && DECISIONS.contains(&op);
-        if !decides && !matches!(node.domain.as_deref(), None | Some("" | "ai.onnx")) {
+        let domain = node.domain.as_deref().unwrap_or("");
+        let quantises = domain == "com.microsoft" && MICROSOFT.contains(&op);
+        if !decides && !quantises && !matches!(domain, "" | "ai.onnx") {
             return Err(Objection {
-                reason: format!("its domain is `{}`", node.domain.as_deref().unwrap_or("")),
-                hint: "only ONNX's own operators are understood".into(),
+                reason: format!("its domain is `{domain}`"),
+                hint: format!(
+                    "only ONNX's own operators are understood, and of com.microsoft {}",
+                    MICROSOFT.join(", ")
+                ),
             });
         }
         let mut inputs = Vec::with_capacity(node.input.len());
@@ -289,6 +302,10 @@ impl<'a> Reader<'a> {
             });
         }
         let attributes = Attributes(&node.attribute);
+        if op == "Constant" {
+            let kind = node.attribute.iter().find_map(|attribute| attribute.t.as_ref()?.data_type);
+            self.types.extend(kind.zip(node.output.first()).map(|(kind, output)| (output.clone(), kind)));
+        }
         if inputs.iter().flatten().all(|value| matches!(value, Value::Constant(_))) {
             let tensors: Vec<_> = inputs
                 .iter()
@@ -321,10 +338,29 @@ impl<'a> Reader<'a> {
             return Ok(vec![Value::Refused { activation: op != "Shape" }; node.output.len()]);
         }
         let (opset, batch, outputs) = (self.opset, self.batch, node.output.len());
-        let (draft, batches) = (&mut self.draft, &mut self.batches);
+        let types: Vec<Option<DataType>> =
+            node.input.iter().map(|input| self.types.get(input).copied()).collect();
+        let (draft, batches, grids, notes) =
+            (&mut self.draft, &mut self.batches, &mut self.grids, &mut self.notes);
         let order = place;
         let inputs = &inputs[..];
-        let call = Call { draft, op, name, order, attributes, inputs, opset, batch, batches, outputs, last };
+        let types = &types[..];
+        let call = Call {
+            draft,
+            op,
+            name,
+            order,
+            attributes,
+            inputs,
+            opset,
+            batch,
+            batches,
+            grids,
+            types,
+            notes,
+            outputs,
+            last,
+        };
         let made = call.translate();
         match (made, inputs.first()) {
             // Nothing behind it looks at the shape.

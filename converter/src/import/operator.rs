@@ -7,6 +7,7 @@ mod decision;
 mod layout;
 mod moves;
 mod piecewise;
+mod quantised;
 mod resize;
 mod support;
 mod weights;
@@ -14,6 +15,7 @@ mod windows;
 
 pub(super) use attributes::Attributes;
 pub(super) use decision::decision;
+pub(super) use quantised::{Grids, MICROSOFT, ROUNDS};
 use support::squashing;
 pub(super) use support::{DECISIONS, MOVES, keeps_shape, unknown};
 pub(super) use weights::batch_normalisation;
@@ -22,6 +24,7 @@ use super::draft::{Draft, Part};
 use super::fold::shape_of;
 use super::tensor::{BATCH, Tensor};
 use crate::ann::{Op, Shape};
+use rten_onnx::onnx::DataType;
 use std::collections::HashMap;
 
 /// Why a node cannot be converted, and what to do.
@@ -77,6 +80,12 @@ pub(super) struct Call<'a> {
     pub(super) batch: Option<i64>,
     /// Where the batch axis of a step's tensor stands in the file, if it is not the first; nowhere, if there is none.
     pub(super) batches: &'a mut HashMap<usize, Option<usize>>,
+    /// What steps were rounded to.
+    pub(super) grids: &'a mut Grids,
+    /// Of each input that stands in the file as a constant its type.
+    pub(super) types: &'a [Option<DataType>],
+    /// What the user should know.
+    pub(super) notes: &'a mut Vec<String>,
     /// How many outputs the node has.
     pub(super) outputs: usize,
     /// Whether only the result of the net depends on this node, through nothing that computes.
@@ -89,6 +98,7 @@ impl Call<'_> {
     /// What the node's outputs become; its operator is one that [`unknown`] has nothing against, and at least one input is a
     /// step.
     pub(super) fn translate(mut self) -> Result<Vec<Value>, Objection> {
+        self.check_integers()?;
         let steps = self.inputs.iter().flatten().filter_map(|value| match value {
             Value::Step(step) => Some(*step),
             _ => None,
@@ -101,7 +111,9 @@ impl Call<'_> {
         if self.op == "Split" {
             return self.split();
         }
-        Ok(vec![self.first()?])
+        let made = self.first()?;
+        self.pass_grid_on(&made);
+        Ok(vec![made])
     }
 
     /// What the first output becomes.
@@ -152,6 +164,13 @@ impl Call<'_> {
             }
             "ReduceMean" | "ReduceMax" | "ReduceSum" => self.reduction(),
             "Concat" => self.concat(),
+            "QuantizeLinear" => self.quantise_linear(),
+            "DequantizeLinear" => self.dequantise_linear(),
+            "QLinearConv" | "QLinearMatMul" => self.quantised_product(),
+            "QGemm" => self.quantised_gemm(),
+            "QLinearAdd" => self.quantised_sum(),
+            "QLinearAveragePool" | "QLinearGlobalAveragePool" => self.quantised_pool(),
+            "QLinearConcat" => self.quantised_concat(),
             "Pad" => self.pad(),
             "Slice" => self.slice(),
             "Flatten" => self.flatten(),

@@ -1,7 +1,7 @@
 //! Which nodes of a file are read for an output, in which order.
 
 use super::Refusal;
-use super::operator::{DECISIONS, MOVES};
+use super::operator::{DECISIONS, MOVES, ROUNDS};
 use rten_onnx::onnx::{GraphProto, NodeProto};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -130,7 +130,7 @@ impl<'a> Makers<'a> {
             let op = node.op_type.as_deref().unwrap_or("");
             let mut inputs = node.input.iter().filter(|input| !self.constants.contains(&input[..]));
             let (Some(input), None) = (inputs.next(), inputs.next()) else { break };
-            if !DECISIONS.contains(&op) && !MOVES.contains(&op) {
+            if !DECISIONS.contains(&op) && !MOVES.contains(&op) && !ROUNDS.contains(&op) {
                 break;
             }
             tail.push(place);

@@ -8,6 +8,8 @@ mod lowering;
 mod operators;
 mod oracle;
 mod quantised;
+mod quantised_onnx;
 mod rewriting;
 mod shared;
 mod state_dict;
+mod whole;

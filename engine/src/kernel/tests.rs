@@ -67,13 +67,20 @@ fn rows_are_added_in_order_and_nothing_else_is_touched() {
                 let mut currents = vec![-0.0_f32; 1 << 16];
                 let chunk = currents.first_chunk_mut().unwrap();
                 let starts = rows.row_starts();
-                add(&spikes, starts, &starts[1..], ids, rows.weights(), chunk);
+                add(&spikes, starts, &starts[1..], ids, &rows.weights().to_f32(), chunk);
                 let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "{}, seed {seed}", kernels.name);
             }
             let wide: Vec<u32> = ids.iter().map(|&id| u32::from(id)).collect();
             let (mut currents, starts) = (vec![-0.0_f32; width], rows.row_starts());
-            (kernels.add_wide_rows)(&spikes, starts, &starts[1..], &wide, rows.weights(), &mut currents);
+            (kernels.add_wide_rows)(
+                &spikes,
+                starts,
+                &starts[1..],
+                &wide,
+                &rows.weights().to_f32(),
+                &mut currents,
+            );
             let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{}, wide, seed {seed}", kernels.name);
         }
@@ -469,6 +476,7 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
             .collect();
         let sparse = SparseRows::from_dense(width, &table).unwrap();
         let dense = DenseRows::new(width, table.clone().into()).unwrap();
+        let full = dense.weights().to_f32();
         let spikes = lists(&mut rng, sources, steps, 0.3);
         let values: Vec<Vec<i32>> = spikes
             .iter()
@@ -511,7 +519,7 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
                         starts,
                         &starts[1..],
                         ids,
-                        sparse.weights(),
+                        &sparse.weights().to_f32(),
                         chunk,
                     );
                     assert!(same(&currents, step), "rows: {what}, step {step}");
@@ -520,11 +528,15 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
                     let mut currents = vec![-0.0_f32; width];
                     for (source, value) in spikes.iter() {
                         let range = sparse.range(source as usize);
-                        let weights = &sparse.weights()[range.clone()];
+                        let weights = &sparse.weights().to_f32()[range.clone()];
                         let wide: Vec<u32> = ids[range.clone()].iter().map(|&id| u32::from(id)).collect();
                         let value = value as f32;
                         if dense_row {
-                            (kernels.add_scaled_row)(dense.row(source as usize), value, &mut currents);
+                            (kernels.add_scaled_row)(
+                                &full[dense.range(source as usize, 0..width)],
+                                value,
+                                &mut currents,
+                            );
                         } else {
                             (kernels.scatter_scaled_u32)(&wide, weights, value, &mut currents);
                         }

@@ -1,5 +1,6 @@
 use super::connectivity::Connectivity;
 use super::id::PopulationId;
+use super::lattice::lattice;
 use super::layout::Layout;
 use super::net::Network;
 use super::neuron::{AnyModel, Neuron};
@@ -97,7 +98,28 @@ impl NetworkBuilder {
         let longest_delay = delay_from.iter().copied().max().unwrap_or(0);
         let emissions = emissions(&populations, &self.projections);
         let projections = self.projections;
-        Ok(Network { populations, projections, order, incoming, longest_delay, delay_from, emissions })
+        let lattice_of = |(population, incoming): (&Population, &Vec<usize>)| {
+            let incoming: Vec<&Projection> = incoming.iter().map(|&at| &projections[at]).collect();
+            let emission = |projection: &Projection| {
+                let source = projection.source.index();
+                match populations[source].neuron {
+                    Neuron::Source => Emission::UNIT,
+                    _ => emissions[source],
+                }
+            };
+            lattice(population, &incoming, emission)
+        };
+        let lattices = populations.iter().zip(&incoming).map(lattice_of).collect();
+        Ok(Network {
+            populations,
+            projections,
+            order,
+            incoming,
+            longest_delay,
+            delay_from,
+            emissions,
+            lattices,
+        })
     }
 }
 

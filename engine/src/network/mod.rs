@@ -3,6 +3,7 @@
 mod builder;
 pub mod connectivity;
 mod id;
+mod lattice;
 mod layout;
 mod net;
 mod neuron;
@@ -11,6 +12,7 @@ mod population;
 
 pub use builder::{LONGEST_DELAY, NetworkBuilder};
 pub use id::PopulationId;
+pub use lattice::Lattice;
 pub use layout::Layout;
 pub use net::{DenseOperations, Network};
 pub use neuron::{AnyModel, BuiltIn, Neuron};

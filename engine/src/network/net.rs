@@ -1,4 +1,5 @@
 use super::id::PopulationId;
+use super::lattice::Lattice;
 use super::neuron::Neuron;
 use super::order::{Component, components};
 use super::population::{Population, Projection};
@@ -16,6 +17,7 @@ pub struct Network {
     pub(crate) longest_delay: u32,
     pub(crate) delay_from: Vec<u32>,
     pub(crate) emissions: Vec<Emission>,
+    pub(crate) lattices: Vec<Option<Lattice>>,
 }
 
 impl Network {
@@ -86,6 +88,12 @@ impl Network {
     #[must_use]
     pub fn emission(&self, id: PopulationId) -> Emission {
         self.emissions[id.index()]
+    }
+
+    /// The lattice of a population's potentials, if they have one.
+    #[must_use]
+    pub fn lattice(&self, id: PopulationId) -> Option<&Lattice> {
+        self.lattices[id.index()].as_ref()
     }
 
     /// Whether no population reaches itself, through whatever delays: it can then be run population by

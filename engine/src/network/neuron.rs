@@ -120,6 +120,27 @@ impl AnyModel {
         self.0.bias_arrives_once()
     }
 
+    /// See [`Model::lattice_parameters`].
+    #[must_use]
+    pub fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>> {
+        self.0.lattice_parameters()
+    }
+
+    /// Neurons of the same model and choices, with other parameters, in order of the description.
+    ///
+    /// # Errors
+    /// If there are more or fewer than described.
+    pub fn with_parameters(&self, parameters: Vec<PerNeuron>) -> Result<Neuron, NetworkError> {
+        let described = self.description();
+        if parameters.len() != described.parameters.len() {
+            return Err(NetworkError::new(
+                format!("neurons of the model `{}`", described.name),
+                format!("have {} parameters; allowed are {}", parameters.len(), described.parameters.len()),
+            ));
+        }
+        Ok(self.0.with(parameters))
+    }
+
     /// Neurons of the same model, with other biases.
     #[must_use]
     pub fn with_bias(&self, bias: PerNeuron) -> Neuron {
@@ -222,6 +243,7 @@ pub(crate) trait Erased: fmt::Debug + Send + Sync {
     fn check(&self) -> Result<(), NetworkError>;
     fn emission(&self) -> Emission;
     fn bias_arrives_once(&self) -> bool;
+    fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>>;
     fn allows_count(&self, parameters: &[f32], place: usize, count: i32) -> bool;
     /// [`Model::step`] with one number for each column.
     fn step(
@@ -278,6 +300,10 @@ impl<M: Model> Erased for M {
 
     fn bias_arrives_once(&self) -> bool {
         Model::bias_arrives_once(self)
+    }
+
+    fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>> {
+        Model::lattice_parameters(self)
     }
 
     fn allows_count(&self, parameters: &[f32], place: usize, count: i32) -> bool {

@@ -33,6 +33,10 @@ impl Model for Accumulator {
         Self { bias }
     }
 
+    fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>> {
+        Some(vec![&self.bias])
+    }
+
     fn emission(&self) -> Emission {
         Emission::NONE
     }

@@ -143,6 +143,10 @@ impl Model for Bipolar {
         Self { threshold, bias, start, most, low, high, sign, arrives }
     }
 
+    fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>> {
+        Some(vec![&self.bias, &self.threshold, &self.start])
+    }
+
     fn emission(&self) -> Emission {
         // Whole numbers up to 4096, as checked.
         let largest = self.most.values().iter().fold(1.0_f32, |most, &m| most.max(m)) as i32;

@@ -65,6 +65,10 @@ impl Model for IntegrateFire {
         Self { threshold, bias, start, reset }
     }
 
+    fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>> {
+        Some(vec![&self.bias, &self.threshold, &self.start])
+    }
+
     fn emission(&self) -> Emission {
         Emission::UNIT
     }

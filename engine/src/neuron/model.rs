@@ -241,6 +241,13 @@ pub trait Model: Clone + Debug + Send + Sync + Sized + 'static {
         false
     }
 
+    /// The parameters that are potentials, the bias first, if the potential only ever changes by whole multiples of them and by what
+    /// arrives: then it stays on the lattice that these and the weights have ([`Lattice`](crate::Lattice)). `None`, if it
+    /// is left out: a potential that is scaled, as by a leak, has no lattice.
+    fn lattice_parameters(&self) -> Option<Vec<&PerNeuron>> {
+        None
+    }
+
     /// Whether a whole number of a neuron's state is possible; `place` counts the whole numbers of the state.
     fn allows_count(&self, parameters: &Self::Parameters<f32>, place: usize, count: i32) -> bool {
         let _ = (parameters, place, count);

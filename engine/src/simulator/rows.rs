@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::kernel::Kernels;
 use crate::lanes::{Line, flat_mut};
-use crate::network::connectivity::{Connectivity, Conv2d, Rows, SparseRows, Targets};
+use crate::network::connectivity::{Connectivity, Conv2d, DenseRows, Rows, SparseRows, Targets, Weights};
 use crate::spikes::SpikeSlice;
 
 /// Where a compact row may write, counted from its first current.
@@ -159,9 +159,9 @@ pub(super) fn deliver(
         }
         Connectivity::Rows(Rows::Dense(rows)) => {
             for (source, value) in spikes.iter() {
-                let row = rows.row(source as usize);
-                let end = range.end.min(row.len());
-                add_dense(kernels, &row[range.start..end], value, &mut currents[range.start..end]);
+                let end = range.end.min(connectivity.targets());
+                let columns = range.start.min(end)..end;
+                add_dense(kernels, rows, source as usize, columns, value, &mut currents[range.start..]);
             }
         }
         Connectivity::Conv2d(conv) => {
@@ -207,19 +207,28 @@ fn deliver_taps(
                 add_piece(kernels, rows, value, ends, &mut currents[first..]);
             }
             Rows::Dense(rows) => {
-                let piece = &rows.row(row)[from - first..to - first];
-                add_dense(kernels, piece, value, &mut currents[from..to]);
+                add_dense(kernels, rows, row, from - first..to - first, value, &mut currents[from..]);
             }
         }
     });
 }
 
-/// Adds a dense row of the spike of a value.
-fn add_dense(kernels: &Kernels, row: &[f32], value: i32, currents: &mut [f32]) {
-    match value {
-        1 => (kernels.add_row)(row, currents),
-        value => (kernels.add_scaled_row)(row, value as f32, currents),
-    }
+/// Adds columns of a dense row of the spike of a value.
+fn add_dense(
+    kernels: &Kernels,
+    table: &DenseRows,
+    row: usize,
+    columns: Range<usize>,
+    value: i32,
+    currents: &mut [f32],
+) {
+    table.weights().pieces(table.range(row, columns), |from, weights| {
+        let currents = &mut currents[from..from + weights.len()];
+        match value {
+            1 => (kernels.add_row)(weights, currents),
+            value => (kernels.add_scaled_row)(weights, value as f32, currents),
+        }
+    });
 }
 
 /// Adds a piece of a row, the places `ends` of the table, of the spike of a value.
@@ -238,26 +247,53 @@ fn add(
     ends: &[u64],
     currents: &mut [f32],
 ) {
-    let weights: &[f32] = table.weights();
     let (rows, values) = (spikes.neurons(), spikes.values());
-    match table.targets() {
-        Targets::U16(ids) if values.is_empty() => {
+    match (table.targets(), table.weights()) {
+        (Targets::U16(ids), Weights::F32(weights)) if values.is_empty() => {
             let add = if is_far(weights.len() as u64) { kernels.add_far_rows } else { kernels.add_rows };
             add(rows, starts, ends, ids, weights, compact(currents));
         }
-        Targets::U16(ids) => {
+        (Targets::U16(ids), Weights::F32(weights)) => {
             (kernels.add_scaled_rows)(rows, values, starts, ends, ids, weights, compact(currents));
         }
-        Targets::U32(ids) if values.is_empty() => {
+        (Targets::U32(ids), Weights::F32(weights)) if values.is_empty() => {
             (kernels.add_wide_rows)(rows, starts, ends, ids, weights, currents);
         }
-        Targets::U32(ids) => {
-            let ids: &[u32] = ids;
+        (ids, weights) => {
             for (row, value) in spikes.iter() {
                 let piece = starts[row as usize] as usize..ends[row as usize] as usize;
-                let (ids, weights) = (&ids[piece.clone()], &weights[piece]);
-                (kernels.scatter_scaled_u32)(ids, weights, value as f32, currents);
+                weights.pieces(piece.clone(), |from, weights| {
+                    let places = piece.start + from..piece.start + from + weights.len();
+                    add_one(kernels, ids, places, weights, value, currents);
+                });
             }
+        }
+    }
+}
+
+/// Adds the weights of the ids at `places`, of the spike of a value.
+fn add_one(
+    kernels: &Kernels,
+    ids: &Targets,
+    places: Range<usize>,
+    weights: &[f32],
+    value: i32,
+    currents: &mut [f32],
+) {
+    let end = [weights.len() as u64];
+    match (ids, value) {
+        (Targets::U16(ids), 1) => {
+            (kernels.add_rows)(&[0], &[0], &end, &ids[places], weights, compact(currents));
+        }
+        (Targets::U16(ids), value) => {
+            let ids = &ids[places];
+            (kernels.add_scaled_rows)(&[0], &[value], &[0], &end, ids, weights, compact(currents));
+        }
+        (Targets::U32(ids), 1) => {
+            (kernels.add_wide_rows)(&[0], &[0], &end, &ids[places], weights, currents);
+        }
+        (Targets::U32(ids), value) => {
+            (kernels.scatter_scaled_u32)(&ids[places], weights, value as f32, currents);
         }
     }
 }

@@ -133,10 +133,28 @@ impl Synapses {
     }
 }
 
+/// Weights as f32 or, where all are whole, as one of the types that hold them; which one their number says.
+fn stored(weights: Vec<f32>) -> Result<Weights, NetworkError> {
+    let whole: Option<Vec<i32>> = weights
+        .iter()
+        .map(|&weight| (weight.fract() == 0.0 && weight.abs() < 8.0e6).then_some(weight as i32))
+        .collect();
+    let of = WeightType::ALL[weights.len() % 4];
+    match whole {
+        Some(numbers) if of != WeightType::F32 => {
+            // What does not fit 4 bits may fit 8.
+            let wider = [of, WeightType::Int8, WeightType::Int16];
+            let stored = wider.iter().find_map(|&of| Weights::of_whole(of, &numbers).ok());
+            Ok(stored.unwrap_or_else(|| weights.into()))
+        }
+        _ => Ok(weights.into()),
+    }
+}
+
 fn rows(form: Form, width: usize, rows: usize, table: &[f32]) -> Result<Rows, NetworkError> {
     assert_eq!(table.len(), rows * width, "a table of {rows} rows of {width}");
     if form == Form::Dense && width > 0 {
-        return Ok(Rows::Dense(DenseRows::new(width, table.to_vec().into())?));
+        return Ok(Rows::Dense(DenseRows::new(width, stored(table.to_vec())?)?));
     }
     let (mut starts, mut columns, mut weights) = (vec![0], vec![], vec![]);
     for row in 0..rows {
@@ -150,8 +168,8 @@ fn rows(form: Form, width: usize, rows: usize, table: &[f32]) -> Result<Rows, Ne
         starts.push(weights.len() as u64);
     }
     Ok(Rows::Sparse(match form {
-        Form::Wide => SparseRows::new(width, starts.into(), Targets::U32(columns.into()), weights.into())?,
-        Form::Sparse | Form::Dense => SparseRows::from_columns(width, starts, columns, weights)?,
+        Form::Wide => SparseRows::new(width, starts.into(), Targets::U32(columns.into()), stored(weights)?)?,
+        Form::Sparse | Form::Dense => SparseRows::from_columns(width, starts, columns, stored(weights)?)?,
     }))
 }
 

@@ -14,6 +14,8 @@ enum Numbers {
     Lattice,
     /// Multiples of 1/8, so that every sum is exact.
     Eighths,
+    /// Whole numbers, so that weights may be stored as such.
+    Whole,
     /// Anything.
     Real,
 }
@@ -46,6 +48,7 @@ impl Draw {
         match self.numbers {
             Numbers::Lattice => tenths as f32 * 0.1,
             Numbers::Eighths => tenths as f32 * 0.125,
+            Numbers::Whole => tenths as f32,
             Numbers::Real => self.rng.random_range(low as f32 * 0.1..=high as f32 * 0.1 + 1e-3),
         }
     }
@@ -158,7 +161,7 @@ fn image(layout: Layout) -> Option<[u32; 3]> {
 /// The case of a seed.
 pub fn case(seed: u64) -> Case {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let numbers = [Numbers::Lattice, Numbers::Eighths, Numbers::Real][rng.random_range(0..3)];
+    let numbers = [Numbers::Lattice, Numbers::Eighths, Numbers::Whole, Numbers::Real][rng.random_range(0..4)];
     let mut draw = Draw { rng, numbers, shortest_back: 1 };
     let feed_forward = draw.chance(0.5);
     if draw.chance(0.5) {

@@ -16,5 +16,6 @@ mod quiet;
 mod shrink;
 mod simulators;
 mod wake;
+mod whole;
 mod windows;
 mod words;

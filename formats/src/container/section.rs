@@ -22,6 +22,10 @@ pub enum Dtype {
     U32,
     /// Unsigned, eight bytes.
     U64,
+    /// Signed, one byte.
+    I8,
+    /// Signed, two bytes.
+    I16,
     /// IEEE 754 single precision.
     F32,
 }
@@ -30,8 +34,8 @@ impl Dtype {
     /// Bytes of one number.
     pub fn size(self) -> usize {
         match self {
-            Dtype::U8 => 1,
-            Dtype::U16 => 2,
+            Dtype::U8 | Dtype::I8 => 1,
+            Dtype::U16 | Dtype::I16 => 2,
             Dtype::U32 | Dtype::F32 => 4,
             Dtype::U64 => 8,
         }
@@ -45,6 +49,8 @@ impl fmt::Display for Dtype {
             Dtype::U16 => "u16",
             Dtype::U32 => "u32",
             Dtype::U64 => "u64",
+            Dtype::I8 => "i8",
+            Dtype::I16 => "i16",
             Dtype::F32 => "f32",
         })
     }
@@ -64,7 +70,7 @@ macro_rules! section_element {
     )*};
 }
 
-section_element!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, f32 => F32);
+section_element!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, f32 => F32);
 
 /// A line in the table of sections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,13 +43,13 @@ impl<'a> ContainerWriter<'a> {
         Self { version: FIRST_VERSION, entries: vec![], bytes: vec![], names: HashSet::new() }
     }
 
-    /// Has the file state this version, which its content needs; the first one if nothing is said.
+    /// Has the file state at least this version, which a part of its content needs; the first one if nothing is said.
     ///
     /// # Panics
     /// If there is no such version.
-    pub fn set_version(&mut self, version: u32) {
+    pub fn needs_version(&mut self, version: u32) {
         assert!((FIRST_VERSION..=VERSION).contains(&version), "version {version} of the layout");
-        self.version = version;
+        self.version = self.version.max(version);
     }
 
     /// Appends a section. Cost: one pass for the checksum.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use snn_engine::{
     Accumulator, Buffer, BuiltIn, Connectivity, Conv2d, Conv2dGeometry, DenseRows, IntegrateFire, MaxPool,
-    Network, NetworkError, Neuron, OneToOne, PerNeuron, Population, Reset, Rows, SparseRows, Targets,
+    Network, NetworkError, Neuron, Nibbles, OneToOne, PerNeuron, Population, Reset, Rows, SparseRows,
+    Targets, Weights,
 };
 
 use super::entry::{
     ConnectivityEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry, UnitEntry,
 };
-use super::{Description, InputRange, LONGEST_PROVENANCE, MODEL_VERSION, RunLength, Unit};
+use super::{Description, InputRange, LONGEST_PROVENANCE, MODEL_VERSION, RunLength, Unit, WHOLE_VERSION};
 use crate::container::{Container, Dtype, SectionElement};
 use crate::error::FormatError;
 
@@ -172,13 +173,16 @@ impl Reader<'_> {
         targets: usize,
     ) -> Result<Connectivity, FormatError> {
         Ok(match entry {
-            ConnectivityEntry::Rows(rows) => Connectivity::Rows(self.rows(at, rows, targets)?),
+            ConnectivityEntry::Rows(rows) => Connectivity::Rows(self.rows(at, rows, [sources, targets])?),
             ConnectivityEntry::Conv2d { geometry, rows } => {
-                let rows = self.rows(at, rows, geometry.target[2] as usize)?;
                 let &GeometryEntry { source, target, pool, kernel, stride, dilation, padding, groups } =
                     geometry;
                 let geometry =
                     Conv2dGeometry { source, target, pool, kernel, stride, dilation, padding, groups };
+                // Not checked yet, so products are bounded here.
+                let [down, across] = geometry.kernel.map(|taps| taps as usize);
+                let count = down.saturating_mul(across).saturating_mul(geometry.source[2] as usize);
+                let rows = self.rows(at, rows, [count, geometry.target[2] as usize])?;
                 Connectivity::Conv2d(self.wrap(at, Conv2d::new(geometry, rows))?)
             }
             ConnectivityEntry::OneToOne { weights } => {
@@ -188,7 +192,7 @@ impl Reader<'_> {
         })
     }
 
-    fn rows(&self, at: &str, entry: &RowsEntry, width: usize) -> Result<Rows, FormatError> {
+    fn rows(&self, at: &str, entry: &RowsEntry, [rows, width]: [usize; 2]) -> Result<Rows, FormatError> {
         Ok(match entry {
             RowsEntry::Sparse { row_starts, targets, weights } => {
                 let targets = match self.container.entry(targets)?.dtype {
@@ -196,11 +200,41 @@ impl Reader<'_> {
                     // Any other type is an error that names it.
                     _ => Targets::U32(self.buffer(targets)?),
                 };
-                let (row_starts, weights) = (self.buffer(row_starts)?, self.buffer(weights)?);
+                let row_starts = self.buffer(row_starts)?;
+                let weights = self.weights(at, weights, targets.len())?;
                 Rows::Sparse(self.wrap(at, SparseRows::new(width, row_starts, targets, weights))?)
             }
             RowsEntry::Dense { weights } => {
-                Rows::Dense(self.wrap(at, DenseRows::new(width, self.buffer(weights)?))?)
+                let weights = self.weights(at, weights, rows.saturating_mul(width))?;
+                Rows::Dense(self.wrap(at, DenseRows::new(width, weights))?)
+            }
+        })
+    }
+
+    /// The weights of a section, in place; `count` of them if they are two in a byte, whose number the section does not
+    /// tell.
+    fn weights(&self, at: &str, section: &str, count: usize) -> Result<Weights, FormatError> {
+        let dtype = self.container.entry(section)?.dtype;
+        let version = self.container.version();
+        if matches!(dtype, Dtype::I16 | Dtype::I8 | Dtype::U8) && version < WHOLE_VERSION {
+            return Err(self.error(format!(
+                "{at}: section `{section}` holds {dtype} numbers; weights are f32 in files before version \
+                 {WHOLE_VERSION}, and this one is version {version}"
+            )));
+        }
+        Ok(match dtype {
+            Dtype::F32 => Weights::F32(self.buffer(section)?),
+            Dtype::I16 => Weights::Int16(self.buffer(section)?),
+            Dtype::I8 => Weights::Int8(self.buffer(section)?),
+            Dtype::U8 => {
+                let nibbles = Nibbles::new(self.buffer(section)?, count);
+                Weights::Int4(self.wrap(&format!("{at}: section `{section}`"), nibbles)?)
+            }
+            Dtype::U16 | Dtype::U32 | Dtype::U64 => {
+                return Err(self.error(format!(
+                    "{at}: section `{section}` holds {dtype} numbers; allowed for weights are f32, i16, i8, and u8 for two \
+                     weights in a byte"
+                )));
             }
         })
     }

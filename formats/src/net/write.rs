@@ -4,13 +4,14 @@ use std::path::Path;
 
 use snn_engine::{
     Accumulator, Connectivity, Conv2dGeometry, IntegrateFire, MaxPool, Network, Neuron, Reset, Rows, Targets,
+    Weights,
 };
 
 use super::entry::{
     ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
     ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry, UnitEntry,
 };
-use super::{Description, KIND, LONGEST_PROVENANCE, MODEL_VERSION};
+use super::{Description, KIND, LONGEST_PROVENANCE, MODEL_VERSION, WHOLE_VERSION};
 use crate::container::{ContainerWriter, SectionElement};
 use crate::error::{FormatError, Origin};
 
@@ -125,7 +126,7 @@ fn write_neuron<'a>(writer: &mut ContainerWriter<'a>, owner: &str, neuron: &'a N
     if let Some(neuron) = model.as_model::<Accumulator>() {
         return NeuronEntry::Accumulator { bias: add(writer, owner, "bias", neuron.bias.values()) };
     }
-    writer.set_version(MODEL_VERSION);
+    writer.needs_version(MODEL_VERSION);
     let described = model.description();
     let parameters = described.parameters.iter().zip(model.parameters());
     let parameters = parameters
@@ -168,8 +169,22 @@ fn write_rows<'a>(writer: &mut ContainerWriter<'a>, owner: &str, rows: &'a Rows)
                 Targets::U16(ids) => add(writer, owner, "targets", ids),
                 Targets::U32(ids) => add(writer, owner, "targets", ids),
             },
-            weights: add(writer, owner, "weights", rows.weights()),
+            weights: write_weights(writer, owner, rows.weights()),
         },
-        Rows::Dense(rows) => RowsEntry::Dense { weights: add(writer, owner, "weights", rows.weights()) },
+        Rows::Dense(rows) => RowsEntry::Dense { weights: write_weights(writer, owner, rows.weights()) },
+    }
+}
+
+/// Adds the section of some weights; its type says what they are.
+fn write_weights<'a>(writer: &mut ContainerWriter<'a>, owner: &str, weights: &'a Weights) -> String {
+    let part = "weights";
+    if !matches!(weights, Weights::F32(_)) {
+        writer.needs_version(WHOLE_VERSION);
+    }
+    match weights {
+        Weights::F32(weights) => add(writer, owner, part, weights),
+        Weights::Int16(weights) => add(writer, owner, part, weights),
+        Weights::Int8(weights) => add(writer, owner, part, weights),
+        Weights::Int4(weights) => add(writer, owner, part, weights.bytes()),
     }
 }

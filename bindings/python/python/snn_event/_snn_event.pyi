@@ -365,6 +365,7 @@ class Model:
         zeros: bool,
         start: str | None,
         readout: str,
+        weights: str,
         unroll: bool,
         input_mean: Sequence[float],
         input_std: Sequence[float],

@@ -95,6 +95,7 @@ def convert(
     levels: int | None = None,
     max_spikes: int | None = None,
     reconstruct: float | None = None,
+    weights: str = "f32",
     unroll: bool = False,
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
@@ -137,6 +138,8 @@ def convert(
         max_spikes: the largest value of a spike; what tells all levels in `T` steps if it is not given.
         reconstruct: let weights make up for what rounding loses, by least squares on the calibration data; the number is what
             a change of a weight costs, in variances of its input, 0.5 for instance. Not for "unit".
+        weights: what weights are stored as: "f32", or rounded to whole numbers with a scale per channel, "int16", "int8" or
+            "int4", which take 2 bytes, 1, or half a one; potentials are whole numbers then, in units of weights.
         unroll: write shared weights out as plain sparse rows; the results are the same, by bits.
         input_mean: subtracted from the input first: a number, or one per channel.
         input_std: what the input is divided by after that.
@@ -162,10 +165,11 @@ def convert(
     net = found.net
     if isinstance(net, Network):
         counting = neuron or levels or max_spikes or reconstruct
+        counting = counting or weights != "f32"
         if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare or counting:
             raise ValueError(
                 "the model has thresholds (theta), so it is a spiking net already and nothing is converted; leave "
-                "calibration_data, normalise, scale_per, v0, fit, compare and the options of neurons out, or take the theta away"
+                "calibration_data, normalise, scale_per, v0, fit, compare, weights and the options of neurons out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
         origin = _provenance(found.origin, None, {"T": T})
@@ -197,6 +201,7 @@ def convert(
         zeros=zeros,
         start=v0,
         readout=readout,
+        weights=weights,
         unroll=unroll,
         input_mean=_numbers(input_mean),
         input_std=_numbers(input_std),
@@ -217,6 +222,7 @@ def convert(
         "reconstruct": reconstruct,
         "normalise": normalise,
         "readout": readout,
+        "weights": weights,
         "fit": told["fitted"],
         "scale_per": scale_per,
         "zeros": zeros,

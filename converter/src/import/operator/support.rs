@@ -14,6 +14,7 @@ const KNOWN: &[&str] = &[
     "Conv",
     "ConvTranspose",
     "DepthToSpace",
+    "DequantizeLinear",
     "Div",
     "Dropout",
     "Expand",
@@ -35,6 +36,14 @@ const KNOWN: &[&str] = &[
     "Neg",
     "PRelu",
     "Pad",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearAveragePool",
+    "QLinearConcat",
+    "QLinearConv",
+    "QLinearGlobalAveragePool",
+    "QLinearMatMul",
+    "QuantizeLinear",
     "ReduceMax",
     "ReduceMean",
     "ReduceSum",
@@ -113,13 +122,13 @@ pub(in crate::import) fn unknown(op: &str) -> Option<Objection> {
         | "MeanVarianceNormalization" => {
             "its statistics are those of each input; train with batch normalisation"
         }
-        "QuantizeLinear"
-        | "DequantizeLinear"
-        | "QLinearConv"
-        | "QLinearMatMul"
-        | "ConvInteger"
-        | "MatMulInteger"
-        | "DynamicQuantizeLinear" => "activations are rounded there; export the net in floating point",
+        "ConvInteger" | "MatMulInteger" | "DynamicQuantizeLinear" => {
+            "the scale of its activations is that of each input; quantise the net statically (quantize_static)"
+        }
+        "QLinearMul" | "QLinearSigmoid" | "QLinearLeakyRelu" | "QLinearSoftmax" | "QLinearWhere" => {
+            "of operators on integers products, convolutions, sums, means and maxima are converted; leave this one in floating \
+             point when the net is quantised"
+        }
         "Round" | "Ceil" => "write QCFS activations as clip(floor(x·L/θ + 1/2), 0, L)·θ/L",
         "Sqrt" | "Pow" | "Reciprocal" | "ReduceL2" | "ReduceSumSquare" | "ReduceProd" => {
             "only affine maps, piecewise linear activations, QCFS and maxima can be converted"

@@ -8,10 +8,12 @@ mod one_to_one;
 mod rows;
 #[cfg(feature = "sprs")]
 mod sprs;
+mod weights;
 
 pub use conv2d::{Conv2d, Conv2dGeometry};
 pub use one_to_one::OneToOne;
 pub use rows::{DenseRows, Rows, SparseRows, Targets};
+pub use weights::{Nibbles, WeightType, Weights};
 
 /// The synapses of one projection.
 #[derive(Clone, Debug)]
@@ -96,6 +98,20 @@ impl Connectivity {
             Self::Rows(rows) => rows.synapses(),
             Self::Conv2d(conv) => conv.rows().synapses(),
             Self::OneToOne(one) => one.weights().values().iter().filter(|&&w| w != 0.0).count() as u64,
+        }
+    }
+
+    /// What the weights are stored as.
+    #[must_use]
+    pub fn weight_type(&self) -> WeightType {
+        let of_rows = |rows: &Rows| match rows {
+            Rows::Sparse(rows) => rows.weights().weight_type(),
+            Rows::Dense(rows) => rows.weights().weight_type(),
+        };
+        match self {
+            Self::Rows(rows) => of_rows(rows),
+            Self::Conv2d(conv) => of_rows(conv.rows()),
+            Self::OneToOne(_) => WeightType::F32,
         }
     }
 

@@ -1,6 +1,8 @@
+use std::ops::Range;
+
+use super::weights::Weights;
 use crate::buffer::Buffer;
 use crate::error::NetworkError;
-use crate::per_neuron::{LARGEST, admit};
 
 /// A table of weight rows: row `r`, column `c`, in one of two formats.
 ///
@@ -55,7 +57,7 @@ pub struct SparseRows {
     pub(super) width: usize,
     row_starts: Buffer<u64>,
     targets: Targets,
-    weights: Buffer<f32>,
+    weights: Weights,
 }
 
 impl SparseRows {
@@ -70,7 +72,7 @@ impl SparseRows {
         width: usize,
         row_starts: Buffer<u64>,
         targets: Targets,
-        weights: Buffer<f32>,
+        weights: Weights,
     ) -> Result<Self, NetworkError> {
         if targets.len() != weights.len() {
             return Err(NetworkError::new(
@@ -104,15 +106,7 @@ impl SparseRows {
             Targets::U16(ids) => check_columns(width, starts, ids, |&id| usize::from(id))?,
             Targets::U32(ids) => check_columns(width, starts, ids, |&id| id as usize)?,
         }
-        for (place, &weight) in weights.iter().enumerate() {
-            if !(weight.abs() <= LARGEST && weight != 0.0) {
-                admit(weight, "weight", place)?;
-                return Err(NetworkError::new(
-                    format!("weight[{place}]"),
-                    "is zero; a zero weight is no synapse, leave it out",
-                ));
-            }
-        }
+        weights.check_synapses()?;
         Ok(Self { width, row_starts, targets, weights })
     }
 
@@ -146,7 +140,7 @@ impl SparseRows {
         width: usize,
         row_starts: Vec<u64>,
         columns: Vec<u32>,
-        weights: Vec<f32>,
+        weights: impl Into<Weights>,
     ) -> Result<Self, NetworkError> {
         let narrow: Option<Vec<u16>> = if width <= 1 << 16 {
             // A column that does not fit is out of range and must be named by the check below.
@@ -174,15 +168,16 @@ impl SparseRows {
     }
 
     /// The weights.
+    #[inline]
     #[must_use]
-    pub fn weights(&self) -> &Buffer<f32> {
+    pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
     /// The places of row `row` in `targets` and `weights`.
     #[inline]
     #[must_use]
-    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, row: usize) -> Range<usize> {
         self.row_starts[row] as usize..self.row_starts[row + 1] as usize
     }
 }
@@ -236,11 +231,12 @@ fn narrow_column(column: usize) -> Result<u32, NetworkError> {
 /// Rows in full, `[rows][width]`, for weights that are mostly present.
 ///
 /// An absent synapse is stored as −0.0, which no weight can be: adding it to a sum changes no bit of the
-/// sum, whatever the sum is, not even of one that is −0.0 because nothing arrived.
+/// sum, whatever the sum is, not even of one that is −0.0 because nothing arrived. (As a whole number it is 0, which is −0.0
+/// when it is widened.)
 #[derive(Clone, Debug)]
 pub struct DenseRows {
     width: usize,
-    weights: Buffer<f32>,
+    weights: Weights,
     synapses: Buffer<u32>,
 }
 
@@ -251,36 +247,37 @@ impl DenseRows {
     ///
     /// # Errors
     /// If the table is not a whole number of rows, or a weight is not finite.
-    pub fn new(width: usize, mut weights: Buffer<f32>) -> Result<Self, NetworkError> {
-        check_table(width, weights.len())?;
+    pub fn new(width: usize, mut weights: Weights) -> Result<Self, NetworkError> {
+        let rows = check_table(width, weights.len())?;
         narrow_column(width)?;
-        let mut positive_zeros = false;
-        for (place, &weight) in weights.iter().enumerate() {
-            admit(weight, "weight", place)?;
-            positive_zeros |= weight.to_bits() == 0;
-        }
-        if positive_zeros {
+        let positive_zeros = weights.check()?;
+        if let Some(table) = weights.as_f32().filter(|_| positive_zeros) {
             let absent = |&weight: &f32| if weight == 0.0 { -0.0 } else { weight };
-            weights = weights.iter().map(absent).collect::<Vec<_>>().into();
+            weights = table.iter().map(absent).collect::<Vec<_>>().into();
         }
-        let synapses: Vec<u32> = weights
-            .chunks_exact(width.max(1))
-            .map(|row| row.iter().filter(|&&weight| weight != 0.0).count() as u32)
-            .collect();
+        let of_row = |row: usize| {
+            let mut synapses = 0;
+            weights.pieces(row * width..(row + 1) * width, |_, piece| {
+                synapses += piece.iter().filter(|&&weight| weight != 0.0).count() as u32;
+            });
+            synapses
+        };
+        let synapses: Vec<u32> = (0..rows).map(of_row).collect();
         Ok(Self { width, weights, synapses: synapses.into() })
     }
 
-    /// All weights, `[rows][width]`, absent ones as −0.0.
+    /// All weights, `[rows][width]`.
+    #[inline]
     #[must_use]
-    pub fn weights(&self) -> &Buffer<f32> {
+    pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    /// One row, `[width]`, absent weights as −0.0.
+    /// The places of the columns `columns` of row `row` in `weights`.
     #[inline]
     #[must_use]
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.weights[row * self.width..(row + 1) * self.width]
+    pub fn range(&self, row: usize, columns: Range<usize>) -> Range<usize> {
+        row * self.width + columns.start..row * self.width + columns.end
     }
 }
 
@@ -342,9 +339,12 @@ impl Rows {
                     Targets::U16(ids) => ids[range.clone()].binary_search(&u16::try_from(column).ok()?),
                     Targets::U32(ids) => ids[range.clone()].binary_search(&u32::try_from(column).ok()?),
                 };
-                place.ok().map(|at| rows.weights[range.start + at])
+                place.ok().map(|at| rows.weights.get(range.start + at))
             }
-            Self::Dense(rows) => Some(rows.row(row)[column]).filter(|&weight| weight != 0.0),
+            Self::Dense(rows) => {
+                let at = rows.range(row, column..column + 1).start;
+                Some(rows.weights.get(at)).filter(|&weight| weight != 0.0)
+            }
         }
     }
 
@@ -354,26 +354,26 @@ impl Rows {
             Self::Sparse(rows) => {
                 // What a buffer gives is asked for once a row: it may lie in a file.
                 let range = rows.range(row);
-                let weights = &rows.weights[range.clone()];
+                let places =
+                    |from: usize, piece: &[f32]| range.start + from..range.start + from + piece.len();
                 match &rows.targets {
-                    Targets::U16(ids) => {
-                        ids[range]
-                            .iter()
-                            .zip(weights)
-                            .for_each(|(&id, &weight)| each(usize::from(id), weight));
-                    }
-                    Targets::U32(ids) => {
-                        ids[range].iter().zip(weights).for_each(|(&id, &weight)| each(id as usize, weight));
-                    }
+                    Targets::U16(ids) => rows.weights.pieces(range.clone(), |from, piece| {
+                        let ids = &ids[places(from, piece)];
+                        ids.iter().zip(piece).for_each(|(&id, &weight)| each(usize::from(id), weight));
+                    }),
+                    Targets::U32(ids) => rows.weights.pieces(range.clone(), |from, piece| {
+                        let ids = &ids[places(from, piece)];
+                        ids.iter().zip(piece).for_each(|(&id, &weight)| each(id as usize, weight));
+                    }),
                 }
             }
-            Self::Dense(rows) => {
-                for (column, &weight) in rows.row(row).iter().enumerate() {
+            Self::Dense(rows) => rows.weights.pieces(rows.range(row, 0..rows.width), |from, piece| {
+                for (column, &weight) in (from..).zip(piece) {
                     if weight != 0.0 {
                         each(column, weight);
                     }
                 }
-            }
+            }),
         }
     }
 }
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn dense_rows_keep_absent_synapses_as_negative_zero() {
         let rows = DenseRows::new(2, vec![0.0, 1.0, -0.0, 2.0].into()).unwrap();
-        let bits: Vec<u32> = rows.weights().iter().map(|weight| weight.to_bits()).collect();
+        let bits: Vec<u32> = rows.weights().to_f32().iter().map(|weight| weight.to_bits()).collect();
         assert_eq!(bits, [(-0.0_f32).to_bits(), 1.0_f32.to_bits(), (-0.0_f32).to_bits(), 2.0_f32.to_bits()]);
         let rows = Rows::Dense(rows);
         assert_eq!((rows.weight(0, 0), rows.weight(1, 1)), (None, Some(2.0)));

@@ -40,7 +40,7 @@ impl SparseRows {
     pub fn to_csr(&self) -> CsMatI<f32, u32, u64> {
         let columns = (0..self.targets().len()).map(|at| self.targets().get(at) as u32).collect();
         let shape = (self.row_starts().len() - 1, self.width);
-        CsMatI::try_new(shape, self.row_starts().to_vec(), columns, self.weights().to_vec())
+        CsMatI::try_new(shape, self.row_starts().to_vec(), columns, self.weights().to_f32().to_vec())
             .unwrap_or_else(|(.., error)| panic!("sparse rows of shape {shape:?} are not CSR: {error}"))
     }
 }
@@ -53,13 +53,13 @@ mod tests {
     fn rows_go_to_sprs_and_back_and_lose_their_zeros_on_the_way_in() {
         let table = [0.0, 1.5, 0.0, -2.0, 0.0, 0.25, -0.0, 0.0, 0.0];
         let rows = SparseRows::from_dense(3, &table).unwrap();
-        assert_eq!(&rows.weights()[..], [1.5, -2.0, 0.25]);
+        assert_eq!(&rows.weights().to_f32()[..], [1.5, -2.0, 0.25]);
         let matrix = rows.to_csr();
         assert_eq!((matrix.rows(), matrix.cols(), matrix.nnz()), (3, 3, 3));
         let back = SparseRows::from_csr(&matrix).unwrap();
         assert_eq!(back.to_csr(), matrix);
         let with_zero = CsMatI::new((1, 3), vec![0, 2], vec![0, 2], vec![0.0, 4.0]);
-        assert_eq!(&SparseRows::from_csr(&with_zero).unwrap().weights()[..], [4.0]);
+        assert_eq!(&SparseRows::from_csr(&with_zero).unwrap().weights().to_f32()[..], [4.0]);
         let by_columns = matrix.to_csc();
         assert!(SparseRows::from_csr(&by_columns).unwrap_err().to_string().contains("CSC"));
     }
