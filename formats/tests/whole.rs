@@ -81,7 +81,7 @@ fn run(network: Network) -> (Vec<u32>, u64) {
         simulator.step(&Stimulus::new(&network, &[(input, &firing)]).unwrap());
         let with_potential = network.ids().filter(|&id| id != input);
         seen.extend(
-            with_potential.flat_map(|id| simulator.potentials(id)).map(|potential| potential.to_bits()),
+            with_potential.flat_map(|id| simulator.potentials(id).to_vec()).map(f32::to_bits),
         );
     }
     (seen, simulator.statistics().total().spikes)

@@ -47,7 +47,7 @@ fn run(network: &Network, x: &[f32], steps: u32) -> (Vec<Vec<u32>>, Vec<f32>) {
             spikes.of(id).iter().for_each(|&neuron| counts[neuron as usize] += 1);
         }
     }
-    (counts, simulator.potentials(network.output()))
+    (counts, simulator.potentials(network.output()).to_vec())
 }
 
 #[test]

@@ -50,9 +50,15 @@ fn has_whole_weights(network: &Network) -> bool {
     })
 }
 
+/// The same case over another network.
+fn with_network(built: &Built, network: Network) -> Built {
+    let (samples, outside) = (built.samples.clone(), built.outside.clone());
+    Built { network: Arc::new(network), samples, outside, ..*built }
+}
+
 /// Whether a network parts from the reference of another with the same populations and synapses.
 fn parts(built: &Built, other: Network) -> bool {
-    let other = Built { network: Arc::new(other), samples: built.samples.clone(), ..*built };
+    let other = with_network(built, other);
     let mut simulator = EventSimulator::new(Arc::clone(&other.network));
     built.samples.iter().any(|sample| {
         let of_other: Vec<Vec<u32>> =
@@ -78,7 +84,7 @@ fn a_network_has_the_same_bits_in_every_simulator_whatever_its_weights_are_store
         if !has_whole_weights(&case.network) {
             return 0;
         }
-        let wide = Built { network: Arc::new(as_f32(&case.network)), samples: case.samples.clone(), ..*case };
+        let wide = with_network(case, as_f32(&case.network));
         let mut all = simulators(&case.network);
         let mut spikes = 0;
         for sample in &case.samples {
@@ -175,7 +181,7 @@ fn potentials_of_a_lattice_are_whole_multiples_of_its_unit_after_every_step_of_e
                     for id in case.network.ids() {
                         let Some(lattice) = case.network.lattice(id) else { continue };
                         for potential in simulator.potentials(id) {
-                            let units = f64::from(potential) / f64::from(lattice.unit());
+                            let units = f64::from(*potential) / f64::from(lattice.unit());
                             assert!(
                                 units.fract() == 0.0 && units.abs() <= f64::from(1 << 24),
                                 "{name}, step {step}, population {id}: {units} units of 2^{}",
