@@ -4,6 +4,7 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
 use crate::compare::compare;
+use crate::effective::EffectiveOptions;
 use crate::expect::{ExpectError, expect_while};
 use crate::fit::fit;
 use crate::forward::ForwardError;
@@ -80,10 +81,11 @@ pub struct Samples<'a> {
 pub struct Conversion {
     /// The network. Its first population is `input`, its last the one to read.
     pub network: Network,
-    /// What its numbers stand for, and what it is made for; its provenance is the caller's to fill in.
+    /// What its numbers stand for, and what it is made for; its provenance and report are the caller's to fill in
+    /// ([`Report::kept`]).
     pub description: Description,
-    /// How it was made, where the options left it open.
-    pub recipe: Recipe,
+    /// How it was made, nothing left open.
+    pub options: EffectiveOptions,
     /// What was done, layer by layer.
     pub report: Report,
     /// What the user should know.
@@ -311,7 +313,8 @@ pub fn convert_while(
         units: lowered.parts.iter().map(|part| part.unit().map(Some)).collect::<Result<_, _>>()?,
         ..Description::default()
     };
-    Ok(Conversion { network, description, recipe, report, notes, warnings })
+    let options = EffectiveOptions::of(ann, options, &recipe);
+    Ok(Conversion { network, description, options, report, notes, warnings })
 }
 
 /// The runs that the network is made for.

@@ -7,6 +7,7 @@ pub mod ann;
 pub mod calibrate;
 mod compare;
 pub mod convert;
+pub mod effective;
 pub mod expect;
 mod fit;
 pub mod forward;
@@ -26,6 +27,7 @@ pub mod wanted;
 pub use convert::{
     Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,
 };
+pub use effective::EffectiveOptions;
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use normalise::{Normalise, ScalePer, Start};
 pub use recipe::Recipe;

@@ -18,6 +18,7 @@ use std::path::Path;
 use snn_engine::{Layout, Network, NetworkBuilder};
 
 use crate::container::{Container, SectionEntry};
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
 pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit};
@@ -35,6 +36,9 @@ const MODEL_VERSION: u32 = 2;
 /// The most bytes of JSON in [`Description::provenance`].
 pub const LONGEST_PROVENANCE: usize = 1 << 16;
 
+/// The most bytes of JSON in [`Description::report`]: those of the reports of some five hundred layers.
+pub const LONGEST_REPORT: usize = 1 << 19;
+
 /// A `net.bin` with all that is in it.
 #[derive(Debug)]
 pub struct NetFile {
@@ -46,6 +50,8 @@ pub struct NetFile {
     pub sections: Vec<SectionEntry>,
     /// Bytes of the file.
     pub length: usize,
+    /// Of the file as it was when it was opened.
+    pub digest: Digest,
     /// The bytes that a run may take: what was given, or [`default_memory_limit`].
     pub memory_limit: u64,
 }
@@ -128,6 +134,7 @@ impl NetFile {
             network,
             sections: container.sections().to_vec(),
             length: container.file_length(),
+            digest: container.digest(),
             memory_limit: limit,
         })
     }

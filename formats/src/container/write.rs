@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{ALIGNMENT, FIRST_VERSION, MAGIC, MAX_HEAD, PRELUDE, SectionElement, SectionEntry, VERSION};
 use crate::atomic::AtomicFile;
+use crate::digest::{Digest, Digester};
 use crate::error::FormatError;
 
 #[derive(Serialize)]
@@ -73,7 +74,7 @@ impl<'a> ContainerWriter<'a> {
     }
 
     /// Writes the container to `path`, complete or not at all. The same content and sections give the same
-    /// bytes. Sections go straight from where they are to the file.
+    /// bytes, whose digest is returned. Sections go straight from where they are to the file.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -85,7 +86,7 @@ impl<'a> ContainerWriter<'a> {
         path: impl AsRef<Path>,
         kind: &str,
         content: &impl Serialize,
-    ) -> Result<(), FormatError> {
+    ) -> Result<Digest, FormatError> {
         let head = serde_json::to_vec(&HeadToWrite { kind, sections: &self.entries, content })
             .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
         assert!(head.len() <= MAX_HEAD, "a head of {} bytes, {MAX_HEAD} are allowed", head.len());
@@ -103,15 +104,24 @@ impl<'a> ContainerWriter<'a> {
         prelude[60..].copy_from_slice(&crc.to_le_bytes());
 
         let mut file = AtomicFile::create(path)?;
-        file.append(&prelude)?;
-        file.append(&head)?;
-        file.append(&[0; ALIGNMENT][..payload - PRELUDE - head.len()])?;
+        let mut digester = Digester::default();
+        let mut append = |file: &mut AtomicFile, bytes: &[u8], known: Option<u32>| {
+            match known {
+                Some(crc32) => digester.add_known(Digest { bytes: bytes.len() as u64, crc32 }),
+                None => digester.add(bytes),
+            }
+            file.append(bytes)
+        };
+        append(&mut file, &prelude, None)?;
+        append(&mut file, &head, None)?;
+        append(&mut file, &[0; ALIGNMENT][..payload - PRELUDE - head.len()], None)?;
         let mut end = 0;
         for (entry, bytes) in self.entries.iter().zip(&self.bytes) {
-            file.append(&[0; ALIGNMENT][..(entry.offset - end) as usize])?;
-            file.append(bytes)?;
+            append(&mut file, &[0; ALIGNMENT][..(entry.offset - end) as usize], None)?;
+            append(&mut file, bytes, Some(entry.crc32))?;
             end = entry.offset + bytes.len() as u64;
         }
-        file.commit()
+        file.commit()?;
+        Ok(digester.digest())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::value::RawValue;
+
 use snn_engine::{
     Accumulator, Connectivity, Conv2dGeometry, IntegrateFire, MaxPool, Network, Neuron, Reset, Rows, Targets,
 };
@@ -10,20 +12,23 @@ use super::entry::{
     ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
     ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry, UnitEntry,
 };
-use super::{Description, KIND, LONGEST_PROVENANCE, MODEL_VERSION};
+use super::{Description, KIND, LONGEST_PROVENANCE, LONGEST_REPORT, MODEL_VERSION};
 use crate::container::{ContainerWriter, SectionElement};
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 
-/// Writes a network to `path`, complete or not at all. The same network and description give the same bytes.
+/// Writes a network to `path`, complete or not at all, and returns the digest of the file. The same network and description
+/// give the same bytes.
 ///
 /// # Errors
-/// If the file cannot be written, the provenance is longer than [`LONGEST_PROVENANCE`], or a population has neurons of
+/// If the file cannot be written, the provenance is longer than [`LONGEST_PROVENANCE`], the report longer than
+/// [`LONGEST_REPORT`] or no JSON object, or a population has neurons of
 /// a model that is not one of the engine's own.
 pub fn write_net(
     path: impl AsRef<Path>,
     network: &Network,
     description: &Description,
-) -> Result<(), FormatError> {
+) -> Result<Digest, FormatError> {
     let provenance = serde_json::value::to_raw_value(&description.provenance)
         .unwrap_or_else(|reason| panic!("a JSON object is no JSON: {reason}"));
     let length = provenance.get().len();
@@ -32,6 +37,11 @@ pub fn write_net(
             "cannot be written: its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"
         )));
     }
+    let report = description.report.clone().map(|report| {
+        object(report)
+            .map_err(|what| Origin::file(&path).error(format!("cannot be written: its report {what}")))
+    });
+    let report = report.transpose()?;
     if !description.units.is_empty() && description.units.len() != network.populations().len() {
         return Err(Origin::file(path).error(format!(
             "cannot be written: there are {} units for {} populations",
@@ -87,9 +97,27 @@ pub fn write_net(
             ),
         })
         .collect();
-    let description = DescriptionEntry { provenance, run: description.run, input: description.input };
+    let description = DescriptionEntry { provenance, report, run: description.run, input: description.input };
     let content = NetEntry { populations, projections, description };
     writer.write(path, KIND, &content)
+}
+
+/// A report as it goes into the head.
+fn object(report: String) -> Result<Box<RawValue>, String> {
+    let length = report.len();
+    if length > LONGEST_REPORT {
+        return Err(format!("has {length} bytes, at most {LONGEST_REPORT} are allowed"));
+    }
+    match RawValue::from_string(report) {
+        Ok(report) if is_object(&report) => Ok(report),
+        Ok(_) => Err("is no JSON object".into()),
+        Err(reason) => Err(format!("is no JSON object: {reason}")),
+    }
+}
+
+/// Whether a value of JSON is an object: its text begins so.
+pub(super) fn is_object(value: &RawValue) -> bool {
+    value.get().trim_start().starts_with('{')
 }
 
 /// Adds a section called `owner.part`; returns its name.
