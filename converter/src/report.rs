@@ -5,7 +5,7 @@ use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
-use snn_formats::LONGEST_REPORT;
+use snn_formats::net::kept_report;
 
 /// What a conversion did, layer by layer.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -27,30 +27,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// As it is kept in a `net.bin`: JSON of at most [`LONGEST_REPORT`] bytes. Of one that is longer the layers are left out,
-    /// and if that does not do the notes too, and it says `shortened`.
+    /// As it is kept in a `net.bin` ([`kept_report`]).
     ///
     /// # Errors
     /// If it cannot be JSON.
     pub fn kept(&self) -> serde_json::Result<String> {
-        #[derive(Serialize)]
-        struct Shortened<'a> {
-            #[serde(flatten)]
-            report: &'a Report,
-            shortened: bool,
-        }
-        let whole = serde_json::to_string(self)?;
-        if whole.len() <= LONGEST_REPORT {
-            return Ok(whole);
-        }
-        let mut report = Self { layers: vec![], ..self.clone() };
-        let text = |report: &Self| serde_json::to_string(&Shortened { report, shortened: true });
-        let without_layers = text(&report)?;
-        if without_layers.len() <= LONGEST_REPORT {
-            return Ok(without_layers);
-        }
-        report.notes.clear();
-        text(&report)
+        kept_report(serde_json::to_string(self)?)
     }
 }
 

@@ -74,6 +74,14 @@ impl Digester {
         self.1 += known.bytes;
     }
 
+    /// Goes on with these bytes, whose CRC-32 may be known.
+    pub(crate) fn add_piece(&mut self, bytes: &[u8], known: Option<u32>) {
+        match known {
+            Some(crc32) => self.add_known(Digest { bytes: bytes.len() as u64, crc32 }),
+            None => self.add(bytes),
+        }
+    }
+
     /// Of all so far.
     #[must_use]
     pub fn digest(self) -> Digest {

@@ -4,7 +4,7 @@
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`regular`]: opening regular files only, and only where they may lie.
-//! - [`digest`]: which bytes were read or written, for those who tell what their results were made of.
+//! - [`digest`]: which bytes were read or written; [`provenance`]: what results were made of.
 //! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
 //! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
@@ -29,6 +29,7 @@ pub mod net;
 pub mod npy;
 pub mod npz;
 pub mod outputs;
+pub mod provenance;
 pub mod regular;
 pub mod samples;
 pub mod spikes;
@@ -40,10 +41,11 @@ pub use digest::{Digest, Digester, FileDigest};
 pub use error::{FormatError, FormatErrorKind, Origin, Place};
 pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{
-    Basis, Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, NetFile, RunLength, Unit, read_net,
-    write_net,
+    Basis, Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, NetFile, RunLength, Unit, net_bytes,
+    net_digest, read_net, write_net,
 };
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
 pub use outputs::{OutputError, Part, SharedFile, check_outputs};
+pub use provenance::Provenance;
 pub use spikes::SpikeWriter;

@@ -10,6 +10,7 @@ mod demands;
 mod description;
 mod entry;
 mod read;
+mod report;
 mod write;
 
 use std::collections::HashMap;
@@ -21,11 +22,12 @@ use crate::container::{Container, SectionEntry};
 use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
-pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit};
+pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit, parse_bytes};
 pub use description::{Basis, Description, InputRange, RunLength, Unit};
 use entry::NetEntry;
 use read::Reader;
-pub use write::write_net;
+pub use report::kept_report;
+pub use write::{net_bytes, net_digest, write_net};
 
 /// What the container's head calls a network.
 pub const KIND: &str = "net";
@@ -94,7 +96,19 @@ impl NetFile {
     /// # Errors
     /// As [`read_net`].
     pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Self, FormatError> {
-        Self::from_container(&Container::parse(bytes, KIND, origin)?, None)
+        Self::parse_within(bytes, origin, None)
+    }
+
+    /// Reads all that is in a copy of the bytes of a `net.bin`, of which a run may take so many bytes.
+    ///
+    /// # Errors
+    /// As [`read_net`], with this limit if there is one.
+    pub fn parse_within(
+        bytes: &[u8],
+        origin: &Origin,
+        memory_limit: Option<u64>,
+    ) -> Result<Self, FormatError> {
+        Self::from_container(&Container::parse(bytes, KIND, origin)?, memory_limit)
     }
 
     fn from_container(container: &Container, memory_limit: Option<u64>) -> Result<Self, FormatError> {

@@ -92,7 +92,7 @@ fn inspect_tells_what_is_in_the_net_and_where_it_came_from() {
     let report = json(folder.path(), "inspect --net @examples/mnist/net.bin --json -");
     assert_eq!(report["populations"][0]["name"], "input");
     assert_eq!(report["stored_weights"], 26_620);
-    assert_eq!(report["provenance"]["model"]["file"], "mlp300-p90.onnx");
+    assert_eq!(report["description"]["provenance"]["model"]["file"], "mlp300-p90.onnx");
     let text = printed(folder.path(), "inspect --net @examples/mnist/net.bin");
     assert!(text.contains("integrate-and-fire") && text.contains("mlp300-p90.onnx"), "{text}");
 }

@@ -1,6 +1,7 @@
 //! Writing a container.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 
@@ -87,6 +88,49 @@ impl<'a> ContainerWriter<'a> {
         kind: &str,
         content: &impl Serialize,
     ) -> Result<Digest, FormatError> {
+        let mut file = AtomicFile::create(path)?;
+        let mut digester = Digester::default();
+        self.pieces(kind, content, |bytes, known| {
+            digester.add_piece(bytes, known);
+            file.append(bytes)
+        })?;
+        file.commit()?;
+        Ok(digester.digest())
+    }
+
+    /// The bytes that [`write`](Self::write) writes.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    pub fn bytes(&self, kind: &str, content: &impl Serialize) -> Vec<u8> {
+        let mut all = vec![];
+        let Ok(()) = self.pieces::<Infallible>(kind, content, |bytes, _| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        });
+        all
+    }
+
+    /// The digest of the bytes that [`write`](Self::write) writes. O(head): sections are not visited again.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    pub fn digest(&self, kind: &str, content: &impl Serialize) -> Digest {
+        let mut digester = Digester::default();
+        let Ok(()) = self.pieces::<Infallible>(kind, content, |bytes, known| {
+            digester.add_piece(bytes, known);
+            Ok(())
+        });
+        digester.digest()
+    }
+
+    /// Hands out the bytes of the container, piece by piece, with the CRC-32 of those of which it is known.
+    fn pieces<E>(
+        &self,
+        kind: &str,
+        content: &impl Serialize,
+        mut piece: impl FnMut(&[u8], Option<u32>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let head = serde_json::to_vec(&HeadToWrite { kind, sections: &self.entries, content })
             .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
         assert!(head.len() <= MAX_HEAD, "a head of {} bytes, {MAX_HEAD} are allowed", head.len());
@@ -103,25 +147,15 @@ impl<'a> ContainerWriter<'a> {
         let crc = crc32fast::hash(&prelude[..60]);
         prelude[60..].copy_from_slice(&crc.to_le_bytes());
 
-        let mut file = AtomicFile::create(path)?;
-        let mut digester = Digester::default();
-        let mut append = |file: &mut AtomicFile, bytes: &[u8], known: Option<u32>| {
-            match known {
-                Some(crc32) => digester.add_known(Digest { bytes: bytes.len() as u64, crc32 }),
-                None => digester.add(bytes),
-            }
-            file.append(bytes)
-        };
-        append(&mut file, &prelude, None)?;
-        append(&mut file, &head, None)?;
-        append(&mut file, &[0; ALIGNMENT][..payload - PRELUDE - head.len()], None)?;
+        piece(&prelude, None)?;
+        piece(&head, None)?;
+        piece(&[0; ALIGNMENT][..payload - PRELUDE - head.len()], None)?;
         let mut end = 0;
         for (entry, bytes) in self.entries.iter().zip(&self.bytes) {
-            append(&mut file, &[0; ALIGNMENT][..(entry.offset - end) as usize], None)?;
-            append(&mut file, bytes, Some(entry.crc32))?;
+            piece(&[0; ALIGNMENT][..(entry.offset - end) as usize], None)?;
+            piece(bytes, Some(entry.crc32))?;
             end = entry.offset + bytes.len() as u64;
         }
-        file.commit()?;
-        Ok(digester.digest())
+        Ok(())
     }
 }
