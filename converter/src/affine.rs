@@ -5,6 +5,7 @@ mod map;
 mod operator;
 mod placed;
 mod runs;
+mod size;
 
 pub(crate) use compose::{MOST_NUMBERS, TooLarge};
 pub(crate) use map::{LinearMap, Matrix, Shared};
@@ -44,11 +45,12 @@ impl AffineForm {
         Self { shape: shape.clone(), terms: vec![Term { population, sources: shape.elements(), map }], shift }
     }
 
-    /// What an affine operator makes of such tensors.
+    /// What an affine operator makes of such tensors. A term whose weights do not stay as they were trained may take `most`
+    /// numbers.
     ///
     /// # Panics
     /// If the operator is not affine.
-    pub fn of_operator(op: &Op, inputs: &[&Self], output: &Shape) -> Result<Self, TooLarge> {
+    pub fn of_operator(op: &Op, inputs: &[&Self], output: &Shape, most: usize) -> Result<Self, TooLarge> {
         let shapes: Vec<&Shape> = inputs.iter().map(|form| &form.shape).collect();
         let operator = Operator::new(op, shapes, output);
         let mut terms: Vec<Term> = Vec::new();
@@ -59,10 +61,10 @@ impl AffineForm {
                     op,
                     &operator,
                     [&form.shape, output],
-                    place,
-                    offset,
+                    [place, offset],
                     &term.map,
                     term.sources,
+                    most,
                 )?;
                 push(&mut terms, Term { map, ..*term });
             }
@@ -71,6 +73,26 @@ impl AffineForm {
             }
         }
         Ok(Self { shape: output.clone(), terms, shift: shift(&operator, inputs, output) })
+    }
+}
+
+impl AffineForm {
+    /// The numbers that its terms take where their weights can be shared, and its shift, if that is not the same at all
+    /// positions of a channel. O(weights).
+    pub fn numbers(&self) -> usize {
+        let shifts = self.shift.values().len();
+        let terms: usize = self.terms.iter().map(|term| term.map.numbers()).sum();
+        terms + if shifts > planes_of(&self.shape)[0] { shifts } else { 0 }
+    }
+
+    /// Whether it is made of populations that are scaled and put somewhere, and of no weights.
+    pub fn is_placed(&self) -> bool {
+        self.terms.iter().all(|term| term.map.is_placed())
+    }
+
+    /// Whether it is one population at most.
+    pub fn is_population(&self) -> bool {
+        self.terms.len() < 2 && self.is_placed()
     }
 }
 

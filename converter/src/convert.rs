@@ -234,6 +234,7 @@ pub fn convert_while(
         output_fires: options.readout == Readout::Spikes,
         input_scale,
         input_shift,
+        input_peak: samples.map_or(1.0, |samples| input_peak(samples.values)),
         unroll: options.unroll,
         check_only: true,
     };
@@ -275,6 +276,7 @@ pub fn convert_while(
         notes.extend(notes::on_dead(name, of, units.dead));
         warnings.extend(notes::on_layer(name, of, units.dead, clipped.get(place).copied().flatten()));
     }
+    notes.extend(notes::on_relays(&lowered));
     let network = lowered.network()?;
     let units: Vec<Option<Units>> = lowered
         .parts
@@ -391,6 +393,11 @@ fn input_map(ann: &Ann, options: &Options) -> Result<(Runs, Runs), ConvertError>
     let scale = numbers("deviation", &options.input_std, 1.0)?.map(|std| 1.0 / std);
     let shift = numbers("mean", &options.input_mean, 0.0)?.zip(&scale, |mean, scale| -mean * scale);
     Ok((scale, shift))
+}
+
+/// Twice the largest magnitude of the samples, at least that of a spike.
+fn input_peak(values: &[f32]) -> f64 {
+    2.0 * f64::from(values.iter().fold(0.5_f32, |most, value| most.max(value.abs())))
 }
 
 /// The samples as the net takes them, checked.

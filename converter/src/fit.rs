@@ -206,7 +206,8 @@ impl Fitted for Fitting<'_> {
     }
 
     fn made(&mut self, lowered: &Lowered, place: usize) {
-        if matches!(lowered.parts[place].kind, Kind::Source) || self.failed.is_some() {
+        // Relays are run again together with what is behind them: they emit in almost every step.
+        if matches!(lowered.parts[place].kind, Kind::Source | Kind::Relays { .. }) || self.failed.is_some() {
             return;
         }
         match self.spikes(lowered, place) {
@@ -230,29 +231,38 @@ struct Stage {
 }
 
 impl Stage {
-    /// The population at `place` behind sources in the place of the populations that it is connected to.
+    /// The population at `place` behind the relays that are connected to it, and these behind sources in the place of the
+    /// other populations.
     fn of(lowered: &Lowered, place: usize, integrates: bool) -> Result<Self, NetworkError> {
-        let mut places = vec![0];
-        for &(source, target, _) in &lowered.projections {
-            if target == place && !places.contains(&source) {
-                places.push(source);
-            }
-        }
-        let mut parts: Vec<Part> =
-            places.iter().map(|&at| Part { kind: Kind::Source, ..lowered.parts[at].clone() }).collect();
+        let into = |place: usize| lowered.projections.iter().filter(move |(_, target, _)| *target == place);
+        let before = lowered.behind_relays(into(place).map(|(source, _, _)| *source).collect());
+        let mut places: Vec<usize> = before.into_iter().filter(|&at| at != 0).collect();
+        places.sort_unstable();
+        places.insert(0, 0);
+        let relays = |at: usize| matches!(lowered.parts[at].kind, Kind::Relays { .. });
+        let mut parts: Vec<Part> = places
+            .iter()
+            .map(|&at| match lowered.parts[at].clone() {
+                relay if relays(at) => relay,
+                part => Part { kind: Kind::Source, ..part },
+            })
+            .collect();
         let mut part = lowered.parts[place].clone();
         if integrates && let Kind::Fires { bias, .. } = part.kind {
             part.kind = Kind::Integrates { bias };
         }
         parts.push(part);
-        let own =
-            |source: usize| places.iter().position(|&at| at == source).expect("every source has a place");
-        let projections = lowered.projections.iter().filter(|(_, target, _)| *target == place);
-        let projections = projections
-            .map(|(source, _, connectivity)| (own(*source), places.len(), connectivity.clone()))
-            .collect();
+        places.push(place);
+        let own = |source: usize| places.iter().position(|&at| at == source);
+        let projections = lowered.projections.iter().filter_map(|(source, target, connectivity)| {
+            let made = *target == place || relays(*target);
+            let (source, target) = (own(*source)?, own(*target).filter(|_| made)?);
+            Some((source, target, connectivity.clone()))
+        });
+        let projections = projections.collect();
         let network = Arc::new(Lowered { parts, projections }.network()?);
-        let sources = places.into_iter().zip(network.ids()).skip(1).collect();
+        places.pop();
+        let sources = places.into_iter().zip(network.ids()).skip(1).filter(|(at, _)| !relays(*at)).collect();
         Ok(Self { network, sources })
     }
 }
@@ -296,12 +306,12 @@ impl Fitting<'_> {
             let mut currents = Vec::with_capacity(neurons.len() * self.steps as usize);
             for step in 0..self.steps as usize {
                 self.wanted.check()?;
-                let lists: Vec<(PopulationId, &[u32])> = stage
+                let spikes = stage
                     .sources
                     .iter()
-                    .map(|&(from, id)| (id, self.rasters[&from][sample].step(step)))
+                    .map(|&(from, id)| (id, self.rasters[&from][sample].with_values(step)))
                     .collect();
-                simulator.step(&Stimulus::new(network, &lists)?);
+                simulator.step(&Stimulus::with(network, spikes)?);
                 let potentials = simulator.potentials(population);
                 currents.extend(neurons.iter().map(|&neuron| potentials[neuron]));
             }

@@ -2,16 +2,18 @@
 
 mod connect;
 mod maxima;
+mod relay;
 
 use crate::affine::{AffineForm, MOST_NUMBERS, Runs, planes_of};
-use crate::ann::{Ann, NodeId, Op, Shape};
+use crate::ann::{Ann, Node, NodeId, Op, Shape};
 use crate::import::Refusal;
 pub(crate) use connect::{Receiver, scatter};
 use connect::{connect, in_neuron_order, rounded, unrolled};
 use maxima::Maxima;
+use relay::Purse;
 use snn_engine::{
-    Accumulator, Connectivity, IntegrateFire, Layout, MaxPool, Network, NetworkBuilder, NetworkError, Neuron,
-    PerNeuron, PopulationId, Reset,
+    Accumulator, BiasArrives, Bipolar, Connectivity, IntegrateFire, LARGEST_VALUE, Layout, MaxPool, Network,
+    NetworkBuilder, NetworkError, Neuron, PerNeuron, PopulationId, Reset, Sign,
 };
 use snn_formats::Unit;
 use std::collections::{HashMap, HashSet};
@@ -48,6 +50,8 @@ pub(crate) struct Plan {
     pub input_scale: Runs,
     /// See `input_scale`.
     pub input_shift: Runs,
+    /// The largest magnitude of what the input is given, before `input_scale`, or of its spikes.
+    pub input_peak: f64,
     /// Whether shared weights are written out.
     pub unroll: bool,
     /// Whether only to look for what stands in the way; no synapse is made then.
@@ -67,6 +71,8 @@ pub(crate) struct Part {
     pub offset: Runs,
     /// The potential, in thresholds, that stands for no input: what the method of choosing scales starts with.
     pub zero: f64,
+    /// The largest magnitude of its spikes, or of the currents that stand for them.
+    pub most: f64,
     pub kind: Kind,
 }
 
@@ -98,6 +104,10 @@ pub(crate) enum Kind {
         bias: Vec<f64>,
     },
     Maximum,
+    /// Passes its current on, in whole numbers of λ; bias per neuron or per channel, in the order of neurons.
+    Relays {
+        bias: Vec<f64>,
+    },
 }
 
 /// The network in parts, so that biases can still be calibrated.
@@ -125,6 +135,16 @@ impl Lowered {
                     start: numbers(start)?,
                     reset: Reset::Subtract,
                 }),
+                Kind::Relays { bias } => Neuron::of(Bipolar {
+                    threshold: PerNeuron::same(1.0)?,
+                    bias: numbers(bias)?,
+                    start: PerNeuron::same(0.5)?,
+                    most: PerNeuron::same(LARGEST_VALUE as f32)?,
+                    low: PerNeuron::same(-Bipolar::UNBOUNDED)?,
+                    high: PerNeuron::same(Bipolar::UNBOUNDED)?,
+                    sign: Sign::Signed,
+                    arrives: BiasArrives::EveryStep,
+                }),
             };
             ids.push(builder.population(part.name.clone(), part.layout, neuron));
         }
@@ -132,6 +152,21 @@ impl Lowered {
             builder.projection(ids[*source], ids[*target], 0, connectivity.clone());
         }
         builder.build()
+    }
+}
+
+impl Lowered {
+    /// Some populations and, where they are relays, those that these pass on.
+    pub fn behind_relays(&self, mut populations: HashSet<usize>) -> HashSet<usize> {
+        let mut open: Vec<usize> = populations.iter().copied().collect();
+        while let Some(place) = open.pop() {
+            if !self.parts.get(place).is_some_and(|part| matches!(part.kind, Kind::Relays { .. })) {
+                continue;
+            }
+            let sources = self.projections.iter().filter(|(_, target, _)| *target == place);
+            open.extend(sources.map(|(source, _, _)| *source).filter(|source| populations.insert(*source)));
+        }
+        populations
     }
 }
 
@@ -240,51 +275,50 @@ fn layout_of(shape: &Shape) -> Layout {
     }
 }
 
+/// The tensor that goes into a node of one input.
+fn input_of<'a>(node: &Node, forms: &'a [Option<AffineForm>]) -> &'a AffineForm {
+    forms[node.inputs[0].index()].as_ref().expect("inputs stand before the node")
+}
+
 struct Lowering<'a> {
     ann: &'a Ann,
     plan: &'a Plan,
     fitted: Option<&'a mut dyn Fitted>,
     hints: HashMap<NodeId, Shape>,
     names: HashSet<String>,
+    purse: Purse,
     lowered: Lowered,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> Lowering<'a> {
     fn of(ann: &'a Ann, plan: &'a Plan, fitted: Option<&'a mut dyn Fitted>) -> Result<Lowered, Vec<Refusal>> {
+        let needed = needed(ann);
         let mut lowering = Lowering {
             ann,
             plan,
             fitted,
             hints: layout_hints(ann),
             names: HashSet::new(),
+            purse: Purse::of(ann, &needed),
             lowered: Lowered { parts: Vec::new(), projections: Vec::new() },
             refusals: Vec::new(),
         };
-        let needed = needed(ann);
         let mut forms: Vec<Option<AffineForm>> = vec![None; ann.nodes().len()];
         let mut uses = uses(ann, &needed);
         for (id, node) in ann.iter().filter(|(id, _)| needed[id.index()]) {
-            let inputs: Vec<&AffineForm> = node
-                .inputs
-                .iter()
-                .map(|input| forms[input.index()].as_ref().expect("inputs stand before the node"))
-                .collect();
             let form = match &node.op {
                 Op::Input(_) => lowering.input(id),
-                op if op.is_activation() => lowering.activation(id, inputs[0]),
-                op if op.is_maximum() => lowering.maximum(id, inputs[0]),
-                op => match AffineForm::of_operator(op, &inputs, &node.shape) {
+                op if op.is_activation() => lowering.activation(id, input_of(node, &forms)),
+                op if op.is_maximum() => lowering.maximum(id, input_of(node, &forms)),
+                _ => match lowering.affine(id, &mut forms) {
                     Ok(form) => form,
                     Err(_) => {
                         lowering.refuse(
-                        id,
-                        format!(
-                            "written out it takes more than {MOST_NUMBERS} numbers, and it cannot share weights behind what \
-                             stands before it"
-                        ),
-                        "put an activation between the two operators, or merge them before export",
-                    );
+                            id,
+                            format!("written out it takes more than {MOST_NUMBERS} numbers, and its weights cannot be shared"),
+                            "use smaller images, or operators with shared weights",
+                        );
                         lowering.stand_in(id)
                     }
                 },
@@ -298,7 +332,8 @@ impl<'a> Lowering<'a> {
             }
             if let Some(fitted) = &mut lowering.fitted {
                 let terms = forms.iter().flatten().flat_map(|form| &form.terms);
-                fitted.keep(&terms.map(|term| term.population).collect());
+                let used = terms.map(|term| term.population).collect();
+                fitted.keep(&lowering.lowered.behind_relays(used));
             }
         }
         let output = forms[ann.output().index()].take().expect("the output was evaluated");
@@ -341,14 +376,16 @@ impl<'a> Lowering<'a> {
     fn add(&mut self, node: NodeId, wanted: &str, lambda: Runs, kind: Kind) -> usize {
         let offset = Runs::same(lambda.elements(), 0.0);
         let (name, layout) = (self.name(wanted), self.layout(node));
-        self.lowered.parts.push(Part { node, name, layout, lambda, offset, zero: 0.0, kind });
+        self.lowered.parts.push(Part { node, name, layout, lambda, offset, zero: 0.0, most: 1.0, kind });
         self.lowered.parts.len() - 1
     }
 
     fn input(&mut self, node: NodeId) -> AffineForm {
         let (scale, shift) = (self.plan.input_scale.clone(), self.plan.input_shift.clone());
         let population = self.add(node, "input", scale.clone(), Kind::Source);
-        self.lowered.parts[population].offset = shift.clone();
+        let part = &mut self.lowered.parts[population];
+        part.offset = shift.clone();
+        part.most = self.plan.input_peak;
         AffineForm::of_population(population, &self.ann.node(node).shape, scale, shift)
     }
 
@@ -430,22 +467,27 @@ impl<'a> Lowering<'a> {
     fn maximum(&mut self, node: NodeId, input: &AffineForm) -> AffineForm {
         let ann = self.ann;
         let source = ann.input();
-        if input.terms.iter().any(|term| term.population == STAND_IN) {
+        if self.is_refused(input) {
             return self.stand_in(node);
         }
-        let maxima =
-            match Maxima::of(ann, node, input, |population| self.lowered.parts[population].node == source) {
-                Ok(maxima) => maxima,
-                Err((reason, hint)) => {
-                    self.refuse(node, reason, hint);
-                    return self.stand_in(node);
-                }
-            };
+        let is_input =
+            |population: usize| population != STAND_IN && self.lowered.parts[population].node == source;
+        let maxima = match Maxima::of(ann, node, input, is_input) {
+            Some(maxima) => maxima,
+            None => {
+                // Spikes are needed, which grow where the pooled numbers do.
+                let relayed = self.relayed(ann.node(node).inputs[0], input);
+                Maxima::of(ann, node, &relayed, |_| false).expect("a relay can be pooled")
+            }
+        };
         let (lambda, offset) = (maxima.scale.clone(), maxima.offset.clone());
         let name = &ann.node(node).name;
         let place = self.add(node, name, lambda.clone(), Kind::Maximum);
-        self.lowered.parts[place].offset = offset.clone();
-        let layout = self.lowered.parts[place].layout;
+        let most = maxima.terms.iter().map(|(population, _)| self.lowered.parts[*population].most);
+        let most = most.fold(1.0, f64::max);
+        let part = &mut self.lowered.parts[place];
+        (part.offset, part.most) = (offset.clone(), most);
+        let layout = part.layout;
         for (population, placed) in &maxima.terms {
             if self.plan.check_only {
                 break;

@@ -1,6 +1,7 @@
 //! What the user should know about a conversion, in words.
 
 use crate::ann::Shape;
+use crate::lower::{Kind, Lowered};
 use crate::normalise::Normalise;
 
 /// That a percentile was probably given as a fraction.
@@ -42,4 +43,22 @@ pub(crate) fn on_layer(name: &str, shape: &Shape, dead: usize, clipped: Option<f
          the rest is lost; are the samples what the net was trained on, and is the way of choosing scales the right one?",
         clipped * 100.0
     ))
+}
+
+/// Which sums without an activation became populations of their own.
+pub(crate) fn on_relays(lowered: &Lowered) -> Option<String> {
+    const LISTED: usize = 4;
+    let relays = lowered.parts.iter().filter(|part| matches!(part.kind, Kind::Relays { .. }));
+    let names: Vec<String> = relays.map(|part| format!("`{}`", part.name)).collect();
+    let more = names.len().saturating_sub(LISTED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} {} passed on by relays, neurons whose spikes have values: {}{rest}; merged with the layers behind them they would take \
+             more weights, and a maximum needs spikes",
+            names.len(),
+            if names.len() == 1 { "weighted sum is" } else { "weighted sums are" },
+            names[..names.len() - more].join(", "),
+        )
+    })
 }

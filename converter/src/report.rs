@@ -78,7 +78,7 @@ pub struct LayerReport {
     pub density: f64,
     /// Synapses, shared weights counted wherever they are used.
     pub synapses: u64,
-    /// λ, the activation that a spike in every step stands for.
+    /// λ, the activation that a spike in every step stands for; of a relay, what a spike of value 1 in every step stands for.
     pub scale: Option<Spread>,
     /// Channels (of a vector: neurons) that no calibration sample activates; their λ is that of their neighbours.
     pub dead: Option<usize>,
@@ -122,7 +122,7 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                 nonzeros,
                 density: if weights == 0 { 0.0 } else { nonzeros as f64 / weights as f64 },
                 synapses: incoming.iter().map(|p| p.connectivity().synapses()).sum(),
-                scale: matches!(part.kind, Kind::Fires { .. } | Kind::Maximum)
+                scale: matches!(part.kind, Kind::Fires { .. } | Kind::Maximum | Kind::Relays { .. })
                     .then(|| Spread::of(part.lambda.values())),
                 dead: units.map(|units| units.dead),
                 saturated: units.map(|units| units.saturated),

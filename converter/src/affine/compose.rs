@@ -9,19 +9,24 @@ use crate::ann::{Op, Resample, Shape, Window};
 /// The most numbers of a map that is written out, 12 bytes each.
 pub(crate) const MOST_NUMBERS: usize = 1 << 26;
 
-/// A map that cannot stay shared and would take more than [`MOST_NUMBERS`] written out.
+/// The most products of weights that are made to merge two windows.
+const MOST_PRODUCTS: usize = 1 << 28;
+
+/// A map that would take more numbers than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// The term behind an operator: input number `input` of it is `map`, a term over `sources` elements.
+/// The term behind an operator: input number `input` of it, which begins at place `offset` of what is concatenated, is `map`, a
+/// term over `sources` elements. Where the weights of
+/// both would have to be multiplied or written out, that is done only if they then take no more than `most` numbers.
 pub(crate) fn compose(
     op: &Op,
     operator: &Operator<'_>,
     [shape, output]: [&Shape; 2],
-    input: usize,
-    offset: usize,
+    [input, offset]: [usize; 2],
     map: &LinearMap,
     sources: usize,
+    most: usize,
 ) -> Result<LinearMap, TooLarge> {
     let planes = planes_of(shape);
     let shared = match op {
@@ -55,18 +60,20 @@ pub(crate) fn compose(
             input: planes,
             output: planes_of(output),
         }
-        .behind(map),
+        .behind(map, most)?,
         Op::AveragePool(pool) => {
             let divisors =
                 pool.divisors([planes[1], planes[2]]).expect("the node was checked when it was added");
             let uniform = divisors.iter().all(|&d| d == divisors[0]);
-            uniform
-                .then(|| average(&pool.window, f64::from(divisors[0]), planes, planes_of(output), map))
-                .flatten()
+            if uniform {
+                average(&pool.window, f64::from(divisors[0]), planes, planes_of(output), map, most)?
+            } else {
+                None
+            }
         }
         Op::GlobalAverage => {
             let window = Window { stride: [planes[1], planes[2]], ..Window::of([planes[1], planes[2]]) };
-            average(&window, (planes[1] * planes[2]) as f64, planes, [planes[0], 1, 1], map)
+            average(&window, (planes[1] * planes[2]) as f64, planes, [planes[0], 1, 1], map, most)?
         }
         Op::Concat { axis } => {
             let mut at = vec![0; shape.rank()];
@@ -81,7 +88,7 @@ pub(crate) fn compose(
     };
     match shared {
         Some(shared) => Ok(shared),
-        None => write_out(operator, input, output.elements(), map, shape.elements(), sources),
+        None => write_out(operator, input, output.elements(), map, shape.elements(), sources, most),
     }
 }
 
@@ -148,15 +155,14 @@ struct Window3<'a> {
 }
 
 impl Window3<'_> {
-    fn behind(&self, map: &LinearMap) -> Option<LinearMap> {
+    fn behind(&self, map: &LinearMap, most: usize) -> Result<Option<LinearMap>, TooLarge> {
         match map {
             LinearMap::Placed(placed) => {
-                let input = placed.viewed(self.input)?;
-                input.channel_scale()?;
-                Some(LinearMap::Shared(self.on(input)))
+                let input = placed.viewed(self.input).filter(|input| input.channel_scale().is_some());
+                Ok(input.map(|input| LinearMap::Shared(self.on(input))))
             }
-            LinearMap::Shared(inner) if inner.tensor == self.input => self.merged(inner),
-            _ => None,
+            LinearMap::Shared(inner) if inner.tensor == self.input => self.merged(inner, most),
+            _ => Ok(None),
         }
     }
 
@@ -180,7 +186,7 @@ impl Window3<'_> {
     /// This window behind another one, as one window: output `o` sees at tap `t` of this and `s` of
     /// the other the input `(o·stride + t·dilation)·stride' + s·dilation' − padding'`, so strides multiply, and the taps
     /// lie on the grid of the largest common divisor of `dilation·stride'` and `dilation'`.
-    fn merged(&self, inner: &Shared) -> Option<LinearMap> {
+    fn merged(&self, inner: &Shared, most: usize) -> Result<Option<LinearMap>, TooLarge> {
         // Zeros around what a window of one tap makes are what it makes of zeros around its input. Around any other window,
         // and inside one that ends in the padding or in what ceil mode adds, taps would have to be left out.
         let transparent = inner.kernel == [1, 1]
@@ -192,7 +198,7 @@ impl Window3<'_> {
                     <= self.input[axis + 1]
             });
         if !transparent && !fits {
-            return None;
+            return Ok(None);
         }
         let outer = self.on(Placed::whole(self.input, Runs::same(self.input.iter().product(), 1.0)));
         let mut kernel = [1; 2];
@@ -220,9 +226,14 @@ impl Window3<'_> {
         let groups = if same { inner.groups } else { 1 };
         let channels = inner.input.tensor[0] / groups;
         let taps = kernel[0] * kernel[1];
-        let numbers = channels.checked_mul(taps)?.checked_mul(outer.trained)?;
-        if numbers > MOST_NUMBERS / 4 {
-            return None;
+        let numbers = channels.saturating_mul(taps).saturating_mul(outer.trained);
+        // Every weight of this window meets those of one output of the other; zeros meet nothing.
+        let own =
+            self.weights.nonzeros(outer.trained * outer.channels_of(0).len() * pairs(outer.kernel).count());
+        let inner_numbers = inner.trained * inner.channels_of(0).len() * pairs(inner.kernel).count();
+        let products = own.saturating_mul(inner.weights.nonzeros(inner_numbers)) / inner.trained;
+        if numbers.min(products) > most || numbers > MOST_NUMBERS / 4 || products > MOST_PRODUCTS {
+            return Err(TooLarge);
         }
         let mut weights = vec![0.0_f64; numbers];
         for o in 0..outer.trained {
@@ -247,7 +258,7 @@ impl Window3<'_> {
                 }
             }
         }
-        Some(LinearMap::Shared(Shared {
+        Ok(Some(LinearMap::Shared(Shared {
             input: inner.input.clone(),
             weights: Coefficients::Composed(weights.into()),
             groups,
@@ -262,7 +273,7 @@ impl Window3<'_> {
             at: 0,
             tensor: self.output,
             scale: outer.scale,
-        }))
+        })))
     }
 }
 
@@ -281,7 +292,8 @@ fn average(
     input: [usize; 3],
     output: [usize; 3],
     map: &LinearMap,
-) -> Option<LinearMap> {
+    most: usize,
+) -> Result<Option<LinearMap>, TooLarge> {
     // A window that has one place only may have any stride.
     let blocks = window.dilation == [1, 1]
         && !window.is_padded()
@@ -312,11 +324,11 @@ fn average(
             _ => None,
         };
         if pooled.is_some() {
-            return pooled;
+            return Ok(pooled);
         }
     }
     Window3 { window, weights: Coefficients::Ones, groups: input[0], factor: 1.0 / divisor, input, output }
-        .behind(map)
+        .behind(map, most)
 }
 
 fn blockwise(placed: Placed, kernel: [usize; 2], divisor: f64, output: [usize; 3]) -> Option<Placed> {
@@ -414,17 +426,18 @@ fn write_out(
     map: &LinearMap,
     elements: usize,
     sources: usize,
+    most: usize,
 ) -> Result<LinearMap, TooLarge> {
     let written;
     let map = match map {
         // Its rows are short enough to be worked out again.
         LinearMap::Placed(_) | LinearMap::Sparse(_) => map,
         LinearMap::Shared(_) | LinearMap::Matrix(_) => {
-            written = collect(elements, sources, |target, each| map.row(target, each))?;
+            written = collect(elements, sources, most, |target, each| map.row(target, each))?;
             &written
         }
     };
-    collect(targets, sources, |target, each| {
+    collect(targets, sources, most, |target, each| {
         operator.row(input, target, &mut |element, factor| {
             map.row(element, &mut |source, weight| each(source, factor * weight));
         });
@@ -434,6 +447,7 @@ fn write_out(
 fn collect(
     targets: usize,
     sources: usize,
+    most: usize,
     row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
 ) -> Result<LinearMap, TooLarge> {
     let mut sums = vec![0.0_f64; sources];
@@ -457,7 +471,7 @@ fn collect(
             sums[source] = 0.0;
             touched[source] = false;
         }
-        if sparse.values.len() > MOST_NUMBERS {
+        if sparse.values.len() > most {
             return Err(TooLarge);
         }
         sparse.starts.push(sparse.values.len());

@@ -22,78 +22,38 @@ pub(super) struct Maxima {
     output: [usize; 3],
 }
 
-/// Reason and hint.
-type Obstacle = (String, String);
-
 impl Maxima {
-    /// Checks that the input of a max pooling is of that form.
-    pub fn of(
-        ann: &Ann,
-        node: NodeId,
-        input: &AffineForm,
-        is_input: impl Fn(usize) -> bool,
-    ) -> Result<Self, Obstacle> {
-        let before = ann.node(node).inputs[0];
-        let planes = node_planes(ann, before);
+    /// The pooling, if its input is of that form and none of its populations is the net's input, which may be a constant
+    /// current and has no spikes.
+    pub fn of(ann: &Ann, node: NodeId, input: &AffineForm, is_input: impl Fn(usize) -> bool) -> Option<Self> {
+        let planes = node_planes(ann, ann.node(node).inputs[0]);
         let output = node_planes(ann, node);
         let [channels, height, width] = planes;
         let window = match &ann.node(node).op {
             Op::MaxPool(pool) => pool.window.clone(),
             _ => Window::of([height, width]),
         };
-        let mixed = || {
-            (
-                format!(
-                    "its input (node `{}`) is not spikes: it is a weighted sum without an activation",
-                    ann.node(before).name
-                ),
-                "put the activation before the pooling (they commute if it is monotone)".to_string(),
-            )
-        };
-        let summands = input.shift.per(channels).ok_or_else(|| {
-            let reason = "its input is shifted differently from position to position".to_string();
-            (reason, "put an activation before the pooling".to_string())
-        })?;
+        let summands = input.shift.per(channels)?;
         let mut factors: Vec<Option<f64>> = vec![None; channels];
         let mut terms = Vec::new();
         for term in &input.terms {
+            let LinearMap::Placed(placed) = &term.map else { return None };
             if is_input(term.population) {
-                return Err((
-                    "it pools the net's input, which may be a constant current and has no rate".into(),
-                    "pool the images beforehand and convert the rest of the net".into(),
-                ));
+                return None;
             }
-            let LinearMap::Placed(placed) = &term.map else {
-                return Err(mixed());
-            };
-            let placed = placed.viewed(planes).filter(|placed| placed.pool == [1, 1]).ok_or_else(mixed)?;
-            let own = placed.channel_scale().ok_or_else(mixed)?;
+            let placed = placed.viewed(planes).filter(|placed| placed.pool == [1, 1])?;
             let covers = placed.covers();
-            for (channel, factor) in (placed.at[0]..).zip(own) {
-                if factors[channel].is_some() {
-                    return Err(mixed());
+            for (channel, factor) in (placed.at[0]..).zip(placed.channel_scale()?) {
+                let shifted = !covers && summands[channel] != 0.0;
+                if factors[channel].replace(factor).is_some() || factor < 0.0 || shifted {
+                    return None;
                 }
-                if factor < 0.0 {
-                    return Err((
-                        format!(
-                            "channel {channel} of its input has the negative factor {factor}, so its maximum is a minimum of rates"
-                        ),
-                        "move the batch normalisation or multiplication behind the pooling".into(),
-                    ));
-                }
-                if !covers && summands[channel] != 0.0 {
-                    return Err((
-                        "its input is shifted and then padded with zeros".into(),
-                        "let the pooling itself pad".into(),
-                    ));
-                }
-                factors[channel] = Some(factor);
             }
             terms.push((term.population, placed));
         }
         let elements = output.iter().product();
         let scale: Vec<f64> = factors.into_iter().map(|factor| factor.unwrap_or(0.0)).collect();
-        Ok(Self {
+        Some(Self {
             terms,
             scale: Runs::new(elements, scale),
             offset: Runs::new(elements, summands),

@@ -1,0 +1,50 @@
+//! The seeds of every target: small files of every kind, made by the project itself or from its tests.
+
+mod models;
+pub mod nets;
+
+use std::path::{Path, PathBuf};
+
+pub use models::{RESIDUAL, RESIDUAL_TENSORS};
+
+/// Writes the seeds of a target into the folder that `SNN_SEEDS` names, before libFuzzer reads it.
+pub fn sow(target: &str) {
+    let Some(folder) = std::env::var_os("SNN_SEEDS").map(PathBuf::from) else { return };
+    let seeds = match target {
+        "npy" => files("formats/tests/numpy", "npy"),
+        "npz" => [files("formats/tests/numpy", "npz"), files("tests/data/golden", "npz"), models::archives()]
+            .concat(),
+        "net_bin" | "simulators" => nets::files(),
+        "state" => nets::states(),
+        "samples" => models::samples(),
+        "onnx" => models::onnx(),
+        "torch" => {
+            [files("converter/tests/data/state_dict", "pt"), files("converter/tests/data/state_dict", "pth")]
+                .concat()
+        }
+        "safetensors" => files("converter/tests/data/state_dict", "safetensors"),
+        "layer_list" => models::layer_lists(),
+        "numpy_net" => [files("tests/data/golden", "npz"), models::archives()].concat(),
+        unknown => panic!("there are no seeds for `{unknown}`"),
+    };
+    assert!(!seeds.is_empty(), "no seeds for {target}");
+    for (number, bytes) in seeds.iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{number:03}")), bytes).expect("a folder to write into");
+    }
+}
+
+/// Where the project lies.
+fn project() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The files of a folder with this ending, in the order of their names.
+fn files(folder: &str, ending: &str) -> Vec<Vec<u8>> {
+    let entries = std::fs::read_dir(project().join(folder)).expect("a folder of the project");
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|found| found == ending))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).expect("a file of the project")).collect()
+}
