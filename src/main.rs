@@ -27,6 +27,7 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event run --net net.bin --T 256 --input x.npy --labels y.npy
+  snn-event eval --net net.bin --T 64 --input x.npy --labels y.npy
   snn-event check --net net.bin --T 64 --input x.npy --batch-range 0:10
   snn-event inspect --net net.bin";
 
@@ -34,6 +35,7 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     Convert(commands::convert::Convert),
     Run(commands::run::Run),
+    Eval(commands::eval::Eval),
     Check(commands::check::Check),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Convert(convert) => convert.run(),
         Command::Run(run) => run.run(),
+        Command::Eval(eval) => eval.run(),
         Command::Check(check) => check.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),

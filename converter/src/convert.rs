@@ -364,6 +364,32 @@ fn untrained(ann: &Ann, activations: &[NodeId], recipe: &Recipe) -> Vec<Refusal>
         .collect()
 }
 
+/// Samples as a trained net takes them, `(x − mean) / std`, from samples as its spiking network does: mean and deviation are
+/// those of [`Options::input_mean`] and [`Options::input_std`].
+///
+/// # Errors
+/// [`ConvertError::Unfit`] if mean or deviation do not fit the net's input, or the values are no whole number of samples.
+pub fn as_trained(ann: &Ann, values: &[f32], mean: &[f32], std: &[f32]) -> Result<Vec<f32>, ConvertError> {
+    let options = Options { input_mean: mean.to_vec(), input_std: std.to_vec(), ..Options::default() };
+    let (scale, shift) = input_map(ann, &options)?;
+    let n = ann.input_shape().elements();
+    if !values.len().is_multiple_of(n) {
+        return Err(ConvertError::Unfit(format!(
+            "there are {} numbers; allowed is a whole number of samples of {n} (the input is {})",
+            values.len(),
+            ann.input_shape()
+        )));
+    }
+    Ok(scaled(values, n, &scale, &shift))
+}
+
+fn scaled(values: &[f32], n: usize, scale: &Runs, shift: &Runs) -> Vec<f32> {
+    let map = |(element, &value): (usize, &f32)| {
+        (f64::from(value) * scale.get(element % n) + shift.get(element % n)) as f32
+    };
+    values.iter().enumerate().map(map).collect()
+}
+
 /// Factor and summand of the input: `(x − mean) / std`.
 fn input_map(ann: &Ann, options: &Options) -> Result<(Runs, Runs), ConvertError> {
     let shape = ann.input_shape();
@@ -430,10 +456,7 @@ fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, Co
             )));
         }
     }
-    let map = |(element, &value): (usize, &f32)| {
-        (f64::from(value) * plan.input_scale.get(element % n) + plan.input_shift.get(element % n)) as f32
-    };
-    Ok(samples.values.iter().enumerate().map(map).collect())
+    Ok(scaled(samples.values, n, &plan.input_scale, &plan.input_shift))
 }
 
 fn check(recipe: &Recipe) -> Result<(), ConvertError> {

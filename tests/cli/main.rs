@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod conversion;
+mod eval;
 mod example;
 mod expect;
 mod files;

@@ -129,6 +129,21 @@ impl Input {
         matches!(self.kind, Kind::Values(_, Encoding::Once))
     }
 
+    /// Whether the values of a sample that is given as currents are all −1, 0 or 1, so that their product with a weight needs no
+    /// multiplication; spikes are not looked at.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    #[must_use]
+    pub fn is_ternary(&self, index: usize) -> bool {
+        match &self.kind {
+            Kind::Values(values, Encoding::Constant | Encoding::Once) => {
+                values[index * self.width..][..self.width].iter().all(|x| [-1.0, 0.0, 1.0].contains(x))
+            }
+            _ => false,
+        }
+    }
+
     /// The number of steps for which there is input, if it is limited.
     #[must_use]
     pub fn steps(&self) -> Option<usize> {

@@ -1,0 +1,86 @@
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use snn_engine::{Network, Observer, PopulationId, SpikeSlice};
+
+/// What says in 64 hexadecimal digits which spikes a population emitted in which samples.
+///
+/// It is the sum modulo 2²⁵⁶ over the samples of the SHA-256 of: the sample's number (u64), then, for each spike in order of
+/// step and neuron, step (u64), neuron in the user's order (u32) and value (i32), all little-endian. As a sum it does not
+/// depend on the order of the samples, and the digests of parts of a batch add up to that of the whole ([`merge`](Self::merge)).
+/// It tells runs apart by accident, not against an adversary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpikeDigest([u64; 4]);
+
+impl SpikeDigest {
+    /// Adds the digest of other samples of the same population.
+    pub fn merge(&mut self, other: &Self) {
+        let mut carry = false;
+        for (word, more) in self.0.iter_mut().zip(other.0) {
+            let (sum, over) = word.overflowing_add(more);
+            let (sum, again) = sum.overflowing_add(u64::from(carry));
+            (*word, carry) = (sum, over || again);
+        }
+    }
+}
+
+impl std::fmt::Display for SpikeDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().rev().try_for_each(|word| write!(f, "{word:016x}"))
+    }
+}
+
+impl Serialize for SpikeDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Takes note of the spikes of one sample, for the digest of each population.
+pub struct SpikeHasher<'a> {
+    network: &'a Network,
+    hashers: Vec<Sha256>,
+    bytes: Vec<u8>,
+    in_user_order: Vec<(u32, i32)>,
+}
+
+impl<'a> SpikeHasher<'a> {
+    /// Nothing fired yet in the sample of this number.
+    #[must_use]
+    pub fn new(network: &'a Network, sample: u64) -> Self {
+        let hashers = vec![Sha256::new().chain_update(sample.to_le_bytes()); network.populations().len()];
+        Self { network, hashers, bytes: vec![], in_user_order: vec![] }
+    }
+
+    /// The digests of this one sample, by population in order of declaration.
+    #[must_use]
+    pub fn finish(self) -> Vec<SpikeDigest> {
+        let words = |hasher: Sha256| {
+            let hash = hasher.finalize();
+            let mut words = [0; 4];
+            for (word, bytes) in words.iter_mut().zip(hash.chunks_exact(8)) {
+                *word = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            }
+            SpikeDigest(words)
+        };
+        self.hashers.into_iter().map(words).collect()
+    }
+}
+
+impl Observer for SpikeHasher<'_> {
+    fn spikes(&mut self, population: PopulationId, step: u64, spikes: SpikeSlice<'_>) {
+        let layout = self.network.population(population).layout();
+        self.in_user_order.clear();
+        self.in_user_order.extend(spikes.iter().map(|(neuron, value)| {
+            // A neuron's place in the user's order is below 2^32, as its id is.
+            (layout.user_index(neuron as usize) as u32, value)
+        }));
+        self.in_user_order.sort_unstable();
+        self.bytes.clear();
+        for (neuron, value) in &self.in_user_order {
+            self.bytes.extend_from_slice(&step.to_le_bytes());
+            self.bytes.extend_from_slice(&neuron.to_le_bytes());
+            self.bytes.extend_from_slice(&value.to_le_bytes());
+        }
+        self.hashers[population.index()].update(&self.bytes);
+    }
+}

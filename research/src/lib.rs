@@ -1,0 +1,28 @@
+//! What a publication about pruned spiking networks tells: accuracy at every number of steps with its interval, early ends, costs
+//! by published definitions, energies with the operations they come from, and digests by which others can verify a run.
+//!
+//! [`evaluate`] runs samples once and gives, for every point of its [`Plan`], exactly what a run of that length would.
+//! The rest are functions of its [`Evaluation`].
+
+#![deny(unsafe_code)]
+
+mod costs;
+mod digest;
+mod energy;
+mod evaluate;
+mod neurobench;
+mod proportion;
+mod read_out;
+mod report;
+mod stop;
+mod trained;
+
+pub use costs::{Delivered, PopulationCosts, TrainedOperations, costs};
+pub use digest::{SpikeDigest, SpikeHasher};
+pub use energy::{Energy, EnergyError, Preset, Rival, Term, presets, rivals};
+pub use evaluate::{Ended, Evaluation, Plan, Point, evaluate};
+pub use neurobench::{LayerSparsity, NeuroBench, SynapticOperations};
+pub use proportion::{McNemar, Proportion};
+pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};
+pub use stop::{Stop, StopError};
+pub use trained::{Beside, TrainedError, trained_classes};

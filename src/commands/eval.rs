@@ -1,0 +1,369 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use snn_converter::import::onnx::Choice;
+use snn_engine::{AnySimulator, Memory, NetworkError};
+use snn_research::{
+    Context, EvaluationReport, Plan, Preset, Proportion, Stop, evaluate, presets, trained_classes,
+};
+
+use crate::commands::Usage;
+use crate::commands::run::ModeName;
+use crate::models::{self, Model};
+use crate::samples::{InputArgs, NetArgs, Samples, read_labels, read_samples, threads};
+use crate::{output, progress, table};
+
+/// Tell accuracy and costs after every number of steps, of one run.
+///
+/// Each line is exactly what `run` gives with that --T. Intervals are Wilson's, 95 %.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  snn-event eval --net net.bin --input x.npy --labels y.npy --T 64
+  snn-event eval --net net.bin --input x.npy --labels y.npy --points 1,2,4,8,16 --model net.onnx
+  snn-event eval --net net.bin --input x.npy --labels y.npy --stop margin=2 --stop confidence=0.99
+  snn-event eval --net net.bin --input x.npy --energy loihi --energy lemaire-2022 --json report.json")]
+pub struct Eval {
+    #[command(flatten)]
+    net: NetArgs,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// True classes, .npy of N whole numbers: accuracies are told
+    #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
+    labels: Option<PathBuf>,
+
+    /// The trained net, to compare with on the same samples: .onnx or .npz
+    #[arg(long, value_parser = output::file(), value_name = "MODEL")]
+    model: Option<PathBuf>,
+
+    /// Subtracted from the input of the trained net, as in `convert`: one number, or one per channel
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "model")]
+    input_mean: Vec<f32>,
+
+    /// What the input of the trained net is divided by after that: one number, or one per channel
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "model")]
+    input_std: Vec<f32>,
+
+    /// Numbers of steps after which all is told, ascending; the last is the length of the run [default: every one up to --T]
+    #[arg(long, value_name = "1,2,4", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["steps", "until_quiet"])]
+    points: Vec<u32>,
+
+    /// Read only what the last population receives after so many steps
+    #[arg(long, value_name = "STEPS", default_value_t = 0, value_parser = clap::value_parser!(u32), allow_negative_numbers = true)]
+    readout_from: u32,
+
+    /// Tell what samples give that end at the first point at which margin=M (between the two best outputs), confidence=P (their
+    /// softmax) or quiet holds; may be given several times
+    #[arg(long, value_name = "RULE")]
+    stop: Vec<Stop>,
+
+    /// Energies of operations: horowitz-fp32, horowitz-fp16, horowitz-int8, lemaire-2022, loihi, or one of --energy-file; may be
+    /// given several times [default: horowitz-fp32, or all of --energy-file]
+    #[arg(long, value_name = "PRESET")]
+    energy: Vec<String>,
+
+    /// Own energies, in TOML: [NAME], source = \"…\", addition = pJ, multiply-add = pJ, …
+    #[arg(long, value_parser = output::file(), value_name = "ENERGY.TOML")]
+    energy_file: Option<PathBuf>,
+
+    /// Count NeuroBench's MembraneUpdates, too: one pass over all neurons in every step
+    #[arg(long)]
+    membrane_updates: bool,
+
+    /// Which simulator runs it; the results are the same, bit for bit
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeName,
+
+    /// Threads to spread the samples over [default: one for each processor]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
+    threads: Option<u16>,
+
+    /// Write a report as JSON; `-` writes it to standard output, and nothing else
+    #[arg(long, value_name = "REPORT.JSON")]
+    json: Option<PathBuf>,
+}
+
+impl Eval {
+    pub fn run(mut self) -> Result<ExitCode> {
+        self.check_files()?;
+        let presets = self.presets()?;
+        if let Some(&last) = self.points.last() {
+            self.input.steps = Some(last);
+        }
+        let net = self.net.read()?;
+        let network = &net.network;
+        let samples = self.input.read(&net)?;
+        let plan = self.plan(samples.steps)?;
+        let needs_unit = plan.stops.iter().any(|stop| matches!(stop, Stop::Confidence(_)));
+        if needs_unit && net.description.unit(network.output().index()).is_none() {
+            bail!(
+                "{}: it does not say what its outputs stand for, so there is no confidence; use --stop margin=M, or a network \
+                 that `convert` makes of a trained net",
+                self.net.net.display()
+            );
+        }
+        let classes = network.population(network.output()).size();
+        let labels = self.labels(&samples, classes)?;
+        let trained = self.trained(&samples, classes)?;
+        output::notes(&samples.notes);
+        let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
+        let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
+        let simulator = AnySimulator::new(self.mode.mode(), network.clone());
+        let bar = progress::bar(samples.range.len(), "eval");
+        let range = samples.range.clone();
+        let evaluation =
+            evaluate(range, threads, &simulator, &net.description, &samples.input, &plan, || {
+                bar.inc(1);
+                Ok::<_, NetworkError>(())
+            })?;
+        bar.finish_and_clear();
+        let report = EvaluationReport::of(
+            &evaluation,
+            &Context {
+                network,
+                labels: labels.as_deref(),
+                trained: trained.as_deref(),
+                once: samples.input.arrives_once(),
+                membrane_updates: plan.membrane_updates,
+                presets: &presets,
+            },
+        );
+        if let Some(path) = &self.json {
+            output::write_json(path, &report)?;
+        }
+        if !output::wants_only_json(self.json.as_deref()) {
+            output::print(&text(&report))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn check_files(&self) -> Result<()> {
+        let inputs = [
+            ("--net", Some(self.net.net.as_path())),
+            ("--input", Some(self.input.input.as_path())),
+            ("--labels", self.labels.as_deref()),
+            ("--model", self.model.as_deref()),
+            ("--energy-file", self.energy_file.as_deref()),
+        ];
+        output::check(&inputs, &[("--json", self.json.as_deref())])
+    }
+
+    /// The energies that are asked for, by name.
+    fn presets(&self) -> Result<Vec<(String, Preset)>> {
+        let mut known = presets(None)?;
+        let mut wanted = self.energy.clone();
+        if let Some(path) = &self.energy_file {
+            let at = || path.display().to_string();
+            let bytes = snn_formats::regular::read(path).with_context(at)?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| anyhow::anyhow!("it is no text in UTF-8"))
+                .with_context(at)?;
+            let own = presets(Some(&text)).with_context(at)?;
+            if wanted.is_empty() {
+                wanted = own.keys().cloned().collect();
+            }
+            known.extend(own);
+        }
+        if wanted.is_empty() {
+            wanted.push("horowitz-fp32".into());
+        }
+        let find = |name: String| match known.get(&name) {
+            Some(preset) => Ok((name, preset.clone())),
+            None => {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                Err(Usage(format!(
+                    "--energy {name}: there is no such preset; allowed are {}",
+                    names.join(", ")
+                ))
+                .into())
+            }
+        };
+        wanted.into_iter().map(find).collect()
+    }
+
+    fn plan(&self, steps: u32) -> Result<Plan> {
+        let points = if self.points.is_empty() {
+            (self.readout_from.saturating_add(1)..=steps).collect()
+        } else {
+            self.points.clone()
+        };
+        if points.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(Usage("--points: they do not ascend; allowed are for instance 1,2,4,8".into()).into());
+        }
+        if points.first().is_none_or(|&first| first <= self.readout_from) {
+            return Err(Usage(format!(
+                "--readout-from {}: nothing is left to read; allowed are numbers below the first point and --T ({steps})",
+                self.readout_from
+            ))
+            .into());
+        }
+        Ok(Plan {
+            points,
+            read_out_from: self.readout_from,
+            stops: self.stop.clone(),
+            membrane_updates: self.membrane_updates,
+        })
+    }
+
+    /// The labels of the samples that are run.
+    fn labels(&self, samples: &Samples, classes: usize) -> Result<Option<Vec<usize>>> {
+        let Some(path) = &self.labels else { return Ok(None) };
+        let labels = read_labels(path, samples.input.samples(), classes)?;
+        let label = |&label: &i64| usize::try_from(label).context("a label is negative");
+        Ok(Some(labels[samples.range.clone()].iter().map(label).collect::<Result<_>>()?))
+    }
+
+    /// What the trained net says of the samples that are run.
+    fn trained(&self, samples: &Samples, classes: usize) -> Result<Option<Vec<usize>>> {
+        let Some(path) = &self.model else { return Ok(None) };
+        let (model, _) = models::read(path, None, &Choice::default())?;
+        let Model::Trained(ann) = model else {
+            bail!("{}: it is a spiking net already; allowed are trained nets", path.display());
+        };
+        let at = || path.display().to_string();
+        if ann.output_shape().elements() != classes {
+            bail!(
+                "{}: it has {} outputs, and the network {classes}; allowed is the net that it was converted from",
+                path.display(),
+                ann.output_shape().elements()
+            );
+        }
+        let width = ann.input_shape().elements();
+        let values = read_samples(&self.input.input)?.into_f32()?;
+        if values.len() != samples.input.samples() * width {
+            bail!(
+                "{}: its input is {}, which the samples of {} are not; allowed is the net that the network was converted from, \
+                 and values, not spikes",
+                path.display(),
+                ann.input_shape(),
+                self.input.input.display()
+            );
+        }
+        let given = &values[samples.range.start * width..samples.range.end * width];
+        Ok(Some(trained_classes(&ann, given, &self.input_mean, &self.input_std).with_context(at)?))
+    }
+}
+
+/// The most points that are listed for people.
+const LISTED: usize = 16;
+
+fn share(proportion: &Proportion) -> String {
+    format!(
+        "{} ({} … {})",
+        output::percent(proportion.share),
+        output::decimal(proportion.low * 100.0, 1),
+        output::decimal(proportion.high * 100.0, 1)
+    )
+}
+
+fn text(report: &EvaluationReport) -> String {
+    let mut text = format!("{}\n\n", output::counted(report.samples, "sample"));
+    let number = |number: f64| output::decimal(number, 0);
+    let labelled = report.points.iter().any(|point| point.accuracy.is_some());
+    // All of a few, else the powers of two and the last.
+    let last = report.points.len().saturating_sub(1);
+    let all = report.points.len() <= LISTED;
+    let listed = report.points.iter().enumerate();
+    let rows = listed.filter(|(place, point)| all || *place == last || point.steps.is_power_of_two()).map(
+        |(_, point)| {
+            let spent = &point.spent;
+            vec![
+                format!("T = {}", output::count(point.steps.into())),
+                point.accuracy.as_ref().map_or_else(|| output::percent(point.settled.share), share),
+                number(spent.spikes),
+                number(spent.synaptic_operations),
+                number(spent.touched_potentials),
+            ]
+        },
+    );
+    let first = if labelled { "accuracy\n(95 % interval)" } else { "class as\nat the end" };
+    text +=
+        &table::table(&["per sample", first, "spikes", "synaptic\noperations", "touched\npotentials"], rows);
+    if !report.stops.is_empty() {
+        let rows = report.stops.iter().map(|stop| {
+            vec![
+                stop.rule.to_string(),
+                stop.accuracy.as_ref().map_or("–".into(), share),
+                output::decimal(stop.mean_steps, 1),
+                stop.quantiles.map(|steps| output::count(steps.into())).join(" / "),
+                output::count(stop.unended),
+                number(stop.spent.synaptic_operations),
+            ]
+        });
+        let head = [
+            "early end",
+            "accuracy\n(95 % interval)",
+            "mean\nsteps",
+            "50 / 90 /\n100 %",
+            "never",
+            "synaptic\noperations",
+        ];
+        text += &format!("\n\n{}", table::table(&head, rows));
+    }
+    if let Some(trained) = &report.trained {
+        text += "\n\ntrained net:";
+        if let Some(accuracy) = &trained.accuracy {
+            text += &format!(" accuracy {},", share(accuracy));
+        }
+        text += &format!(" same class {}", output::percent(trained.agreement.share));
+        if let Some(test) = &trained.mcnemar {
+            text += &format!(
+                "\nright only there {}, only here {}: McNemar p = {:.3}",
+                output::count(test.only_first),
+                output::count(test.only_second),
+                test.p
+            );
+        }
+    }
+    let bench = &report.neurobench;
+    let operations = &bench.synaptic_operations;
+    let mut rows = vec![
+        ("Footprint, bytes", output::count(bench.footprint)),
+        ("ConnectionSparsity", format!("{:.4}", bench.connection_sparsity)),
+        ("ActivationSparsity", format!("{:.4}", bench.activation_sparsity)),
+        ("Effective_MACs", number(operations.Effective_MACs)),
+        ("Effective_ACs", number(operations.Effective_ACs)),
+        ("Dense", number(operations.Dense)),
+    ];
+    rows.extend(bench.membrane_updates.map(|updates| ("MembraneUpdates", number(updates))));
+    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
+    text += &format!("\n\n{}", table::table(&["NeuroBench 2.3, per sample", ""], rows));
+    for energy in &report.energy {
+        let rows = energy.terms.iter().map(|term| {
+            vec![
+                term.operation.to_owned(),
+                number(term.count),
+                output::decimal(term.picojoules, 2),
+                output::decimal(term.count * term.picojoules / 1e3, 2),
+            ]
+        });
+        let total =
+            vec!["sum".to_owned(), String::new(), String::new(), output::decimal(energy.nanojoules, 2)];
+        text += &format!(
+            "\n\n{}",
+            table::table(&[&energy.preset, "number", "pJ each", "nJ"], rows.chain([total]))
+        );
+    }
+    if !report.rivals.is_empty() {
+        let rows = report.rivals.iter().map(|rival| {
+            vec![
+                rival.name.clone(),
+                output::count(rival.multiply_adds),
+                output::decimal(rival.picojoules, 2),
+                output::decimal(rival.nanojoules, 2),
+                match rival.crossover_rate {
+                    None => "–".into(),
+                    Some(rate) if rate > 1.0 => "any".into(),
+                    Some(rate) => output::percent(rate),
+                },
+            ]
+        });
+        let head = ["trained net, arithmetic", "multiply-\nadds", "pJ each", "nJ", "crossover\nrate"];
+        text += &format!("\n\n{}", table::table(&head, rows));
+    }
+    text.push('\n');
+    text
+}
