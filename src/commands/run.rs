@@ -77,7 +77,7 @@ impl ModeName {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Event => "event",

@@ -38,7 +38,16 @@ fn reports(folder: &Path) -> Vec<(&'static str, Value, Vec<(&'static str, Value)
         folder,
         &format!("convert --model @{MODEL} --calib @{CALIBRATION} --out %converted.bin --json -"),
     );
+    let eval = json(
+        folder,
+        &format!(
+            "eval --net @{NET} --input @{INPUT} --labels @{LABELS} --model @{MODEL} --batch-range 0:3 --T 8 --json -"
+        ),
+    );
+    let eval_files =
+        vec![("net", of(NET)), ("input", of(INPUT)), ("labels", of(LABELS)), ("model", of(MODEL))];
     vec![
+        ("eval", eval, eval_files, &["T", "points", "stop", "energy", "memory_limit", "threads"]),
         ("run", run, vec![("net", of(NET)), ("input", of(INPUT)), ("labels", of(LABELS))], input),
         ("check", check, vec![("net", of(NET)), ("input", of(INPUT))], input),
         ("inspect", inspect, vec![("net", of(NET))], &["mmap", "memory_limit"]),
