@@ -85,6 +85,9 @@ fn check() {
     assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
     let text = batches::single(&[(300, 0.1, 0.05)], short);
     assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
-    let text = recurrent::recurrent(&[(300, 1, 0.04), (300, 2, 0.04)], short);
+    let text = recurrent::recurrent(
+        &[1, 2].map(|delay| recurrent::Net { neurons: 300, delay, bias: 0.04, floor: 0.0 }),
+        short,
+    );
     assert!(text.contains("| 300 | 2 | ") && !text.contains("NaN"), "{text}");
 }

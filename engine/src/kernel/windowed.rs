@@ -42,20 +42,31 @@ pub(super) fn add_far_rows(
     weights: &[f32],
     currents: &mut [f32; 1 << 16],
 ) {
-    /// While so many weights of a row are added, as many of the next row are fetched.
+    /// While so many weights of a row are added, as many of a coming row are fetched.
     const PIECE: usize = 32;
+    /// About so many weights ahead.
+    const AHEAD: usize = 512;
     assert_eq!(targets.len(), weights.len(), "targets and weights");
+    // Of short rows several are under way at once.
+    let ahead = (AHEAD * ends.len() / weights.len().max(1)).clamp(1, 16);
+    let range = |row: u32| starts[row as usize] as usize..ends[row as usize] as usize;
+    for coming in rows.iter().take(ahead).map(|&row| range(row)) {
+        fetch_all(targets, weights, coming);
+    }
     for (at, &row) in rows.iter().enumerate() {
-        let range = starts[row as usize] as usize..ends[row as usize] as usize;
-        let next = rows.get(at + 1).map_or(range.end, |&next| starts[next as usize] as usize);
-        let (fours, last) = targets[range.clone()].as_chunks::<4>();
-        let (four_weights, _) = weights[range.clone()].as_chunks::<4>();
-        let pieces = fours.chunks(PIECE / 4).zip(four_weights.chunks(PIECE / 4));
-        for (coming, (fours, four_weights)) in (next..).step_by(PIECE).zip(pieces) {
-            fetch(targets, weights, coming);
+        let range_now = range(row);
+        let mut coming = rows.get(at + ahead).map_or(0..0, |&coming| range(coming));
+        let (fours, last) = targets[range_now.clone()].as_chunks::<4>();
+        let (four_weights, _) = weights[range_now.clone()].as_chunks::<4>();
+        for (fours, four_weights) in fours.chunks(PIECE / 4).zip(four_weights.chunks(PIECE / 4)) {
+            if coming.start < coming.end {
+                fetch(targets, weights, coming.start);
+                coming.start += PIECE;
+            }
             add_fours(fours, four_weights, currents);
         }
-        add_rest(range.end - last.len()..range.end, targets, weights, currents);
+        fetch_all(targets, weights, coming);
+        add_rest(range_now.end - last.len()..range_now.end, targets, weights, currents);
     }
 }
 
@@ -81,6 +92,16 @@ pub(super) fn add_scaled_rows(
             currents[usize::from(target)] += weight * scale as f32;
         }
     }
+}
+
+/// Brings the rest of a row into the cache, its last line included.
+#[inline(always)]
+fn fetch_all(targets: &[u16], weights: &[f32], row: Range<usize>) {
+    for at in row.clone().step_by(32) {
+        fetch(targets, weights, at);
+    }
+    prefetch(targets.as_ptr().wrapping_add(row.end.wrapping_sub(1)));
+    prefetch(weights.as_ptr().wrapping_add(row.end.wrapping_sub(1)));
 }
 
 /// Brings 32 targets and weights from a place on into the cache.

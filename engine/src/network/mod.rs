@@ -14,4 +14,5 @@ pub use id::PopulationId;
 pub use layout::Layout;
 pub use net::{DenseOperations, Network};
 pub use neuron::{AnyModel, BuiltIn, Neuron};
+pub(crate) use order::Component;
 pub use population::{Population, Projection};

@@ -1,6 +1,6 @@
 use super::id::PopulationId;
 use super::neuron::Neuron;
-use super::order::topological_order;
+use super::order::{Component, components};
 use super::population::{Population, Projection};
 use crate::neuron::Emission;
 
@@ -92,12 +92,22 @@ impl Network {
     /// population over many steps.
     #[must_use]
     pub fn is_feed_forward(&self) -> bool {
-        self.feed_forward_order().is_some()
+        self.steps_at_once().is_none()
     }
 
-    /// Every population after all that reach it, through whatever delays; `None` if one reaches itself.
-    pub(crate) fn feed_forward_order(&self) -> Option<Vec<PopulationId>> {
-        topological_order(self.populations.len(), &self.projections, |_| true).ok()
+    /// How many steps the populations that reach themselves can be run at once, one after the other; `None` if there are
+    /// none.
+    ///
+    /// It is the longest window for which some order of the populations has all spikes that arrive from a later one
+    /// emitted before the window: at least the shortest delay that is not 0 of the projections on cycles.
+    #[must_use]
+    pub fn steps_at_once(&self) -> Option<u32> {
+        self.components().into_iter().filter_map(|component| component.span).min()
+    }
+
+    /// The strongly connected components, each behind all that reach it.
+    pub(crate) fn components(&self) -> Vec<Component> {
+        components(self.populations.len(), &self.projections)
     }
 
     /// The population to read results from: the last one declared.

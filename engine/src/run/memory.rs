@@ -3,7 +3,7 @@
 use crate::network::connectivity::Connectivity;
 use crate::network::{Network, Neuron, PopulationId};
 use crate::run::Mode;
-use crate::simulator::longest_window;
+use crate::simulator::{longest_window, runs_in_windows};
 use crate::state::inputs_counted;
 
 /// The bytes that a simulator takes, predicted in closed form; the network itself is not counted.
@@ -35,8 +35,10 @@ impl Memory {
     #[must_use]
     pub fn of(mode: Mode, network: &Network, steps: u64) -> Self {
         let of_mode = match mode {
-            Mode::Auto if network.is_feed_forward() => window(network, steps),
-            Mode::Auto | Mode::Event => event(network, steps),
+            Mode::Auto if runs_in_windows(network) => window(network, steps),
+            // It is stepped, unless it is spread over threads.
+            Mode::Auto => window(network, steps).or(event(network, steps)),
+            Mode::Event => event(network, steps),
             Mode::Dense => dense(network),
         };
         let mut each = Sum(of_mode.each);
@@ -71,6 +73,11 @@ impl Memory {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { shared: self.shared.saturating_add(other.shared), each: self.each.saturating_add(other.each) }
+    }
+
+    /// The bytes of whichever of two simulators takes more.
+    fn or(self, other: Self) -> Self {
+        Self { shared: self.shared.max(other.shared), each: self.each.max(other.each) }
     }
 
     /// With the outcomes of `samples` samples, which a batch keeps until its end.
@@ -185,15 +192,23 @@ fn window(network: &Network, steps: u64) -> Memory {
 fn event(network: &Network, steps: u64) -> Memory {
     let (mut shared, mut each) = (Sum(0), Sum(0));
     for projection in network.projections() {
-        if let Connectivity::Rows(rows) = projection.connectivity() {
+        match projection.connectivity() {
             // A bit per row and block of 16 targets.
-            shared.add(rows.len() as u64, 8 * (rows.width() as u64).div_ceil(16 * 64));
+            Connectivity::Rows(rows) => {
+                shared.add(rows.len() as u64, 8 * (rows.width() as u64).div_ceil(16 * 64))
+            }
+            Connectivity::Conv2d(_) => shared.add(4, projection.connectivity().sources() as u64),
+            Connectivity::OneToOne(_) => {}
         }
     }
     let depth = u64::from(network.longest_delay()) + 1;
+    // The currents of the largest population, with room behind it for a compact row, and its spike bits.
+    let largest = network.ids().map(|id| potentials(network, id)).max().unwrap_or(0);
+    each.add(5, largest.next_multiple_of(64));
+    each.add(4, 1 << 16);
     for id in network.ids() {
-        // State, parameters and currents; the wake queue and some bits of each block of 16.
-        each.add(4 * numbers(network, id) + 6, potentials(network, id).next_multiple_of(16));
+        // State and parameters; the wake queue and some bits of each block of 16.
+        each.add(4 * numbers(network, id) + 2, potentials(network, id).next_multiple_of(64));
         each.add(1, counters(network, id));
         each.add(LIST, depth);
         each.add(1, spikes(network, id, depth.min(steps)));

@@ -210,6 +210,20 @@ impl Membrane {
         model.erased().integrate_blocks(set, Neurons { parameters, reals, counts }, step)
     }
 
+    /// One step of all neurons of the only sample, whose lines make whole words: `fired` has a bit for each.
+    pub(super) fn integrate_words(
+        &mut self,
+        set: InstructionSet,
+        currents: &mut [Line],
+        k: u32,
+        fired: &mut [u64],
+        values: &mut Vec<i32>,
+    ) -> u64 {
+        let Self { model, parameters, reals, counts, .. } = self;
+        let neurons = Neurons { parameters, reals, counts };
+        model.erased().integrate_words(set, neurons, currents, k, fired, values)
+    }
+
     /// Ranges of lines of all samples: the first of one sample each, and as many as there are lines of one sample.
     pub(super) fn split(&mut self, samples: usize, each: usize) -> Vec<Range<'_>> {
         let Self { model, lines, columns, parameters, reals, counts, .. } = self;

@@ -4,6 +4,7 @@ mod dense;
 mod event;
 mod interface;
 mod membrane;
+mod rows;
 mod window;
 
 pub use dense::DenseSimulator;
@@ -11,5 +12,5 @@ pub use event::EventSimulator;
 #[cfg(feature = "internals")]
 pub use event::WakeQueue;
 pub use interface::{Observer, Simulator};
-pub(crate) use window::longest_window;
 pub use window::{Delivery, WindowSimulator};
+pub(crate) use window::{longest_window, runs_in_windows};

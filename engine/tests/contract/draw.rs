@@ -22,6 +22,9 @@ enum Numbers {
 pub struct Draw {
     rng: Xoshiro256PlusPlus,
     numbers: Numbers,
+    /// The shortest delay by which a population reaches itself or an earlier one: from 2 on, several steps can be run at
+    /// once.
+    shortest_back: u32,
 }
 
 impl Draw {
@@ -141,7 +144,7 @@ impl Draw {
     }
 
     fn delay(&mut self, least: u32) -> u32 {
-        if self.chance(0.6) { least } else { self.between(least, 4) }
+        if self.chance(0.6) { least } else { self.between(least, least.max(2) + 2) }
     }
 }
 
@@ -156,8 +159,11 @@ fn image(layout: Layout) -> Option<[u32; 3]> {
 pub fn case(seed: u64) -> Case {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let numbers = [Numbers::Lattice, Numbers::Eighths, Numbers::Real][rng.random_range(0..3)];
-    let mut draw = Draw { rng, numbers };
+    let mut draw = Draw { rng, numbers, shortest_back: 1 };
     let feed_forward = draw.chance(0.5);
+    if draw.chance(0.5) {
+        draw.shortest_back = draw.between(2, 5);
+    }
     let mut case = Case { seed, populations: vec![], projections: vec![], samples: vec![], steps: 0 };
     for _ in 0..draw.between(1, 2) {
         let layout = draw.layout();
@@ -216,7 +222,7 @@ fn grow(draw: &mut Draw, case: &mut Case, feed_forward: bool) {
             let (form, table) = draw.table(size, n as usize, pool);
             Kind::Rows { form, table }
         };
-        let delay = draw.delay(u32::from(recurrent));
+        let delay = draw.delay(if recurrent { draw.shortest_back } else { 0 });
         case.projections.push(Synapses { source, target, delay, kind });
     }
     // Back to an earlier population that takes spikes: recurrence through a delay.
@@ -226,7 +232,7 @@ fn grow(draw: &mut Draw, case: &mut Case, feed_forward: bool) {
         if draw.chance(0.9) && to != target && back.model.fires && *back.model != SOURCE {
             let (form, table) = draw.table(n as usize, back.size(), true);
             let kind = Kind::Rows { form, table };
-            let delay = draw.between(1, 4);
+            let delay = draw.between(draw.shortest_back, draw.shortest_back + 3);
             case.projections.push(Synapses { source: target, target: to, delay, kind });
         }
     }

@@ -63,11 +63,16 @@ enum Fault {
     MissedFall,
     /// Never lets the count of a max-pool unit fall.
     MaxWithoutFalls,
+    /// Runs populations that reach themselves over one step more at once than their delays allow: what is emitted in the
+    /// first step of a window and arrives in its last is lost.
+    LongWindow,
+    /// Divides the targets of a population over two threads, and leaves out the one with which the second begins.
+    LostTarget,
     /// Steps leaky neurons wrongly.
     Leaking(Wrong),
 }
 
-const FAULTS: [Fault; 29] = [
+const FAULTS: [Fault; 31] = [
     Fault::DescendingSources,
     Fault::ReversedProjections,
     Fault::NoAccumulator,
@@ -92,6 +97,8 @@ const FAULTS: [Fault; 29] = [
     Fault::RoundedToZero,
     Fault::MissedFall,
     Fault::MaxWithoutFalls,
+    Fault::LongWindow,
+    Fault::LostTarget,
     Fault::Leaking(Wrong::LeakBehindCurrent),
     Fault::Leaking(Wrong::FilterBehindPotential),
     Fault::Leaking(Wrong::RestOffByOne),
@@ -157,8 +164,22 @@ impl Impostor {
             return now[projection.source().index()].clone();
         }
         let emitted = self.state.step.checked_sub(delay);
+        if self.fault == Fault::LongWindow
+            && emitted.is_some_and(|emitted| self.overlooks(projection, emitted))
+        {
+            return SpikeList::new();
+        }
         emitted
             .map_or(SpikeList::new(), |step| self.past[step as usize].with_values(projection.source()).into())
+    }
+
+    /// Whether a window that is one step too long has begun before the spikes of a cycle that arrive now were emitted.
+    fn overlooks(&self, projection: &Projection, emitted: u64) -> bool {
+        let Some(span) = self.network.steps_at_once() else { return false };
+        let first = self.state.step - self.state.step % u64::from(span + 1);
+        projection.delay() == span
+            && emitted >= first
+            && reaches(&self.network, projection.target(), projection.source())
     }
 
     fn integrate(&mut self, id: PopulationId, k: f32, now: &[SpikeList]) -> SpikeList {
@@ -186,6 +207,9 @@ impl Impostor {
                     let Some(weight) = projection.connectivity().weight(source as usize, target) else {
                         continue;
                     };
+                    if self.fault == Fault::LostTarget && n > 1 && target == n / 2 {
+                        continue;
+                    }
                     operations += 1;
                     let value = if self.fault == Fault::ValuesAsOne { 1.0 } else { value as f32 };
                     let weight = if self.fault == Fault::FusedContribution {
@@ -317,6 +341,21 @@ impl Impostor {
                 .collect::<Vec<_>>(),
         )
     }
+}
+
+/// Whether spikes of a population come to another, or to itself, through whatever projections.
+fn reaches(network: &Network, from: PopulationId, to: PopulationId) -> bool {
+    let mut reached = vec![from];
+    let mut at = 0;
+    while let Some(&source) = reached.get(at) {
+        for projection in network.projections().iter().filter(|projection| projection.source() == source) {
+            if !reached.contains(&projection.target()) {
+                reached.push(projection.target());
+            }
+        }
+        at += 1;
+    }
+    reached.contains(&to)
 }
 
 /// A step of a bipolar neuron at the potential `v`: the value of its spike.

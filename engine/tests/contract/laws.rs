@@ -219,7 +219,14 @@ fn samples_side_by_side_end_as_they_do_one_after_the_other() {
 
 #[test]
 fn results_do_not_depend_on_the_threads_that_one_sample_is_spread_over() {
+    let (stepped, pieces) = (Cell::new(0), Cell::new(0));
     hold(seeds().step_by(4), |case| {
+        match case.network.steps_at_once().map(u64::from) {
+            Some(1) => stepped.set(stepped.get() + 1),
+            // Several pieces of several steps.
+            Some(span) => pieces.set(pieces.get() + u64::from(case.steps > 2 * span)),
+            None => {}
+        }
         let deliveries = Delivery::ALL.into_iter().map(Some).chain([None]);
         let mut all: Vec<(String, WindowSimulator)> = deliveries
             .flat_map(|delivery| (1..=3).map(move |threads| (delivery, threads)))
@@ -243,6 +250,12 @@ fn results_do_not_depend_on_the_threads_that_one_sample_is_spread_over() {
         }
         1
     });
+    let least = seeds().count() as u64 / 100;
+    let (stepped, pieces) = (stepped.get(), pieces.get());
+    assert!(
+        stepped >= least && pieces >= least,
+        "{stepped} networks reach themselves in a step, {pieces} later"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod case;
 mod cases;
+mod crowds;
 mod draw;
 mod golden;
 mod impostors;

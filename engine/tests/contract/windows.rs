@@ -153,6 +153,81 @@ fn convolutions_agree_whatever_their_geometry() {
     }
 }
 
+/// Populations that reach themselves and each other after so many steps, and others before and behind them.
+fn cycles(rng: &mut Xoshiro256PlusPlus, seed: u64) -> (NetworkBuilder, PopulationId, u32) {
+    let mut builder = NetworkBuilder::new();
+    let sizes = [60, 150, 129, 200];
+    let input = builder.population("input", Layout::Flat(60), Neuron::Source);
+    let [a, b, c] = [1, 2, 3].map(|at| {
+        let neurons = layer(rng, sizes[at]);
+        builder.population(format!("{at}"), Layout::Flat(sizes[at] as u32), neurons)
+    });
+    let span = 1 + seed as u32 % 5;
+    let mut projection = |rng: &mut Xoshiro256PlusPlus, source: PopulationId, target: PopulationId, delay| {
+        let [from, to] = [source, target].map(|id| sizes[id.index()]);
+        let table = rows(rng, from, to, 0.1, seed.is_multiple_of(3));
+        builder.projection(source, target, delay, Connectivity::Rows(table));
+    };
+    projection(rng, input, a, 1);
+    // Two ways round, and one loop. Each population is reached from one that is run later in the same piece.
+    projection(rng, a, b, 0);
+    projection(rng, b, a, span + 2);
+    projection(rng, b, b, span);
+    projection(rng, b, c, 1);
+    projection(rng, c, a, span + 1);
+    // Behind the cycles all steps of a window are run at once.
+    let out = builder.population("out", Layout::Flat(65), layer(rng, 65));
+    let table = rows(rng, 200, 65, 0.2, false);
+    builder.projection(c, out, 3, Connectivity::Rows(table));
+    // Max pooling that is reached from its own output.
+    let pool = builder.population("pool", Layout::Flat(65), Neuron::MaxPool(MaxPool));
+    let last = builder.population("last", Layout::Flat(65), layer(rng, 65));
+    let one = |weight| Connectivity::OneToOne(OneToOne::new(65, PerNeuron::same(weight).unwrap()).unwrap());
+    builder.projection(out, last, 0, one(0.7));
+    builder.projection(last, pool, 0, one(1.0));
+    builder.projection(pool, last, span, one(0.4));
+    builder.projection(pool, pool, span + 1, one(1.0));
+    (builder, input, span)
+}
+
+#[test]
+fn populations_that_reach_themselves_agree_whatever_the_delay_after_which_they_do() {
+    for seed in 0..5 {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(300 + seed);
+        let (builder, input, span) = cycles(&mut rng, seed);
+        let network = Arc::new(builder.build().unwrap());
+        assert_eq!(network.steps_at_once(), Some(span));
+        let sample = Sample { drive: Drive::none(), spikes: vec![(input, raster(&mut rng, 60, 40, 0.1))] };
+        agree(&network, &sample, 40, &format!("cycles of {span} steps, seed {seed}"));
+    }
+}
+
+#[test]
+fn a_run_that_is_spread_over_threads_on_its_way_goes_on_where_it_was() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+    let mut builder = NetworkBuilder::new();
+    let input = builder.population("input", Layout::Flat(20), Neuron::Source);
+    let out = builder.population("out", Layout::Flat(200), layer(&mut rng, 200));
+    builder.projection(input, out, 0, Connectivity::Rows(rows(&mut rng, 20, 200, 0.5, false)));
+    builder.projection(out, out, 1, Connectivity::Rows(rows(&mut rng, 200, 200, 0.1, false)));
+    let network = Arc::new(builder.build().unwrap());
+    let x: Vec<f32> = (0..20).map(|j| j as f32 * 0.01).collect();
+    let drive = Drive::constant(&network, input, &x).unwrap();
+    let sample = Sample { drive, spikes: vec![(input, raster(&mut rng, 20, 100, 0.2))] };
+    let mut event = EventSimulator::new(Arc::clone(&network));
+    event.start(&sample.drive);
+    event.run(&sample, 100, &mut ()).unwrap();
+    let mut windows = WindowSimulator::new(network);
+    windows.start(&sample.drive);
+    windows.run(&sample, 37, &mut ()).unwrap();
+    assert_eq!((windows.threads(), windows.delivery(out)), (1, None), "it is stepped");
+    let mut windows = windows.with_threads_from(2, 0.0);
+    windows.run(&sample, 63, &mut ()).unwrap();
+    assert_eq!((windows.threads(), windows.delivery(out).is_some()), (2, true));
+    assert_eq!(event.state().first_difference(&windows.state()), None);
+    assert_eq!(windows.statistics(), event.statistics());
+}
+
 #[test]
 fn a_layer_wider_than_compact_ids_and_windows_shortened_for_their_memory_agree() {
     let n = 530_000;

@@ -1,171 +1,64 @@
-use crate::bits::{set, words};
-use crate::kernel::Kernels;
-use crate::lanes::BLOCK;
-use crate::network::connectivity::{Connectivity, Conv2d, Rows, Targets};
-use crate::spikes::SpikeSlice;
+use std::sync::OnceLock;
 
-/// Which blocks each weight row of a projection reaches, a bit each.
-pub(super) struct BlockMasks {
-    words: usize,
-    masks: Vec<u64>,
+use crate::bits::{set, words};
+use crate::lanes::BLOCK;
+use crate::network::connectivity::{Connectivity, Rows};
+use crate::simulator::rows::Carried;
+
+/// What is known of the synapses of a projection before spikes arrive through it.
+pub(super) struct FanOut {
+    pub(super) carried: Carried,
+    /// Which blocks each weight row reaches, a bit each `[rows][words]`, made when first needed; none where blocks are
+    /// found spike by spike.
+    masks: OnceLock<Vec<u64>>,
 }
 
-impl BlockMasks {
-    fn of_row(&self, row: usize) -> &[u64] {
-        &self.masks[row * self.words..(row + 1) * self.words]
+impl FanOut {
+    pub(super) fn of(connectivity: &Connectivity) -> Self {
+        Self { carried: Carried::by(connectivity), masks: OnceLock::new() }
+    }
+
+    /// Marks the blocks that spikes of some sources reach.
+    pub(super) fn mark(&self, connectivity: &Connectivity, sources: &[u32], due: &mut [u64]) {
+        match connectivity {
+            Connectivity::Rows(rows) if !sources.is_empty() => {
+                let masks = self.masks.get_or_init(|| masks(rows));
+                let words = words(rows.width().div_ceil(BLOCK));
+                for &source in sources {
+                    let mask = &masks[source as usize * words..][..words];
+                    due.iter_mut().zip(mask).for_each(|(due, mask)| *due |= mask);
+                }
+            }
+            Connectivity::Rows(_) => {}
+            Connectivity::Conv2d(conv) => {
+                let channels = conv.rows().width();
+                for &source in sources {
+                    conv.taps_of(source as usize, |position, row| {
+                        if conv.rows().synapses_of(row) > 0 {
+                            let first = position * channels;
+                            (first / BLOCK..=(first + channels - 1) / BLOCK)
+                                .for_each(|block| set(due, block));
+                        }
+                    });
+                }
+            }
+            Connectivity::OneToOne(one) => {
+                for &source in sources {
+                    if one.weight(source as usize, source as usize).is_some() {
+                        set(due, source as usize / BLOCK);
+                    }
+                }
+            }
+        }
     }
 }
 
-/// The masks of a projection; none if its blocks are found spike by spike.
-pub(super) fn block_masks(connectivity: &Connectivity) -> BlockMasks {
-    let Connectivity::Rows(rows) = connectivity else {
-        return BlockMasks { words: 0, masks: vec![] };
-    };
+fn masks(rows: &Rows) -> Vec<u64> {
     let words = words(rows.width().div_ceil(BLOCK));
     let mut masks = vec![0; words * rows.len()];
     for row in 0..rows.len() {
         let mask = &mut masks[row * words..(row + 1) * words];
         rows.fan_out(row, |target, _| set(mask, target / BLOCK));
     }
-    BlockMasks { words, masks }
-}
-
-/// Adds the weights of spikes to the currents of their targets, and marks the blocks that they reach. Returns the
-/// number of synapses.
-#[inline]
-pub(super) fn deliver(
-    kernels: &Kernels,
-    connectivity: &Connectivity,
-    masks: &BlockMasks,
-    spikes: SpikeSlice<'_>,
-    currents: &mut [f32],
-    due: &mut [u64],
-) -> u64 {
-    let mut operations = 0;
-    if spikes.values().is_empty() {
-        for &source in spikes.neurons() {
-            operations += deliver_one(kernels, connectivity, masks, source as usize, Unit, currents, due);
-        }
-        return operations;
-    }
-    for (source, value) in spikes.iter() {
-        operations += match value {
-            1 => deliver_one(kernels, connectivity, masks, source as usize, Unit, currents, due),
-            value => deliver_one(kernels, connectivity, masks, source as usize, Scaled(value), currents, due),
-        };
-    }
-    operations
-}
-
-/// How weights become contributions.
-trait Contribution: Copy {
-    fn of(self, weight: f32) -> f32;
-    fn add_row(self, kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]);
-}
-
-/// Of a spike of value 1: as they are.
-#[derive(Clone, Copy)]
-struct Unit;
-
-/// Of a spike of another value: times that value, rounded once.
-#[derive(Clone, Copy)]
-struct Scaled(i32);
-
-impl Contribution for Unit {
-    #[inline(always)]
-    fn of(self, weight: f32) -> f32 {
-        weight
-    }
-
-    #[inline(always)]
-    fn add_row(self, kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]) {
-        match rows {
-            Rows::Sparse(sparse) => {
-                let range = sparse.range(row);
-                let weights = &sparse.weights()[range.clone()];
-                match sparse.targets() {
-                    Targets::U16(ids) => (kernels.scatter_u16)(&ids[range], weights, currents),
-                    Targets::U32(ids) => (kernels.scatter_u32)(&ids[range], weights, currents),
-                }
-            }
-            Rows::Dense(dense) => (kernels.add_row)(dense.row(row), currents),
-        }
-    }
-}
-
-impl Contribution for Scaled {
-    #[inline(always)]
-    fn of(self, weight: f32) -> f32 {
-        weight * self.0 as f32
-    }
-
-    #[inline(always)]
-    fn add_row(self, kernels: &Kernels, rows: &Rows, row: usize, currents: &mut [f32]) {
-        let value = self.0 as f32;
-        match rows {
-            Rows::Sparse(sparse) => {
-                let range = sparse.range(row);
-                let weights = &sparse.weights()[range.clone()];
-                match sparse.targets() {
-                    Targets::U16(ids) => (kernels.scatter_scaled_u16)(&ids[range], weights, value, currents),
-                    Targets::U32(ids) => (kernels.scatter_scaled_u32)(&ids[range], weights, value, currents),
-                }
-            }
-            Rows::Dense(dense) => (kernels.add_scaled_row)(dense.row(row), value, currents),
-        }
-    }
-}
-
-#[inline(always)]
-fn deliver_one<C: Contribution>(
-    kernels: &Kernels,
-    connectivity: &Connectivity,
-    masks: &BlockMasks,
-    source: usize,
-    contribution: C,
-    currents: &mut [f32],
-    due: &mut [u64],
-) -> u64 {
-    match connectivity {
-        Connectivity::Rows(rows) => {
-            for (due, mask) in due.iter_mut().zip(masks.of_row(source)) {
-                *due |= mask;
-            }
-            contribution.add_row(kernels, rows, source, currents);
-            rows.synapses_of(source)
-        }
-        Connectivity::Conv2d(conv) => deliver_conv2d(kernels, conv, source, contribution, currents, due),
-        Connectivity::OneToOne(one) => match one.weight(source, source) {
-            Some(weight) => {
-                currents[source] += contribution.of(weight);
-                set(due, source / BLOCK);
-                1
-            }
-            None => 0,
-        },
-    }
-}
-
-fn deliver_conv2d<C: Contribution>(
-    kernels: &Kernels,
-    conv: &Conv2d,
-    source: usize,
-    contribution: C,
-    currents: &mut [f32],
-    due: &mut [u64],
-) -> u64 {
-    let channels = conv.rows().width();
-    let mut synapses = 0;
-    conv.taps_of(source, |position, row| {
-        if conv.rows().synapses_of(row) == 0 {
-            return;
-        }
-        let first = position * channels;
-        contribution.add_row(kernels, conv.rows(), row, &mut currents[first..first + channels]);
-        synapses += conv.rows().synapses_of(row);
-        for block in first / BLOCK..=(first + channels - 1) / BLOCK {
-            set(due, block);
-        }
-    });
-    synapses
+    masks
 }

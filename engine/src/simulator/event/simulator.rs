@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::delivery::{BlockMasks, block_masks, deliver};
-use super::neurons::EventNeurons;
+use super::delivery::FanOut;
+use super::neurons::{EventNeurons, Scratch};
 use crate::error::NetworkError;
 use crate::input::{Drive, Sample, Stimulus};
 use crate::kernel::{self, Kernels};
@@ -9,6 +9,7 @@ use crate::network::{Network, Neuron, PopulationId, Projection};
 use crate::neuron::{Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
 use crate::simulator::interface::{Observer, Simulator};
+use crate::simulator::rows;
 use crate::spikes::SpikeList;
 use crate::state::{PopulationState, State, effective_biases, injected, inputs_counted, ramp_of, waits};
 
@@ -18,21 +19,24 @@ use crate::state::{PopulationState, State, effective_biases, injected, inputs_co
 /// The spikes of each population wait in a queue per step until they have arrived everywhere. A spike adds
 /// its row of weights to the currents of its targets and marks the blocks of 16 neurons that it reaches;
 /// the marked blocks are then updated. A bias costs nothing until it carries a neuron over its threshold:
-/// that step is predicted exactly, and the block waits for it in a wake queue.
+/// that step is predicted exactly, and the block waits for it in a wake queue. Where much happens at once that is more work
+/// than to update a population as a whole: while a quarter of its blocks are due in every step, it is.
 ///
-/// Cost of a step: O(delivered synapses + blocks reached or due). Memory: 16 bytes per neuron and 12 per
-/// block besides the spikes, and a bit per weight row and block that clones share.
+/// Cost of a step: O(delivered synapses + blocks reached or due). Memory: 12 bytes per neuron and 12 per
+/// block besides the spikes, 260 KB and 4 bytes per neuron of the largest population, and a bit per weight row and block
+/// that clones share.
 #[derive(Clone)]
 pub struct EventSimulator {
     network: Arc<Network>,
     kernels: &'static Kernels,
-    fan_out: Arc<Vec<BlockMasks>>,
+    fan_out: Arc<Vec<FanOut>>,
     drive: Drive,
     step: u64,
     populations: Vec<EventPopulation>,
     /// The spikes of the present and of the last steps, a ring.
     history: Vec<Spikes>,
     statistics: Statistics,
+    scratch: Scratch,
 }
 
 /// What a population has while it runs.
@@ -54,16 +58,20 @@ impl EventSimulator {
     #[must_use]
     pub fn with_kernels(network: Arc<Network>, kernels: &'static Kernels) -> Self {
         let fan_out =
-            network.projections().iter().map(|projection| block_masks(projection.connectivity())).collect();
+            network.projections().iter().map(|projection| FanOut::of(projection.connectivity())).collect();
         let depth = network.longest_delay() as usize + 1;
+        let populations: Vec<EventPopulation> =
+            network.ids().map(|id| EventPopulation::new(&network, id)).collect();
+        let lines = populations.iter().map(EventPopulation::lines).max().unwrap_or(0);
         let mut simulator = Self {
             kernels,
             fan_out: Arc::new(fan_out),
             drive: Drive::none(),
             step: 0,
-            populations: network.ids().map(|id| EventPopulation::new(&network, id)).collect(),
+            populations,
             history: vec![Spikes::none(network.populations().len()); depth],
             statistics: Statistics::zero(&network),
+            scratch: Scratch::for_lines(lines),
             network,
         };
         let state = State::initial(&simulator.network);
@@ -108,6 +116,11 @@ impl EventSimulator {
 }
 
 impl EventSimulator {
+    /// What the run was started with.
+    pub(in crate::simulator) fn drive(&self) -> &Drive {
+        &self.drive
+    }
+
     /// Whether a quiet network stays as it is, but for the number of steps: nothing is on a ramp.
     fn may_skip(&self) -> bool {
         self.populations.iter().all(|population| match population {
@@ -126,6 +139,14 @@ impl EventSimulator {
 }
 
 impl EventPopulation {
+    /// Lines of 16 neurons.
+    fn lines(&self) -> usize {
+        match self {
+            Self::Neurons(neurons) => neurons.membrane.lines(),
+            Self::Source | Self::MaxPool(_) => 0,
+        }
+    }
+
     fn new(network: &Network, id: PopulationId) -> Self {
         let population = network.population(id);
         match population.neuron() {
@@ -179,21 +200,21 @@ impl Simulator for EventSimulator {
                     if rebase {
                         neurons.rebase();
                     }
+                    let scratch = &mut self.scratch;
                     if step == 0 {
-                        neurons.inject();
+                        neurons.inject(scratch);
                     }
-                    let (currents, due) = neurons.inbox();
-                    for (projection, masks, spikes) in arriving {
-                        statistics.synaptic_operations += deliver(
-                            self.kernels,
-                            projection.connectivity(),
-                            masks,
-                            spikes.as_slice(),
-                            currents,
-                            due,
-                        );
+                    for (projection, fan_out, spikes) in arriving {
+                        let (connectivity, spikes) = (projection.connectivity(), spikes.as_slice());
+                        statistics.synaptic_operations +=
+                            fan_out.carried.count(connectivity, spikes.neurons());
+                        if let Some(due) = neurons.due() {
+                            fan_out.mark(connectivity, spikes.neurons(), due);
+                        }
+                        let (all, currents) = (0..connectivity.targets(), &mut scratch.currents);
+                        rows::deliver(self.kernels, connectivity, None, spikes, &all, currents);
                     }
-                    statistics.updates += neurons.update(self.kernels, step, k, &mut fired);
+                    statistics.updates += neurons.update(self.kernels, step, k, scratch, &mut fired);
                     fired.settle();
                 }
                 EventPopulation::MaxPool(m) => {

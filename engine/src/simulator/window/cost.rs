@@ -5,6 +5,8 @@
 //! `benches/record`; a wrong choice costs time, never a bit of the result.
 
 use super::Delivery;
+use crate::network::Network;
+use crate::simulator::rows::{NEAR, is_far};
 
 /// What is known of a population and a window before it is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,8 +53,6 @@ const TAP_ROW: f64 = 50.0;
 const WEIGHT: f64 = 1.5;
 /// The same, fetched from farther away.
 const FAR_WEIGHT: f64 = 2.2;
-/// Larger tables, in bytes, are far.
-const NEAR: u64 = 1 << 20;
 /// A vector of a dense row added to the currents.
 const VECTOR: f64 = 4.5;
 /// A row of 16 weights added in registers.
@@ -80,12 +80,6 @@ const TURN: f64 = 40_000.0;
 /// processor is free to help.
 pub(super) const SPREAD: f64 = 1_000_000.0;
 
-/// Whether a table of so many synapses is too large for a second-level cache.
-pub(super) fn is_far(synapses: u64) -> bool {
-    // Six bytes each: a target and a weight.
-    synapses.saturating_mul(6) > NEAR
-}
-
 impl Work {
     /// Adds rows of 16 weights that lie in dense tiles.
     pub(super) fn add_tiles(&mut self, rows: f64) {
@@ -98,6 +92,17 @@ impl Work {
     pub(super) fn add_weights(&mut self, weights: u64, synapses: u64) {
         *(if is_far(synapses) { &mut self.far_weights } else { &mut self.weights }) += weights as f64;
     }
+}
+
+/// The cycles of a step in which every neuron fires, by rows.
+pub(super) fn most_of_a_step(network: &Network) -> f64 {
+    let mut work = Work::default();
+    for projection in network.projections() {
+        let connectivity = projection.connectivity();
+        work.rows += connectivity.sources() as f64;
+        work.add_weights(connectivity.synapses(), connectivity.synapses());
+    }
+    cycles(&work, Delivery::Rows).shared
 }
 
 /// The cycles of a delivery.

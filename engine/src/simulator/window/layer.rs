@@ -1,6 +1,5 @@
 use super::cost::{self, Work};
 use super::delivery::Delivery;
-use super::rows::{self, Cuts};
 use super::threads::Threads;
 use super::tiled::{ImageRows, Tiled};
 use super::tiles::{self, blocks, table};
@@ -13,6 +12,7 @@ use crate::network::Population;
 use crate::network::connectivity::{Connectivity, Rows};
 use crate::neuron::Autonomy;
 use crate::simulator::membrane::{Membrane, Range};
+use crate::simulator::rows::{self, Cuts};
 use crate::spikes::SpikeSlice;
 
 /// Ranges of words for each thread, so that one with less to do takes another.
@@ -143,19 +143,17 @@ impl Layer {
         self.membrane.lines() / LINES_PER_WORD
     }
 
-    /// Runs a window and adds its spikes to `train`. Adds to `updates`, for every sample, the number of pairs of neuron
-    /// and step in which a weight reached the neuron or it fired.
+    /// Runs a window; its spikes wait in `scratch` until they are [emitted](Self::emit). Adds to `updates`, for every
+    /// sample, the number of pairs of neuron and step in which a weight reached the neuron or it fired.
     pub(super) fn run(
         &mut self,
         window: Window,
         incoming: &[Incoming<'_>],
         scratch: &mut Scratch,
-        train: &mut Train,
         updates: &mut [u64],
     ) {
         let (words, steps) = (self.words(), window.all_steps());
         if words == 0 {
-            (0..steps).for_each(|_| train.push(SpikeSlice::default()));
             return;
         }
         scratch.fired.clear();
@@ -169,8 +167,17 @@ impl Layer {
             Delivery::Tiles => self.by_tiles(window, threads, incoming, scratch, updates),
             Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, scratch, updates),
         }
-        let values = self.membrane.model().description().values.then_some(&scratch.values);
-        train.push_bits(window.kernels, &scratch.fired, words, values);
+    }
+
+    /// Adds the spikes of the window that was run last, of so many steps in all, to `train`.
+    pub(super) fn emit(&self, kernels: &Kernels, steps: usize, scratch: &Scratch, train: &mut Train) {
+        match self.words() {
+            0 => (0..steps).for_each(|_| train.push(SpikeSlice::default())),
+            words => {
+                let values = self.membrane.model().description().values.then_some(&scratch.values);
+                train.push_bits(kernels, &scratch.fired, words, values);
+            }
+        }
     }
 
     /// The forced delivery if it is possible here, else the cheapest that is, and the threads to spread it over.

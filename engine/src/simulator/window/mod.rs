@@ -3,7 +3,6 @@
 mod cost;
 mod delivery;
 mod layer;
-mod rows;
 mod side_by_side;
 mod simulator;
 mod threads;
@@ -15,4 +14,5 @@ mod windows;
 
 pub use delivery::Delivery;
 pub use simulator::WindowSimulator;
+pub(crate) use simulator::runs_in_windows;
 pub(crate) use windows::longest_window;

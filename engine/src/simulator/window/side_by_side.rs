@@ -77,7 +77,7 @@ impl WindowSimulator {
             windows.run(steps, |id, at| samples[at / steps].of(id, at % steps));
         }
         for id in self.network.ids() {
-            let fired = windows.trains[id.index()].arriving(0, samples.len() * steps);
+            let fired = windows.trains[id.index()].arriving(0, 0..samples.len() * steps);
             for (sample, observer) in observers.iter_mut().enumerate() {
                 for step in 0..steps {
                     let spikes = fired.of(sample * steps + step);

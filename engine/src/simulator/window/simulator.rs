@@ -13,12 +13,14 @@ use crate::simulator::EventSimulator;
 use crate::simulator::interface::{Observer, Simulator};
 use crate::state::State;
 
-/// The simulator for whole runs: a feed-forward network is run population by population over windows of up
+/// The simulator for whole runs: a network is run population by population over windows of up
 /// to [`REBASE`](crate::REBASE) steps, each population by whichever [`Delivery`] is the cheapest for the spikes that arrive.
 ///
 /// A population's whole window is known before the next one is begun, so the weights of a layer are read
-/// once per window instead of once per step, and the sums of many steps are made side by side. A network in
-/// which some population reaches itself is stepped by an [`EventSimulator`] instead.
+/// once per window instead of once per step, and the sums of many steps are made side by side. Populations that reach
+/// themselves are run over as many steps at once as their delays allow ([`Network::steps_at_once`]). If that is a single
+/// step, and they have most of the neurons, an [`EventSimulator`] steps the network instead, unless it is spread over
+/// [threads](Self::with_threads).
 ///
 /// Cost of a window: that of the cheapest delivery, plus O(steps · neurons / 16). Memory: 16 bytes per
 /// neuron and sample side by side, a bit per step of a window and neuron of the largest population, the spikes of
@@ -26,6 +28,8 @@ use crate::state::State;
 #[derive(Clone)]
 pub struct WindowSimulator {
     pub(super) network: Arc<Network>,
+    kernels: &'static Kernels,
+    delivery: Option<Delivery>,
     pub(super) strategy: Strategy,
 }
 
@@ -33,6 +37,17 @@ pub struct WindowSimulator {
 pub(super) enum Strategy {
     Steps(Box<EventSimulator>),
     Windows(Box<Windows>),
+}
+
+/// Whether a network is run in windows where one thread runs it: not if most of its neurons reach themselves a step
+/// later, so that most windows would be single steps.
+pub(crate) fn runs_in_windows(network: &Network) -> bool {
+    let size = |ids: &[PopulationId]| ids.iter().map(|&id| network.population(id).size()).sum::<usize>();
+    let components = network.components();
+    let all: usize = components.iter().map(|component| size(&component.populations)).sum();
+    let stepped = components.iter().filter(|component| component.span == Some(1));
+    let stepped: usize = stepped.map(|component| size(&component.populations)).sum();
+    2 * stepped <= all
 }
 
 impl WindowSimulator {
@@ -50,16 +65,12 @@ impl WindowSimulator {
         kernels: &'static Kernels,
         delivery: Option<Delivery>,
     ) -> Self {
-        let strategy = match network.feed_forward_order() {
-            None => Strategy::Steps(Box::new(EventSimulator::with_kernels(Arc::clone(&network), kernels))),
-            Some(order) => Strategy::Windows(Box::new(Windows::new(
-                Arc::clone(&network),
-                kernels,
-                delivery,
-                order.into(),
-            ))),
+        let strategy = if runs_in_windows(&network) {
+            Strategy::Windows(Box::new(Windows::new(Arc::clone(&network), kernels, delivery)))
+        } else {
+            Strategy::Steps(Box::new(EventSimulator::with_kernels(Arc::clone(&network), kernels)))
         };
-        Self { network, strategy }
+        Self { network, kernels, delivery, strategy }
     }
 
     /// The same simulator, which spreads the work on a population over so many threads, the calling one
@@ -67,7 +78,9 @@ impl WindowSimulator {
     ///
     /// A new simulator has one thread. This is for single samples: many are better run side by side, by
     /// [`run_batch`](crate::run::run_batch). Clones share the threads. Memory: 600 KB for each
-    /// thread, and 4 bytes for each neuron of the largest population. A network that must be stepped stays on one
+    /// thread, and 4 bytes for each neuron of the largest population; of large sparse tables 8 bytes for each row and
+    /// each of 15 places where it may be cut. A network that must be stepped, and
+    /// of which no step can have that much work, stays on one
     /// thread. At most [`MOST_THREADS`](crate::MOST_THREADS) are used, and fewer where the system starts no more.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
@@ -78,6 +91,16 @@ impl WindowSimulator {
     /// take so many processor cycles or more.
     #[must_use]
     pub fn with_threads_from(mut self, threads: usize, cycles: f64) -> Self {
+        if let Strategy::Steps(event) = &self.strategy
+            && threads > 1
+            && cost::most_of_a_step(&self.network) >= cycles
+        {
+            let mut windows = Windows::new(Arc::clone(&self.network), self.kernels, self.delivery);
+            windows.start(event.drive());
+            windows.take(&event.state());
+            windows.statistics = vec![event.statistics().clone()];
+            self.strategy = Strategy::Windows(Box::new(windows));
+        }
         if let Strategy::Windows(windows) = &mut self.strategy {
             windows.team = Threads::over(threads, cycles);
         }
@@ -254,7 +277,7 @@ impl Simulator for WindowSimulator {
                 windows.run(sound, |id, step| sample.of(id, place(step)));
             }
             for id in self.network.ids() {
-                let fired = windows.trains[id.index()].arriving(0, sound);
+                let fired = windows.trains[id.index()].arriving(0, 0..sound);
                 for (step, of_window) in (first..).zip(0..sound) {
                     let spikes = fired.of(of_window);
                     if !spikes.is_empty() {

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::kernel::Kernels;
 use crate::spikes::{SpikeList, SpikeSlice};
 
@@ -103,7 +105,7 @@ impl<'a> Arriving<'a> {
     }
 
     /// The spikes of some steps, one after the other.
-    pub(super) fn of_steps(&self, steps: std::ops::Range<usize>) -> SpikeSlice<'a> {
+    pub(super) fn of_steps(&self, steps: Range<usize>) -> SpikeSlice<'a> {
         let (start, end) = (self.starts[steps.start] as usize, self.starts[steps.end] as usize);
         let values = if self.values.is_empty() { &[] } else { &self.values[start..end] };
         SpikeSlice::raw(&self.ids[start..end], values)
@@ -208,10 +210,12 @@ impl Train {
         u32::try_from(self.ids.len()).unwrap_or_else(|_| too_many(self.ids.len()))
     }
 
-    /// The spikes of the window as they arrive `delay` steps after they were emitted.
-    pub(super) fn arriving(&self, delay: u32, steps: usize) -> Arriving<'_> {
+    /// The spikes that arrive in some steps of the window, `delay` steps after they were emitted; all of these steps must
+    /// be there.
+    pub(super) fn arriving(&self, delay: u32, steps: Range<usize>) -> Arriving<'_> {
         let first = self.past - delay as usize;
-        Arriving { starts: &self.starts[first..=first + steps], ids: &self.ids, values: &self.values }
+        let starts = &self.starts[first + steps.start..=first + steps.end];
+        Arriving { starts, ids: &self.ids, values: &self.values }
     }
 
     /// The spikes of the step that lies `age ≥ 1` steps before the end.
@@ -240,7 +244,7 @@ mod tests {
             for (step, row) in rows.iter().enumerate() {
                 let set = |id: &u32| row[*id as usize / 64] >> (id % 64) & 1 == 1;
                 assert_eq!(
-                    train.arriving(0, 4).of(step).neurons(),
+                    train.arriving(0, 0..4).of(step).neurons(),
                     (0..128).filter(set).collect::<Vec<u32>>()
                 );
             }
@@ -248,17 +252,32 @@ mod tests {
     }
 
     #[test]
+    fn what_arrives_in_the_first_steps_of_a_window_is_there_before_the_later_ones_are() {
+        let mut train = Train::new(2);
+        train.push(SpikeSlice::unit(&[4]));
+        train.push(SpikeSlice::unit(&[]));
+        train.advance();
+        // Two steps of a loop of delay 2 need nothing of the window itself.
+        let first = train.arriving(2, 0..2);
+        assert_eq!((first.of(0).neurons(), first.of(1).neurons()), (&[4][..], &[][..]));
+        train.push(SpikeSlice::unit(&[5]));
+        train.push(SpikeSlice::unit(&[6, 7]));
+        let second = train.arriving(2, 2..4);
+        assert_eq!((second.of(0).neurons(), second.of(1).neurons()), (&[5][..], &[6, 7][..]));
+    }
+
+    #[test]
     fn a_delayed_spike_arrives_in_the_window_in_which_it_is_due() {
         let mut train = Train::new(3);
         train.push(SpikeSlice::unit(&[7]));
         train.push(SpikeSlice::unit(&[8, 9]));
-        assert_eq!(train.arriving(1, 2).of(1).neurons(), [7]);
+        assert_eq!(train.arriving(1, 0..2).of(1).neurons(), [7]);
         assert_eq!((train.last(1).neurons(), train.last(2).neurons()), (&[8, 9][..], &[7][..]));
         train.advance();
         train.push(SpikeSlice::unit(&[1]));
-        assert_eq!(train.arriving(3, 1).of(0).neurons(), [0_u32; 0]);
-        assert_eq!(train.arriving(2, 1).of(0).neurons(), [7]);
-        assert_eq!(train.arriving(1, 1).of(0).neurons(), [8, 9]);
-        assert_eq!(train.arriving(0, 1).all(), [1]);
+        assert_eq!(train.arriving(3, 0..1).of(0).neurons(), [0_u32; 0]);
+        assert_eq!(train.arriving(2, 0..1).of(0).neurons(), [7]);
+        assert_eq!(train.arriving(1, 0..1).of(0).neurons(), [8, 9]);
+        assert_eq!(train.arriving(0, 0..1).all(), [1]);
     }
 }

@@ -1,10 +1,10 @@
 use std::sync::OnceLock;
 
-use super::rows::Cuts;
 use super::tiles::{Tiles, table};
 use crate::kernel::Columns;
 use crate::network::Network;
-use crate::network::connectivity::{Connectivity, Rows};
+use crate::network::connectivity::Connectivity;
+use crate::simulator::rows::{Carried, Cuts};
 
 /// The bytes that the copies of all weights of a network, layouts out for tiles and time lanes, may have.
 const BUDGET: u64 = 96 << 20;
@@ -14,8 +14,7 @@ const THINNEST: f64 = 1.0 / 256.0;
 
 /// The weights of one projection in the layouts that the deliveries need, each made when first needed.
 pub(super) struct WeightLayouts {
-    /// Of a convolution, the synapses of every source.
-    synapses: Vec<u32>,
+    carried: Carried,
     tiles: Option<OnceLock<Tiles>>,
     columns: Option<OnceLock<Columns>>,
     cuts: OnceLock<Option<Cuts>>,
@@ -42,7 +41,7 @@ pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
                 _ => None,
             };
             WeightLayouts {
-                synapses: synapses_by_source(connectivity),
+                carried: Carried::by(connectivity),
                 tiles: (worth && grant(Tiles::bytes(connectivity))).then(OnceLock::new),
                 columns: (worth && grant(lanes)).then(OnceLock::new),
                 cuts: OnceLock::new(),
@@ -51,30 +50,10 @@ pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
         .collect()
 }
 
-fn synapses_by_source(connectivity: &Connectivity) -> Vec<u32> {
-    match connectivity {
-        // A source has at most one synapse per target neuron, of which there are fewer than 2³².
-        Connectivity::Conv2d(conv) => {
-            (0..connectivity.sources()).map(|source| conv.synapses_of(source) as u32).collect()
-        }
-        Connectivity::Rows(_) | Connectivity::OneToOne(_) => vec![],
-    }
-}
-
 impl WeightLayouts {
     /// The weights that the given spikes carry.
     pub(super) fn operations(&self, connectivity: &Connectivity, spikes: &[u32]) -> u64 {
-        match connectivity {
-            Connectivity::Rows(Rows::Sparse(rows)) => {
-                let starts: &[u64] = rows.row_starts();
-                spikes.iter().map(|&j| starts[j as usize + 1] - starts[j as usize]).sum()
-            }
-            Connectivity::Rows(rows @ Rows::Dense(_)) => {
-                spikes.iter().map(|&j| rows.synapses_of(j as usize)).sum()
-            }
-            Connectivity::Conv2d(_) => spikes.iter().map(|&j| u64::from(self.synapses[j as usize])).sum(),
-            Connectivity::OneToOne(_) => spikes.iter().map(|&j| connectivity.synapses_of(j as usize)).sum(),
-        }
+        self.carried.count(connectivity, spikes)
     }
 
     pub(super) fn has_tiles(&self) -> bool {

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::delivery::Delivery;
@@ -7,7 +8,7 @@ use super::train::Train;
 use super::weights::{self, WeightLayouts};
 use crate::input::Drive;
 use crate::kernel::{Kernels, MOST_STEPS};
-use crate::network::{Network, Neuron, PopulationId, Projection};
+use crate::network::{Component, Network, Neuron, PopulationId, Projection};
 use crate::neuron::{Autonomy, Maxima, REBASE, ramp_steps};
 use crate::record::{Spikes, Statistics};
 use crate::spikes::{SpikeList, SpikeSlice};
@@ -23,8 +24,8 @@ pub(super) struct Windows {
     pub(super) forced: Option<Delivery>,
     pub(super) team: Threads,
     pub(super) layouts: Arc<Vec<WeightLayouts>>,
-    /// Every population after all that reach it.
-    pub(super) order: Arc<[PopulationId]>,
+    /// Every component after all that reach it.
+    pub(super) components: Arc<[Component]>,
     pub(super) longest: usize,
     pub(super) step: u64,
     /// Samples that run side by side; more than one only in [`WindowSimulator::run_side_by_side`].
@@ -37,7 +38,11 @@ pub(super) struct Windows {
     pub(super) spikes: Spikes,
     /// One for each sample.
     pub(super) statistics: Vec<Statistics>,
-    pub(super) scratch: Scratch,
+    scratch: Scratch,
+    /// Of every sample the updates of a population in a window.
+    updates: Vec<u64>,
+    /// The spikes of max pooling in a step.
+    fired: SpikeList,
 }
 
 #[derive(Clone)]
@@ -54,12 +59,7 @@ pub(crate) fn longest_window(network: &Network) -> usize {
 }
 
 impl Windows {
-    pub(super) fn new(
-        network: Arc<Network>,
-        kernels: &'static Kernels,
-        forced: Option<Delivery>,
-        order: Arc<[PopulationId]>,
-    ) -> Self {
+    pub(super) fn new(network: Arc<Network>, kernels: &'static Kernels, forced: Option<Delivery>) -> Self {
         let populations: Vec<WindowPopulation> =
             network.ids().map(|id| WindowPopulation::new(&network, id)).collect();
         let mut windows = Self {
@@ -67,7 +67,7 @@ impl Windows {
             forced,
             team: Threads::default(),
             layouts: Arc::new(weights::layouts(&network)),
-            order,
+            components: network.components().into(),
             longest: longest_window(&network),
             step: 0,
             samples: 1,
@@ -77,6 +77,8 @@ impl Windows {
             spikes: Spikes::none(network.populations().len()),
             statistics: vec![],
             scratch: Scratch::default(),
+            updates: vec![],
+            fired: SpikeList::new(),
             network,
         };
         windows.start(&Drive::none());
@@ -201,77 +203,114 @@ impl Windows {
 
     /// Runs a window of `steps` steps of each sample; `given(source, step)` are the spikes of a source in its steps,
     /// those of one sample behind those of another.
+    ///
+    /// Component by component; one that reaches itself in pieces of its span, its populations one after the other in each.
     pub(super) fn run<'a>(&mut self, steps: usize, given: impl Fn(PopulationId, usize) -> SpikeSlice<'a>) {
-        let network = Arc::clone(&self.network);
-        let (samples, all_steps) = (self.samples, self.samples * steps);
-        let mut updates = vec![0; samples];
-        let first = self.step == 0;
-        let rebase = self.step > 0 && self.step.is_multiple_of(u64::from(REBASE));
-        let k = ramp_steps(self.step + 1);
-        for &id in self.order.iter() {
-            // Taken out, so that the trains of others can be read while it is filled.
-            let mut train = std::mem::take(&mut self.trains[id.index()]);
-            train.advance();
-            let projections =
-                || network.incoming[id.index()].iter().map(|&at| (at, &network.projections()[at]));
-            match &mut self.populations[id.index()] {
-                WindowPopulation::Source => (0..all_steps).for_each(|step| train.push(given(id, step))),
-                WindowPopulation::Layer(layer) => {
-                    let incoming: Vec<Incoming<'_>> = projections()
-                        .map(|(at, projection)| {
-                            let (connectivity, layouts) = (projection.connectivity(), &self.layouts[at]);
-                            let source = &self.trains[projection.source().index()];
-                            let arriving = source.arriving(projection.delay(), all_steps);
-                            let mut operations = 0;
-                            for (sample, statistics) in self.statistics.iter_mut().enumerate() {
-                                let spikes = arriving.of_steps(sample * steps..(sample + 1) * steps);
-                                let of_sample = layouts.operations(connectivity, spikes.neurons());
-                                statistics.at(id).synaptic_operations += of_sample;
-                                operations += of_sample;
-                            }
-                            Incoming { connectivity, layouts, arriving, operations }
-                        })
-                        .collect();
-                    if rebase {
-                        layer.rebase();
-                    }
-                    let (kernels, forced, team) = (self.kernels, self.forced, &self.team);
-                    let window = Window { kernels, forced, samples, steps, first, k, team };
-                    updates.fill(0);
-                    layer.run(window, &incoming, &mut self.scratch, &mut train, &mut updates);
-                    for (statistics, updates) in self.statistics.iter_mut().zip(&updates) {
-                        statistics.at(id).updates += updates;
-                    }
-                }
-                WindowPopulation::MaxPool(maxima) => {
-                    assert_eq!(samples, 1, "samples side by side with max pooling");
-                    let statistics = self.statistics[0].at(id);
-                    let mut fired = SpikeList::new();
-                    for step in 0..steps {
-                        let mut first_input = 0;
-                        for (_, projection) in projections() {
-                            let arriving =
-                                self.trains[projection.source().index()].arriving(projection.delay(), steps);
-                            statistics.synaptic_operations +=
-                                maxima.arrive(projection.connectivity(), first_input, arriving.of(step));
-                            first_input += projection.connectivity().sources();
-                        }
-                        fired.clear();
-                        statistics.updates += maxima.update(&mut fired);
-                        train.push(fired.as_slice());
-                    }
+        let components = Arc::clone(&self.components);
+        for Component { populations, span } in components.iter() {
+            populations.iter().for_each(|id| self.trains[id.index()].advance());
+            let piece = span.map_or(steps, |span| steps.min(span as usize));
+            for first in (0..steps).step_by(piece.max(1)) {
+                for &id in populations {
+                    self.run_population(id, steps, first..steps.min(first + piece), &given);
                 }
             }
-            let emitted = train.arriving(0, all_steps);
-            for (sample, statistics) in self.statistics.iter_mut().enumerate() {
-                let spikes = emitted.of_steps(sample * steps..(sample + 1) * steps);
-                statistics.at(id).spikes += spikes.len() as u64;
-                statistics.at(id).magnitude += spikes.magnitude();
-            }
-            self.trains[id.index()] = train;
         }
         self.step += steps as u64;
         self.statistics.iter_mut().for_each(|statistics| statistics.steps += steps as u64);
+    }
+
+    /// Runs a population in some steps of a window of `whole` steps of each sample; if there are several samples, in all.
+    fn run_population<'a>(
+        &mut self,
+        id: PopulationId,
+        whole: usize,
+        piece: Range<usize>,
+        given: &impl Fn(PopulationId, usize) -> SpikeSlice<'a>,
+    ) {
+        let (samples, steps) = (self.samples, piece.len());
+        assert!(
+            samples == 1 || steps == whole,
+            "{samples} samples side by side in steps {piece:?} of {whole}"
+        );
+        // The samples stand one behind the other.
+        let all = piece.start..piece.start + samples * steps;
+        match &mut self.populations[id.index()] {
+            WindowPopulation::Source => {
+                for step in all.clone() {
+                    self.trains[id.index()].push(given(id, step));
+                }
+            }
+            WindowPopulation::Layer(_) => self.run_layer(id, all.clone(), steps),
+            WindowPopulation::MaxPool(_) => {
+                assert_eq!(samples, 1, "samples side by side with max pooling");
+                all.clone().for_each(|step| self.run_pool(id, step));
+            }
+        }
+        let emitted = self.trains[id.index()].arriving(0, all);
+        for (sample, statistics) in self.statistics.iter_mut().enumerate() {
+            let spikes = emitted.of_steps(sample * steps..(sample + 1) * steps);
+            statistics.at(id).spikes += spikes.len() as u64;
+            statistics.at(id).magnitude += spikes.magnitude();
+        }
+    }
+
+    /// Runs neurons in the steps `all` of the window, `steps` of each sample.
+    fn run_layer(&mut self, id: PopulationId, all: Range<usize>, steps: usize) {
+        let network = Arc::clone(&self.network);
+        let WindowPopulation::Layer(layer) = &mut self.populations[id.index()] else { return };
+        let mut incoming = Vec::with_capacity(network.incoming[id.index()].len());
+        for &at in &network.incoming[id.index()] {
+            let (projection, layouts) = (&network.projections()[at], &self.layouts[at]);
+            let connectivity = projection.connectivity();
+            let source = &self.trains[projection.source().index()];
+            let arriving = source.arriving(projection.delay(), all.clone());
+            let mut operations = 0;
+            for (sample, statistics) in self.statistics.iter_mut().enumerate() {
+                let spikes = arriving.of_steps(sample * steps..(sample + 1) * steps);
+                let of_sample = layouts.operations(connectivity, spikes.neurons());
+                statistics.at(id).synaptic_operations += of_sample;
+                operations += of_sample;
+            }
+            incoming.push(Incoming { connectivity, layouts, arriving, operations });
+        }
+        let now = self.step + all.start as u64;
+        if now > 0 && now.is_multiple_of(u64::from(REBASE)) {
+            layer.rebase();
+        }
+        let window = Window {
+            kernels: self.kernels,
+            forced: self.forced,
+            samples: self.samples,
+            steps,
+            first: now == 0,
+            k: ramp_steps(now + 1),
+            team: &self.team,
+        };
+        self.updates.clear();
+        self.updates.resize(self.samples, 0);
+        layer.run(window, &incoming, &mut self.scratch, &mut self.updates);
+        layer.emit(self.kernels, all.len(), &self.scratch, &mut self.trains[id.index()]);
+        for (statistics, updates) in self.statistics.iter_mut().zip(&self.updates) {
+            statistics.at(id).updates += updates;
+        }
+    }
+
+    /// Runs max pooling in a step of the window.
+    fn run_pool(&mut self, id: PopulationId, step: usize) {
+        let WindowPopulation::MaxPool(maxima) = &mut self.populations[id.index()] else { return };
+        let statistics = self.statistics[0].at(id);
+        let mut first_input = 0;
+        for projection in self.network.incoming(id) {
+            let source = &self.trains[projection.source().index()];
+            let arriving = source.arriving(projection.delay(), step..step + 1);
+            statistics.synaptic_operations +=
+                maxima.arrive(projection.connectivity(), first_input, arriving.of(0));
+            first_input += projection.connectivity().sources();
+        }
+        self.fired.clear();
+        statistics.updates += maxima.update(&mut self.fired);
+        self.trains[id.index()].push(self.fired.as_slice());
     }
 
     /// The potentials of a population in one sample.

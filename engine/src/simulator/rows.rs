@@ -1,6 +1,7 @@
+//! The delivery of spikes step by step: weight rows added to the currents of their targets.
+
 use std::ops::Range;
 
-use super::cost::is_far;
 use crate::kernel::Kernels;
 use crate::lanes::{Line, flat_mut};
 use crate::network::connectivity::{Connectivity, Conv2d, Rows, SparseRows, Targets};
@@ -8,6 +9,15 @@ use crate::spikes::SpikeSlice;
 
 /// Where a compact row may write, counted from its first current.
 const COMPACT: usize = 1 << 16;
+
+/// Larger tables, in bytes, no second-level cache holds.
+pub(super) const NEAR: u64 = 1 << 20;
+
+/// Whether a table of so many synapses is too large for a second-level cache.
+pub(super) fn is_far(synapses: u64) -> bool {
+    // Six bytes each: a target and a weight.
+    synapses.saturating_mul(6) > NEAR
+}
 
 /// Neurons in a word.
 const NEURONS_PER_WORD: usize = 64;
@@ -258,5 +268,40 @@ fn compact(currents: &mut [f32]) -> &mut [f32; COMPACT] {
     match currents.first_chunk_mut() {
         Some(chunk) => chunk,
         None => panic!("{behind} currents; a compact row may name {COMPACT}"),
+    }
+}
+
+/// The weights that spikes carry through a projection, counted without delivering them.
+pub(super) struct Carried {
+    /// Of a convolution, the synapses of every source.
+    of_source: Vec<u32>,
+}
+
+impl Carried {
+    /// Memory: 4 bytes for every source of a convolution.
+    pub(super) fn by(connectivity: &Connectivity) -> Self {
+        let of_source = match connectivity {
+            // A source has at most one synapse per target neuron, of which there are fewer than 2³².
+            Connectivity::Conv2d(conv) => {
+                (0..connectivity.sources()).map(|source| conv.synapses_of(source) as u32).collect()
+            }
+            Connectivity::Rows(_) | Connectivity::OneToOne(_) => vec![],
+        };
+        Self { of_source }
+    }
+
+    /// The weights that the given spikes carry.
+    pub(super) fn count(&self, connectivity: &Connectivity, spikes: &[u32]) -> u64 {
+        match connectivity {
+            Connectivity::Rows(Rows::Sparse(rows)) => {
+                let starts: &[u64] = rows.row_starts();
+                spikes.iter().map(|&j| starts[j as usize + 1] - starts[j as usize]).sum()
+            }
+            Connectivity::Rows(rows @ Rows::Dense(_)) => {
+                spikes.iter().map(|&j| rows.synapses_of(j as usize)).sum()
+            }
+            Connectivity::Conv2d(_) => spikes.iter().map(|&j| u64::from(self.of_source[j as usize])).sum(),
+            Connectivity::OneToOne(_) => spikes.iter().map(|&j| connectivity.synapses_of(j as usize)).sum(),
+        }
     }
 }
