@@ -19,8 +19,11 @@ fn digest(path: &Path) -> Value {
     json!(FileDigest::new(path, Digest::of(&std::fs::read(path).unwrap())))
 }
 
-/// One report of every command, with the files that it must know and its options.
-fn reports(folder: &Path) -> Vec<(&'static str, Value, Vec<(&'static str, Value)>, &'static [&'static str])> {
+/// A report of a command, the files that it must know, and options that it must tell.
+type Told = (&'static str, Value, Vec<(&'static str, Value)>, &'static [&'static str]);
+
+/// One report of every command.
+fn reports(folder: &Path) -> Vec<Told> {
     let of = |path: &str| digest(&file(path));
     let made = |name: &str| digest(&folder.join(name));
     let input: &[&str] =
