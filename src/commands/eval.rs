@@ -182,7 +182,7 @@ impl Eval {
     }
 
     /// The energies that are asked for, by name, and the file that some are from.
-    fn presets(&self) -> Result<(Vec<(String, Preset)>, Option<FileDigest>)> {
+    fn presets(&self) -> Result<Energies> {
         let mut known = presets(None)?;
         let mut file = None;
         let mut wanted = self.energy.clone();
@@ -280,6 +280,9 @@ impl Eval {
         Ok(Some((classes, files)))
     }
 }
+
+/// Energies by name, and the file that some are from.
+type Energies = (Vec<(String, Preset)>, Option<FileDigest>);
 
 /// The report for programs.
 #[derive(Serialize)]
