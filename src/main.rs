@@ -35,8 +35,8 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     Convert(commands::convert::Convert),
     Run(commands::run::Run),
-    Eval(commands::eval::Eval),
     Check(commands::check::Check),
+    Eval(commands::eval::Eval),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
     Prune(commands::prune::Prune),
@@ -50,8 +50,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Convert(convert) => convert.run(),
         Command::Run(run) => run.run(),
-        Command::Eval(eval) => eval.run(),
         Command::Check(check) => check.run(),
+        Command::Eval(eval) => eval.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
         Command::Prune(prune) => prune.run(),
