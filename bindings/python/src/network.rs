@@ -211,9 +211,10 @@ impl Network {
             keep_spikes: spikes,
             progress,
             until_quiet,
-            memory_limit: memory_limit.map(Limit::bytes).transpose()?,
         };
-        run::run(py, self, &asked)
+        let limit = memory_limit.map(Limit::bytes).transpose()?;
+        let fitting = |memory, threads| self.simulators(memory, threads, limit);
+        run::run(py, &self.inner, &self.description, &asked, &fitting)
     }
 
     /// The populations in order of declaration; the last one is the one to read.

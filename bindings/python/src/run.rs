@@ -8,12 +8,12 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{
-    AnySimulator, DenseOperations, Input, Memory, Mode, NetworkError, Outcome, Raster, Statistics, Until,
-    default_threads, run_batch,
+    AnySimulator, DenseOperations, Input, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics,
+    Until, default_threads, run_batch,
 };
+use snn_formats::Description;
 
 use crate::array::{self, Samples};
-use crate::network::Network;
 use crate::{background, error};
 
 /// The simulator of a name.
@@ -54,7 +54,7 @@ struct Plan {
 /// Runs all samples without the interpreter's lock; this thread waits, and looks after signals and progress.
 fn run_all(
     py: Python<'_>,
-    network: &Arc<snn_engine::Network>,
+    network: &Arc<Network>,
     input: Input,
     plan: Plan,
     progress: Option<&Py<PyAny>>,
@@ -267,12 +267,17 @@ pub struct Asked<'a, 'py> {
     pub keep_spikes: bool,
     pub progress: Option<Py<PyAny>>,
     pub until_quiet: bool,
-    pub memory_limit: Option<u64>,
 }
 
-/// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-pub fn run(py: Python<'_>, net: &Network, asked: &Asked<'_, '_>) -> PyResult<Outcomes> {
-    let (network, description) = (&net.inner, &net.description);
+/// Runs samples: values `x` in an encoding, or the spikes of `raster`. `fitting` says how many simulators, of those that are
+/// wanted, fit into the memory that the run may take.
+pub fn run(
+    py: Python<'_>,
+    network: &Arc<Network>,
+    description: &Description,
+    asked: &Asked<'_, '_>,
+    fitting: &dyn Fn(Memory, usize) -> PyResult<usize>,
+) -> PyResult<Outcomes> {
     let mode = mode(asked.mode)?;
     let threads = match asked.threads {
         Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
@@ -298,7 +303,7 @@ pub fn run(py: Python<'_>, net: &Network, asked: &Asked<'_, '_>) -> PyResult<Out
     let mut notes = samples.notes.clone();
     notes.extend(description.note_on_run(steps, samples.input.is_constant()));
     let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, samples.input.samples());
-    let threads = net.simulators(memory, threads, asked.memory_limit)?.min(samples.input.samples());
+    let threads = fitting(memory, threads)?.min(samples.input.samples());
     let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let single = samples.single;
     let once = samples.input.arrives_once();
