@@ -9,16 +9,16 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network, Until};
 use snn_formats::samples::{self, Batch};
-use snn_formats::{Array, Description, FileDigest, NetFile, Source};
+use snn_formats::{Array, Arrives, Description, FileDigest, NetFile, RunLength, Source};
 
 use crate::commands::Usage;
 use crate::output;
 
+/// The most steps of a run until the network is quiet, if nothing is said.
+pub use snn_formats::QUIET_STEPS;
+
 /// Steps of a run if neither `--T`, the input nor the network says how many.
 pub const DEFAULT_STEPS: u32 = 256;
-
-/// The most steps of a run until the network is quiet.
-pub const QUIET_STEPS: u32 = 10_000;
 
 #[derive(Args)]
 pub struct NetArgs {
@@ -106,6 +106,15 @@ impl EncodingName {
             Self::Raster => "raster",
         }
     }
+
+    /// When a current arrives; nothing of spikes.
+    fn arrives(self) -> Option<Arrives> {
+        match self {
+            Self::Constant => Some(Arrives::EveryStep),
+            Self::Once => Some(Arrives::Once),
+            Self::Poisson | Self::Regular | Self::Raster => None,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -119,13 +128,14 @@ pub struct InputArgs {
     #[arg(long = "T", value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     pub steps: Option<u32>,
 
-    /// Run each sample until the network is quiet: nothing is under way, and no neuron will do anything by itself
+    /// Run each sample until the network is quiet: nothing is under way, and no neuron will do anything by itself; networks
+    /// that are made for it do so without the flag, unless --T is given
     #[arg(long)]
     pub until_quiet: bool,
 
-    /// How the samples drive the network
-    #[arg(long, value_enum, default_value = "constant")]
-    pub encoding: EncodingName,
+    /// How the samples drive the network [default: as the network was made for, else constant]
+    #[arg(long, value_enum)]
+    pub encoding: Option<EncodingName>,
 
     /// Seed of the random spikes of `--encoding poisson`
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
@@ -158,6 +168,7 @@ pub struct Samples {
     /// The most steps.
     pub steps: u32,
     pub until: Until,
+    pub encoding: EncodingName,
     /// What the user should know about them.
     pub notes: Vec<String>,
 }
@@ -167,30 +178,39 @@ impl InputArgs {
         let array = read_samples(&self.input)?;
         let file = read_from(&self.input, &array);
         let mut notes = vec![];
-        let input =
-            self.input_of(net, array, &mut notes).with_context(|| self.input.display().to_string())?;
+        let encoding = self.encoding.unwrap_or(match net.description.run {
+            Some(RunLength { arrives: Arrives::Once, .. }) => EncodingName::Once,
+            _ => EncodingName::Constant,
+        });
+        let input = self
+            .input_of(net, array, encoding, &mut notes)
+            .with_context(|| self.input.display().to_string())?;
         let range = self.range(input.samples())?;
-        let steps = self.steps_of(&input, net)?;
-        let until = if self.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
-        notes.extend(net.description.note_on_run(steps, self.encoding == EncodingName::Constant));
-        Ok(Samples { input, file, range, steps, until, notes })
+        let until_quiet = self.until_quiet
+            || self.steps.is_none()
+                && input.steps().is_none()
+                && net.description.run.is_some_and(|run| run.until_quiet);
+        let steps = self.steps_of(&input, net, until_quiet)?;
+        let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+        notes.extend(net.description.note_on_run(steps, encoding.arrives()));
+        Ok(Samples { input, file, range, steps, until, encoding, notes })
     }
 
     /// The options in effect.
     pub fn options(&self, samples: &Samples) -> [(&'static str, Value); 5] {
-        let random = self.encoding == EncodingName::Poisson;
+        let random = samples.encoding == EncodingName::Poisson;
         [
             ("T", json!(samples.steps)),
-            ("until_quiet", json!(self.until_quiet)),
-            ("encoding", json!(self.encoding.name())),
+            ("until_quiet", json!(matches!(samples.until, Until::Quiet { .. }))),
+            ("encoding", json!(samples.encoding.name())),
             ("seed", json!(random.then_some(self.seed))),
             ("batch_range", json!([samples.range.start, samples.range.end])),
         ]
     }
 
-    fn steps_of(&self, input: &Input, net: &Net) -> Result<u32> {
+    fn steps_of(&self, input: &Input, net: &Net, until_quiet: bool) -> Result<u32> {
         // When the input is silent the network may still go on.
-        if self.until_quiet {
+        if until_quiet {
             return Ok(self.steps.unwrap_or(QUIET_STEPS));
         }
         let Some(given) = input.steps() else {
@@ -221,18 +241,24 @@ impl InputArgs {
         Ok(first..end)
     }
 
-    fn input_of(&self, net: &Net, array: Array, notes: &mut Vec<String>) -> Result<Input> {
+    fn input_of(
+        &self,
+        net: &Net,
+        array: Array,
+        encoding: EncodingName,
+        notes: &mut Vec<String>,
+    ) -> Result<Input> {
         let network = &*net.network;
         let source = network.sources().next().context("the network has no input population")?;
         let wanted = network.population(source).layout().shape();
-        if let EncodingName::Raster = self.encoding {
+        if let EncodingName::Raster = encoding {
             let batch = samples::raster("a raster", &array.shape, &wanted)?;
             notes.extend(note_on_shape(&batch, &wanted));
             return Ok(Input::valued(network, array.into_spike_values()?, batch.steps.unwrap_or(0))?);
         }
         let batch = samples::batch("samples", &array.shape, &wanted)?;
         notes.extend(note_on_shape(&batch, &wanted));
-        let encoding = match self.encoding {
+        let encoding = match encoding {
             EncodingName::Constant => Encoding::Constant,
             EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },

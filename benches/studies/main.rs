@@ -1,7 +1,7 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch short single job recurrent --chart docs/speed.svg > tables.md`; without names of
-//! studies, all are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
+//! `cargo bench --bench studies -- cases cells scale batch short single job recurrent few-steps --chart docs/speed.svg > tables.md`; without names of
+//! studies, all but few-steps are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
 mod batches;
@@ -9,6 +9,7 @@ mod batches;
 mod cases;
 mod cells;
 mod chart;
+mod few;
 mod layers;
 mod nets;
 mod numbers;
@@ -59,6 +60,10 @@ fn main() {
     }
     if wanted("recurrent") {
         println!("{}", recurrent::recurrent(&recurrent::NETS, time));
+    }
+    // Half an hour: only if it is asked for, all nets or one, as `few-steps=resnet20-dense`.
+    for name in names.iter().filter_map(|name| name.strip_prefix("few-steps")) {
+        println!("{}", few::few_steps(name.strip_prefix('=')));
     }
     if wanted("job") {
         println!("{}", layers::job(time));

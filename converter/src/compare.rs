@@ -1,39 +1,24 @@
 //! The spiking network beside the trained net: what each layer loses.
 
+mod loss;
+
 use crate::ann::{Ann, NodeId};
 use crate::convert::ConvertError;
 use crate::fit::{SAMPLES, choose, drive};
 use crate::forward::forward_while;
-use crate::lower::{Kind, Lowered};
+use crate::lower::{Kind, Lowered, Part};
+use crate::quantise::{Layer, Quantised};
 use crate::wanted::{RunEnd, Wanted};
+pub use loss::Loss;
+use loss::Sums;
 use serde::Serialize;
 use snn_engine::{EventSimulator, Network, Simulator, Stimulus, default_threads, run_samples};
+use snn_formats::{Arrives, RunLength};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Samples that are held at once.
 const BLOCK: usize = 32;
-
-/// The activation of the trained net against the spike rate of one population after T steps of constant input.
-///
-/// All are means over neurons and samples, in units of λ: an activation `a` should be the rate `a/λ`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Loss {
-    /// Pearson's correlation of activation and rate; absent if one of them never changes.
-    pub correlation: Option<f64>,
-    /// Mean activation.
-    pub activation: f64,
-    /// Mean rate.
-    pub rate: f64,
-    /// Mean absolute difference of rate and activation.
-    pub error: f64,
-    /// Of it, what is above λ and cannot be expressed: `|a − min(a, 1)|`.
-    pub clipping: f64,
-    /// What rounding to whole spikes loses even if input arrives evenly: `|a − ⌊a·T + start⌋/T|` of the clipped activation.
-    pub quantisation: f64,
-    /// The rest: `|rate − ⌊a·T + start⌋/T|`. Spikes that arrive unevenly, and errors of the layers before.
-    pub rest: f64,
-}
 
 /// How often either net is right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -55,24 +40,41 @@ pub(crate) struct Comparison {
     pub samples: usize,
 }
 
-/// Runs some of the samples (at most 256, the same ones in whatever order they are given) for `steps` steps.
+/// The spiking network that is compared, and how it is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Compared<'a> {
+    pub lowered: &'a Lowered,
+    pub network: &'a Network,
+    /// The quantised network that its neurons express, if they count.
+    pub quantised: Option<&'a Quantised>,
+    pub run: RunLength,
+}
+
+/// What one sample gave: the sum of the values of every neuron's spikes by population, and the last potentials.
+type Ran = (Vec<Vec<i64>>, Vec<f32>);
+
+/// Runs some of the samples (at most 256, the same ones in whatever order they are given).
 pub(crate) fn compare(
     wanted: Wanted<'_>,
     ann: &Ann,
-    lowered: &Lowered,
-    network: &Network,
+    compared: &Compared<'_>,
     [raw, prepared]: [&[f32]; 2],
     labels: Option<&[i64]>,
-    steps: u32,
 ) -> Result<Comparison, ConvertError> {
+    let Compared { lowered, network, quantised, run } = *compared;
     let n = ann.input_shape().elements();
     let chosen = choose(raw, n, SAMPLES);
     let network = Arc::new(network.clone());
     let simulator = EventSimulator::new(Arc::clone(&network));
-    let firing: Vec<usize> =
-        (0..lowered.parts.len()).filter(|&at| matches!(lowered.parts[at].kind, Kind::Fires { .. })).collect();
-    let nodes: Vec<NodeId> = firing.iter().map(|&at| lowered.parts[at].node).collect();
-    let mut sums = vec![Sums::default(); firing.len()];
+    let pairs: Vec<Pair<'_>> = lowered
+        .parts
+        .iter()
+        .enumerate()
+        .filter_map(|(at, part)| Pair::of(at, part, quantised, run.steps))
+        .collect();
+    let nodes: Vec<NodeId> = pairs.iter().map(|pair| pair.trained).collect();
+    let counted: Vec<NodeId> = pairs.iter().filter_map(|pair| Some(pair.layer?.counts)).collect();
+    let mut sums = vec![Sums::default(); pairs.len()];
     let mut right = [0_usize; 2];
     for block in chosen.chunks(BLOCK) {
         let gather = |values: &[f32]| -> Vec<f32> {
@@ -80,34 +82,21 @@ pub(crate) fn compare(
         };
         let (raw, prepared) = (gather(raw), gather(prepared));
         let runs = run_samples(0..block.len(), default_threads(), &simulator, |simulator, sample| {
-            simulator.start(&drive(&network, &raw, sample)?);
-            let mut counts: Vec<Vec<u32>> =
-                network.populations().iter().map(|population| vec![0; population.size()]).collect();
-            for _ in 0..steps {
-                wanted.check()?;
-                let spikes = simulator.step(&Stimulus::none());
-                for (id, counts) in network.ids().zip(&mut counts) {
-                    spikes.of(id).iter().for_each(|&neuron| counts[neuron as usize] += 1);
-                }
-            }
-            Ok::<_, RunEnd>((counts, simulator.potentials(network.output())))
+            ran(wanted, &network, simulator, &raw, sample, run)
         })?;
         let mut activations: HashMap<NodeId, Vec<f32>> = HashMap::new();
         let outputs = forward_while(wanted, ann, &prepared, &nodes, |activation| {
             activations.entry(activation.node).or_default().extend_from_slice(activation.values);
         })?;
-        for (sums, &at) in sums.iter_mut().zip(&firing) {
-            let part = &lowered.parts[at];
-            let Kind::Fires { start, .. } = &part.kind else { continue };
-            let elements = part.lambda.elements();
-            for (sample, (counts, _)) in runs.iter().enumerate() {
-                let values = &activations[&part.node][sample * elements..(sample + 1) * elements];
-                for (neuron, &spikes) in counts[at].iter().enumerate() {
-                    let element = part.layout.user_index(neuron);
-                    let activation = f64::from(values[element].max(0.0)) / part.lambda.get(element);
-                    sums.add(activation, spikes, steps, start[neuron % start.len()]);
-                }
-            }
+        let mut counts: HashMap<NodeId, Vec<f32>> = HashMap::new();
+        if let Some(quantised) = quantised {
+            forward_while(wanted, &quantised.ann, &prepared, &counted, |activation| {
+                counts.entry(activation.node).or_default().extend_from_slice(activation.values);
+            })?;
+        }
+        for (sums, pair) in sums.iter_mut().zip(&pairs) {
+            let counts = pair.layer.map(|layer| &counts[&layer.counts][..]);
+            pair.add(sums, &activations[&pair.trained], counts, &runs);
         }
         if let Some(labels) = labels {
             let last = lowered.parts.len() - 1;
@@ -119,7 +108,8 @@ pub(crate) fn compare(
                     let neuron = layout.neuron_at(class);
                     match lowered.parts[last].kind {
                         Kind::Integrates { .. } => f64::from(potentials[neuron]),
-                        _ => f64::from(counts[last][neuron]),
+                        // Counts are far below 2^53.
+                        _ => counts[last][neuron] as f64,
                     }
                 });
                 for (right, found) in right.iter_mut().zip([trained, spiking]) {
@@ -129,8 +119,8 @@ pub(crate) fn compare(
         }
     }
     let mut losses = vec![None; lowered.parts.len()];
-    for (sums, &at) in sums.iter().zip(&firing) {
-        losses[at] = Some(sums.loss());
+    for (sums, pair) in sums.iter().zip(&pairs) {
+        losses[pair.at] = Some(sums.loss());
     }
     let share = |right: usize| right as f64 / chosen.len() as f64;
     let accuracy = labels.map(|_| Accuracy {
@@ -141,79 +131,82 @@ pub(crate) fn compare(
     Ok(Comparison { losses, accuracy, samples: chosen.len() })
 }
 
-/// The class of the largest value, the first of equal ones.
-fn best(classes: usize, value: impl Fn(usize) -> f64) -> usize {
-    (1..classes).fold(0, |best, class| if value(class) > value(best) { class } else { best })
+/// Runs one sample.
+fn ran(
+    wanted: Wanted<'_>,
+    network: &Arc<Network>,
+    simulator: &mut EventSimulator,
+    raw: &[f32],
+    sample: usize,
+    run: RunLength,
+) -> Result<Ran, RunEnd> {
+    let drive = drive(network, raw, sample)?;
+    simulator.start(&if run.arrives == Arrives::Once { drive.once() } else { drive });
+    let mut counts: Vec<Vec<i64>> =
+        network.populations().iter().map(|population| vec![0; population.size()]).collect();
+    for _ in 0..run.steps {
+        wanted.check()?;
+        if run.until_quiet && simulator.is_quiet() {
+            break;
+        }
+        let spikes = simulator.step(&Stimulus::none());
+        for (id, counts) in network.ids().zip(&mut counts) {
+            for (neuron, value) in spikes.with_values(id).iter() {
+                counts[neuron as usize] += i64::from(value);
+            }
+        }
+    }
+    Ok((counts, simulator.potentials(network.output())))
 }
 
-/// Sums over neurons and samples.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+/// A population that fires, and the activation that it stands for.
+struct Pair<'a> {
+    at: usize,
+    part: &'a Part,
+    trained: NodeId,
+    layer: Option<&'a Layer>,
+    /// What a count is worth at the node of the counts.
     count: f64,
-    activation: f64,
-    rate: f64,
-    /// Of the squares of activation and rate, and of their product.
-    squares: [f64; 3],
-    error: f64,
-    clipping: f64,
-    quantisation: f64,
-    rest: f64,
+    steps: u32,
 }
 
-impl Sums {
-    fn add(&mut self, a: f64, spikes: u32, steps: u32, start: f64) {
-        let steps = f64::from(steps);
-        let rate = f64::from(spikes) / steps;
-        let clipped = a.min(1.0);
-        let even = (clipped * steps + start).floor().clamp(0.0, steps) / steps;
-        self.count += 1.0;
-        self.activation += a;
-        self.rate += rate;
-        self.squares[0] += a * a;
-        self.squares[1] += rate * rate;
-        self.squares[2] += a * rate;
-        self.error += (rate - a).abs();
-        self.clipping += a - clipped;
-        self.quantisation += (clipped - even).abs();
-        self.rest += (rate - even).abs();
+impl<'a> Pair<'a> {
+    fn of(at: usize, part: &'a Part, quantised: Option<&'a Quantised>, steps: u32) -> Option<Self> {
+        if !matches!(part.kind, Kind::Fires { .. }) {
+            return None;
+        }
+        let found =
+            |quantised: &'a Quantised| quantised.layers.iter().find(|layer| layer.counts == part.node);
+        let layer = quantised.and_then(found);
+        let count = quantised.zip(layer).map_or(1.0, |(quantised, layer)| layer.count(&quantised.ann));
+        Some(Self { at, part, trained: layer.map_or(part.node, |layer| layer.trained), layer, count, steps })
     }
 
-    fn loss(&self) -> Loss {
-        let mean = |sum: f64| sum / self.count;
-        let (activation, rate) = (mean(self.activation), mean(self.rate));
-        let [aa, rr, ar] = self.squares.map(mean);
-        let (a, r) = (aa - activation * activation, rr - rate * rate);
-        let correlation =
-            (a > 0.0 && r > 0.0).then(|| ((ar - activation * rate) / (a * r).sqrt()).clamp(-1.0, 1.0));
-        Loss {
-            correlation,
-            activation,
-            rate,
-            error: mean(self.error),
-            clipping: mean(self.clipping),
-            quantisation: mean(self.quantisation),
-            rest: mean(self.rest),
+    /// Adds what all neurons gave in some samples.
+    fn add(&self, sums: &mut Sums, activations: &[f32], counts: Option<&[f32]>, runs: &[Ran]) {
+        let Kind::Fires { start, .. } = &self.part.kind else { return };
+        let elements = self.part.lambda.elements();
+        for (sample, (spiking, _)) in runs.iter().enumerate() {
+            for (neuron, &spiking) in spiking[self.at].iter().enumerate() {
+                let element = self.part.layout.user_index(neuron);
+                let activation = f64::from(activations[sample * elements + element].max(0.0));
+                if let (Some(layer), Some(counts)) = (self.layer, counts) {
+                    let full =
+                        layer.values[element * layer.values.len() / elements] * f64::from(layer.levels);
+                    // A whole number of at most 2^16.
+                    let quantised =
+                        (f64::from(counts[sample * elements + element]) / self.count).round() as i64;
+                    sums.add_count(activation / full, [spiking, quantised], layer.levels);
+                } else {
+                    let activation = activation / self.part.lambda.get(element);
+                    sums.add_rate(activation, spiking, self.steps, start[neuron % start.len()]);
+                }
+            }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_loss_is_split_into_clipping_rounding_and_the_rest() {
-        let mut sums = Sums::default();
-        // 1.5 is clipped to 1; 7 of 8 spikes came.
-        sums.add(1.5, 7, 8, 0.5);
-        // 0.3 of 8 steps rounds to 2 spikes; 3 came.
-        sums.add(0.3, 3, 8, 0.5);
-        let loss = sums.loss();
-        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
-        close(loss.clipping, 0.5 / 2.0);
-        close(loss.quantisation, 0.05 / 2.0);
-        close(loss.rest, (0.125 + 0.125) / 2.0);
-        close(loss.error, (0.625 + 0.075) / 2.0);
-        close(loss.correlation.unwrap(), 1.0);
-    }
+/// The class of the largest value, the first of equal ones.
+fn best(classes: usize, value: impl Fn(usize) -> f64) -> usize {
+    (1..classes).fold(0, |best, class| if value(class) > value(best) { class } else { best })
 }

@@ -1,21 +1,29 @@
 //! The front door: from a trained net to a spiking network.
 
+mod few;
+mod input;
+mod rates;
+
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
-use crate::compare::compare;
+use crate::compare::{Compared, compare};
 use crate::effective::EffectiveOptions;
 use crate::expect::{ExpectError, expect_while};
-use crate::fit::fit;
 use crate::forward::ForwardError;
 use crate::import::Refusal;
-use crate::lower::{Kind, Plan, Scaling, lower, needed};
+use crate::lower::{Lowered, Plan, Scaling, lower, needed};
+use crate::neuron::{self, NeuronKind};
 use crate::normalise::{Normalise, ScalePer, Start};
 use crate::notes;
+use crate::quantise::Quantised;
 use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
-use crate::scales::{choose_scales, clipped, groups};
 use crate::wanted::{RunEnd, Stopped, Wanted};
+use few::few;
+pub use input::as_trained;
+use input::{input_map, input_peak, prepare};
+use rates::rates;
 use snn_engine::{Network, NetworkError};
 use snn_formats::{Basis, Description, InputRange, RunLength};
 use std::fmt;
@@ -34,6 +42,17 @@ pub enum Readout {
 /// How to convert.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
+    /// What activations become. Default: unit.
+    pub neuron: Option<NeuronKind>,
+    /// L, the levels of neurons that count. Default: 16; of those that get their input in every step the steps times the largest
+    /// spike, which they can tell.
+    pub levels: Option<u32>,
+    /// m, the largest magnitude of a spike of neurons that count. Default: what tells all levels in a run; of those that
+    /// settle the number of levels, so that they are at rest after one step.
+    pub max_spikes: Option<u32>,
+    /// Whether the weights of the quantised network are reconstructed ([`quantise`](crate::quantise::Options::reconstruct)).
+    /// Default: no.
+    pub reconstruct: Option<f64>,
     /// How scales are chosen. Default: least squared error ([`Recipe`]).
     pub normalise: Option<Normalise>,
     /// How far one scale reaches. Default: one per channel of images, one for all of a vector.
@@ -86,6 +105,8 @@ pub struct Conversion {
     pub description: Description,
     /// How it was made, nothing left open.
     pub options: EffectiveOptions,
+    /// The quantised network that neurons which count express; none of unit spikes.
+    pub quantised: Option<Quantised>,
     /// What was done, layer by layer.
     pub report: Report,
     /// What the user should know.
@@ -226,7 +247,7 @@ pub fn convert_while(
     options: &Options,
 ) -> Result<Conversion, ConvertError> {
     let recipe = Recipe::of(options, samples.is_some());
-    check(&recipe)?;
+    check(options, &recipe)?;
     let (input_scale, input_shift) = input_map(ann, options)?;
     let activations = activations(ann, options);
     let mut plan = Plan {
@@ -249,48 +270,22 @@ pub fn convert_while(
     let expected = samples.and_then(|samples| samples.expected).zip(prepared.as_deref());
     let agreement =
         expected.map(|(outputs, prepared)| expect_while(wanted, ann, prepared, outputs)).transpose()?;
-    let measured = choose_scales(wanted, ann, prepared.as_deref(), options, &recipe, &activations)?;
-    plan.scalings = measured.iter().map(|m| (m.node, m.scaling.clone())).collect();
     plan.check_only = false;
     let given = samples.zip(prepared.as_deref());
-    let lowered = if recipe.fit {
-        let Some((samples, prepared)) = given else {
-            return Err(ConvertError::NoSamples { node: ann.node(ann.output()).name.clone() });
-        };
-        let groups_of = |node| groups(ann, node, options).groups;
-        notes.push(format!(
-            "fitted to runs of {} steps with constant input; convert again for other run lengths",
-            recipe.steps
-        ));
-        fit(wanted, ann, &plan, samples.values, prepared, recipe.steps, groups_of)?
+    let made = if recipe.neuron == NeuronKind::Unit {
+        rates(wanted, ann, plan, given, options, &recipe, &activations)?
     } else {
-        lower(ann, &plan).map_err(ConvertError::Refused)?
+        few(wanted, ann, &plan, given, options, &recipe)?
     };
-    let clipped = match given {
-        Some((samples, prepared)) => clipped(wanted, ann, &lowered, samples.values, prepared, &activations)?,
-        None => Vec::new(),
-    };
-    for (place, measured) in measured.iter().enumerate() {
-        let Some(units) = measured.units else { continue };
-        let (name, of) = (&ann.node(measured.node).name, &ann.node(measured.node).shape);
-        notes.extend(notes::on_dead(name, of, units.dead));
-        warnings.extend(notes::on_layer(name, of, units.dead, clipped.get(place).copied().flatten()));
-    }
+    notes.extend(made.notes);
+    warnings.extend(made.warnings);
+    let Made { lowered, quantised, units, run, .. } = made;
     notes.extend(notes::on_relays(&lowered));
     let network = lowered.network()?;
-    let units: Vec<Option<Units>> = lowered
-        .parts
-        .iter()
-        .map(|part| match part.kind {
-            Kind::Fires { .. } => {
-                let place = measured.iter().position(|m| m.node == part.node)?;
-                let clipped = clipped.get(place).copied().flatten();
-                measured[place].units.map(|units| Units { clipped, ..units })
-            }
-            _ => None,
-        })
-        .collect();
     let mut report = Report {
+        neuron: recipe.neuron,
+        levels: quantised.as_ref().map(|_| recipe.levels),
+        max_spikes: quantised.as_ref().map(|_| recipe.max_spikes),
         steps: recipe.steps,
         fitted: recipe.fit,
         notes: warnings.iter().chain(&notes).cloned().collect(),
@@ -302,7 +297,13 @@ pub fn convert_while(
         && let Some((samples, prepared)) = given
     {
         let values = [samples.values, prepared];
-        let found = compare(wanted, ann, &lowered, &network, values, samples.labels, recipe.steps)?;
+        let compared = Compared {
+            lowered: &lowered,
+            network: &network,
+            quantised: quantised.as_ref(),
+            run: run.unwrap_or(RunLength::new(recipe.steps, Basis::Stated)),
+        };
+        let found = compare(wanted, ann, &compared, values, samples.labels)?;
         report.compared = Some(found.samples);
         report.accuracy = found.accuracy;
         for (layer, loss) in report.layers.iter_mut().zip(found.losses) {
@@ -310,24 +311,25 @@ pub fn convert_while(
         }
     }
     let description = Description {
-        run: run_length(ann, options, &recipe),
+        run,
         input: samples.and_then(|samples| InputRange::of(samples.values)),
         units: lowered.parts.iter().map(|part| part.unit().map(Some)).collect::<Result<_, _>>()?,
         ..Description::default()
     };
     let options = EffectiveOptions::of(ann, options, &recipe);
-    Ok(Conversion { network, description, options, report, notes, warnings })
+    Ok(Conversion { network, description, options, quantised, report, notes, warnings })
 }
 
-/// The runs that the network is made for.
-fn run_length(ann: &Ann, options: &Options, recipe: &Recipe) -> Option<RunLength> {
-    let basis = match options.steps {
-        _ if recipe.fit => Basis::Fitted,
-        Some(_) if recipe.depends_on_steps(ann) => Basis::Scaled,
-        Some(_) => Basis::Stated,
-        None => return None,
-    };
-    Some(RunLength { steps: recipe.steps, basis })
+/// The spiking network to be, and what is known of its populations.
+struct Made {
+    lowered: Lowered,
+    quantised: Option<Quantised>,
+    /// Of every part what was counted on the samples.
+    units: Vec<Option<Units>>,
+    /// The runs that the network is made for.
+    run: Option<RunLength>,
+    notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// The activations that the output depends on, and the output if it is to fire.
@@ -364,102 +366,7 @@ fn untrained(ann: &Ann, activations: &[NodeId], recipe: &Recipe) -> Vec<Refusal>
         .collect()
 }
 
-/// Samples as a trained net takes them, `(x − mean) / std`, from samples as its spiking network does: mean and deviation are
-/// those of [`Options::input_mean`] and [`Options::input_std`].
-///
-/// # Errors
-/// [`ConvertError::Unfit`] if mean or deviation do not fit the net's input, or the values are no whole number of samples.
-pub fn as_trained(ann: &Ann, values: &[f32], mean: &[f32], std: &[f32]) -> Result<Vec<f32>, ConvertError> {
-    let options = Options { input_mean: mean.to_vec(), input_std: std.to_vec(), ..Options::default() };
-    let (scale, shift) = input_map(ann, &options)?;
-    let n = ann.input_shape().elements();
-    if !values.len().is_multiple_of(n) {
-        return Err(ConvertError::Unfit(format!(
-            "there are {} numbers; allowed is a whole number of samples of {n} (the input is {})",
-            values.len(),
-            ann.input_shape()
-        )));
-    }
-    Ok(scaled(values, n, &scale, &shift))
-}
-
-fn scaled(values: &[f32], n: usize, scale: &Runs, shift: &Runs) -> Vec<f32> {
-    let map = |(element, &value): (usize, &f32)| {
-        (f64::from(value) * scale.get(element % n) + shift.get(element % n)) as f32
-    };
-    values.iter().enumerate().map(map).collect()
-}
-
-/// Factor and summand of the input: `(x − mean) / std`.
-fn input_map(ann: &Ann, options: &Options) -> Result<(Runs, Runs), ConvertError> {
-    let shape = ann.input_shape();
-    let (n, channels) = (shape.elements(), shape.channels());
-    let numbers = |what: &str, values: &[f32], usual: f64| {
-        if values.is_empty() {
-            return Ok(Runs::same(n, usual));
-        }
-        if values.len() != 1 && values.len() != channels {
-            return Err(ConvertError::Unfit(format!(
-                "the input's {what} has {} numbers; allowed are 1 or {channels} (the input is {shape})",
-                values.len()
-            )));
-        }
-        Ok(Runs::of_node(n, values))
-    };
-    if let Some(value) = options.input_mean.iter().find(|value| !value.is_finite()) {
-        return Err(ConvertError::Unfit(format!(
-            "the input's mean has the number {value}; allowed are finite numbers"
-        )));
-    }
-    if let Some(value) = options.input_std.iter().find(|value| !value.is_normal() || **value < 0.0) {
-        return Err(ConvertError::Unfit(format!(
-            "the input's deviation has the number {value}; allowed are positive, finite numbers"
-        )));
-    }
-    let scale = numbers("deviation", &options.input_std, 1.0)?.map(|std| 1.0 / std);
-    let shift = numbers("mean", &options.input_mean, 0.0)?.zip(&scale, |mean, scale| -mean * scale);
-    Ok((scale, shift))
-}
-
-/// Twice the largest magnitude of the samples, at least that of a spike.
-fn input_peak(values: &[f32]) -> f64 {
-    2.0 * f64::from(values.iter().fold(0.5_f32, |most, value| most.max(value.abs())))
-}
-
-/// The samples as the net takes them, checked.
-fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, ConvertError> {
-    let shape = ann.input_shape();
-    let n = shape.elements();
-    let count = samples.values.len() / n;
-    if !samples.values.len().is_multiple_of(n) || count == 0 {
-        return Err(ConvertError::Unfit(format!(
-            "there are {} calibration numbers; allowed is a whole number of samples, at least one, of {n} numbers (the input \
-             `{}` is {shape})",
-            samples.values.len(),
-            ann.node(ann.input()).name
-        )));
-    }
-    if let Some(labels) = samples.labels {
-        if labels.len() != count {
-            return Err(ConvertError::Unfit(format!(
-                "there are {} labels for {count} calibration samples; allowed are equal numbers",
-                labels.len()
-            )));
-        }
-        let classes = ann.output_shape().elements();
-        let is_class = |label: &i64| usize::try_from(*label).is_ok_and(|label| label < classes);
-        if let Some(place) = labels.iter().position(|label| !is_class(label)) {
-            return Err(ConvertError::Unfit(format!(
-                "label {} of calibration sample {place} is no class: the net has {classes} outputs, allowed are 0 to {}",
-                labels[place],
-                classes.saturating_sub(1)
-            )));
-        }
-    }
-    Ok(scaled(samples.values, n, &plan.input_scale, &plan.input_shift))
-}
-
-fn check(recipe: &Recipe) -> Result<(), ConvertError> {
+fn check(options: &Options, recipe: &Recipe) -> Result<(), ConvertError> {
     if let Normalise::Percentile(percent) = recipe.normalise
         && !(percent > 0.0 && percent <= 100.0)
     {
@@ -470,5 +377,5 @@ fn check(recipe: &Recipe) -> Result<(), ConvertError> {
     if recipe.steps == 0 {
         return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
     }
-    Ok(())
+    neuron::check(options, recipe)
 }

@@ -15,6 +15,14 @@ pub struct EffectiveOptions {
     /// The length of the runs that the network is made for; none if it is not made for runs of a certain length.
     #[serde(rename = "T")]
     pub steps: Option<u32>,
+    /// What activations became: `unit`, `multi`, `signed` or `settle`.
+    pub neuron: &'static str,
+    /// The levels that activations were rounded to, or that a run of unit spikes can tell apart.
+    pub levels: u32,
+    /// The largest magnitude of a spike.
+    pub max_spikes: u32,
+    /// The cost of the reconstruction of weights, if there was one.
+    pub reconstruct: Option<f64>,
     /// The number of steps that scales were chosen for.
     pub scale_steps: u32,
     /// How scales were chosen: `mse`, `percentile`, `max`, `qcfs` or `none`.
@@ -68,6 +76,10 @@ impl EffectiveOptions {
         };
         Self {
             steps: options.steps,
+            neuron: recipe.neuron.name(),
+            levels: recipe.levels,
+            max_spikes: recipe.max_spikes,
+            reconstruct: options.reconstruct,
             scale_steps: recipe.steps,
             normalise,
             percentile,

@@ -186,6 +186,7 @@ impl Fitted for Fitting<'_> {
             start: old.start,
             starts: runs(&|f| f.start),
             ramp: runs(&|f| f.ramp / f64::from(self.steps)),
+            counts: old.counts,
         })
     }
 

@@ -13,6 +13,7 @@ mod fit;
 pub mod forward;
 pub mod import;
 mod lower;
+pub mod neuron;
 pub mod normalise;
 mod notes;
 pub mod numpy_net;
@@ -21,6 +22,7 @@ pub mod quantise;
 pub mod recipe;
 pub mod report;
 mod scales;
+pub mod settled;
 pub mod simplify;
 pub mod wanted;
 
@@ -29,6 +31,7 @@ pub use convert::{
 };
 pub use effective::EffectiveOptions;
 pub use expect::{Agreement, Difference, ExpectError, expect};
+pub use neuron::NeuronKind;
 pub use normalise::{Normalise, ScalePer, Start};
 pub use recipe::Recipe;
 pub use report::{Accuracy, LayerReport, Loss, Report};

@@ -29,13 +29,28 @@ pub(crate) struct Scaling {
     pub starts: Runs,
     /// What is added to the bias, in thresholds, per element.
     pub ramp: Runs,
+    /// The counts of neurons whose spikes have values; none where every spike is one.
+    pub counts: Option<Counts>,
+}
+
+/// How neurons count what they emit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// The largest magnitude of a spike.
+    pub most: u32,
+    /// The largest count; the least is 0.
+    pub high: u32,
+    /// Whether a neuron may take back what it gave.
+    pub sign: Sign,
+    /// When the bias arrives.
+    pub arrives: BiasArrives,
 }
 
 impl Scaling {
     /// A scaling with one start for all and nothing added to the bias.
     pub fn new(lambda: Runs, start: f64) -> Self {
         let n = lambda.elements();
-        Self { lambda, start, starts: Runs::same(n, start), ramp: Runs::same(n, 0.0) }
+        Self { lambda, start, starts: Runs::same(n, start), ramp: Runs::same(n, 0.0), counts: None }
     }
 }
 
@@ -95,10 +110,11 @@ impl Part {
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Source,
-    /// Fires at 1; bias and potential before the first step per neuron or per channel, in the order of neurons.
+    /// Fires at a threshold of 1; bias and potential before the first step per neuron or per channel, in the order of neurons.
     Fires {
         bias: Vec<f64>,
         start: Vec<f64>,
+        counts: Option<Counts>,
     },
     Integrates {
         bias: Vec<f64>,
@@ -129,11 +145,22 @@ impl Lowered {
                 Kind::Source => Neuron::Source,
                 Kind::Maximum => Neuron::MaxPool(MaxPool),
                 Kind::Integrates { bias } => Neuron::of(Accumulator { bias: numbers(bias)? }),
-                Kind::Fires { bias, start } => Neuron::of(IntegrateFire {
+                Kind::Fires { bias, start, counts: None } => Neuron::of(IntegrateFire {
                     threshold: PerNeuron::same(1.0)?,
                     bias: numbers(bias)?,
                     start: numbers(start)?,
                     reset: Reset::Subtract,
+                }),
+                // Levels are at most 2^16, so both numbers are exact.
+                Kind::Fires { bias, start, counts: Some(counts) } => Neuron::of(Bipolar {
+                    threshold: PerNeuron::same(1.0)?,
+                    bias: numbers(bias)?,
+                    start: numbers(start)?,
+                    most: PerNeuron::same(counts.most as f32)?,
+                    low: PerNeuron::same(0.0)?,
+                    high: PerNeuron::same(counts.high as f32)?,
+                    sign: counts.sign,
+                    arrives: counts.arrives,
                 }),
                 Kind::Relays { bias } => Neuron::of(Bipolar {
                     threshold: PerNeuron::same(1.0)?,
@@ -257,10 +284,14 @@ fn layout_hints(ann: &Ann) -> HashMap<NodeId, Shape> {
     hints
 }
 
-/// Integrate-and-fire neurons behind a tensor.
+/// Neurons that fire behind a tensor.
 fn firing(input: &AffineForm, scaling: &Scaling, layout: Layout) -> Kind {
     let bias = input.shift.zip(&scaling.lambda, |a, b| a / b).zip(&scaling.ramp, |a, b| a + b);
-    Kind::Fires { bias: in_neuron_order(&bias, layout), start: in_neuron_order(&scaling.starts, layout) }
+    Kind::Fires {
+        bias: in_neuron_order(&bias, layout),
+        start: in_neuron_order(&scaling.starts, layout),
+        counts: scaling.counts,
+    }
 }
 
 /// The layout in which a user sees a tensor.
@@ -397,13 +428,15 @@ impl<'a> Lowering<'a> {
         AffineForm::of_population(population, shape, lambda, Runs::same(shape.elements(), 0.0))
     }
 
-    /// Adds a population of integrate-and-fire neurons behind a tensor; its λ.
+    /// Adds a population of neurons that fire behind a tensor; its λ.
     fn fires(&mut self, node: NodeId, name: &str, input: &AffineForm) -> Runs {
         let scaling = &self.plan.scalings[&node];
         let kind = firing(input, scaling, self.layout(node));
         let zero = scaling.start;
         let place = self.add(node, name, scaling.lambda.clone(), kind);
-        self.lowered.parts[place].zero = zero;
+        let most = scaling.counts.map_or(1.0, |counts| f64::from(counts.most));
+        let part = &mut self.lowered.parts[place];
+        (part.zero, part.most) = (zero, most);
         self.project(place, input);
         if let Some(fitted) = &mut self.fitted
             && let Some(scaling) = fitted.scaling(&self.lowered, place)

@@ -25,6 +25,7 @@ use crate::fit::choose;
 use crate::forward::ForwardError;
 use crate::lower::needed;
 use crate::normalise::ScalePer;
+use crate::wanted::{Stopped, Wanted};
 use rayon::prelude::*;
 use scale::{Pairs, Rounding, search};
 use std::collections::HashSet;
@@ -74,6 +75,9 @@ pub enum QuantiseError {
     /// A number that was found does not fit into a net.
     #[error("{0}")]
     Ann(#[from] AnnError),
+    /// It is not wanted any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// One rounded activation.
@@ -81,7 +85,8 @@ pub enum QuantiseError {
 pub struct Layer {
     /// The activation in the trained net.
     pub trained: NodeId,
-    /// Its counts in the quantised net: a QCFS node of threshold L, whose values are whole numbers.
+    /// Its counts in the quantised net: a QCFS node of threshold L, whose values are whole numbers; of an activation that was
+    /// trained with levels, the activation itself.
     pub counts: NodeId,
     /// L.
     pub levels: u32,
@@ -94,6 +99,17 @@ pub struct Layer {
     /// The squared error over the squared activations, on the samples used, of what this and all layers before it lose;
     /// absent where nothing is active.
     pub error: Option<f64>,
+}
+
+impl Layer {
+    /// What one count is worth at the node of the counts: 1, but θ/L of a QCFS activation that was trained, whose values are not
+    /// counts.
+    pub(crate) fn count(&self, ann: &Ann) -> f64 {
+        match ann.node(self.counts).op {
+            Op::Qcfs { levels, theta } => f64::from(theta) / f64::from(levels),
+            _ => 1.0,
+        }
+    }
 }
 
 /// A quantised network.
@@ -115,6 +131,19 @@ pub struct Quantised {
 /// # Errors
 /// If an option is out of range, there is no sample or no whole number of them, or a value is not finite.
 pub fn quantise(ann: &Ann, samples: &[f32], options: &Options) -> Result<Quantised, QuantiseError> {
+    quantise_while(Wanted::always(), ann, samples, options)
+}
+
+/// [`quantise`] as long as it is wanted.
+///
+/// # Errors
+/// As [`quantise`], and [`QuantiseError::Stopped`].
+pub fn quantise_while(
+    wanted: Wanted<'_>,
+    ann: &Ann,
+    samples: &[f32],
+    options: &Options,
+) -> Result<Quantised, QuantiseError> {
     check(ann, samples, options)?;
     let n = ann.input_shape().elements();
     let largest = ann.nodes().iter().map(|node| node.shape.elements()).max().unwrap_or(1);
@@ -127,6 +156,7 @@ pub fn quantise(ann: &Ann, samples: &[f32], options: &Options) -> Result<Quantis
     live().flat_map(|(_, node)| &node.inputs).for_each(|input| uses[input.index()] += 1);
     let input = ann.node(ann.input());
     let mut pass = Pass {
+        wanted,
         ann,
         options,
         names: live().map(|(_, node)| node.name.clone()).collect(),
@@ -183,6 +213,7 @@ struct Twin {
 
 /// The way through the layers.
 struct Pass<'a> {
+    wanted: Wanted<'a>,
     ann: &'a Ann,
     options: &'a Options,
     names: HashSet<String>,
@@ -205,8 +236,9 @@ impl Pass<'_> {
             .collect();
         let places: Vec<NodeId> = inputs.iter().map(|twin| twin.place).collect();
         let shapes: Vec<_> = node.inputs.iter().map(|&input| &self.ann.node(input).shape).collect();
-        let evaluate =
-            |op: &Op, inputs: &[&Tensor]| Tensor::of_operator(&node.name, op, &shapes, inputs, &node.shape);
+        let evaluate = |op: &Op, inputs: &[&Tensor]| {
+            Tensor::of_operator(self.wanted, &node.name, op, &shapes, inputs, &node.shape)
+        };
         let arrives: Vec<&Tensor> = inputs.iter().map(|twin| &twin.quantised).collect();
         let trained = evaluate(&node.op, &inputs.iter().map(|twin| &twin.trained).collect::<Vec<_>>())?;
         if node.op.is_activation() && !matches!(node.op, Op::Qcfs { .. }) {
@@ -256,14 +288,15 @@ impl Pass<'_> {
         wanted: &Tensor,
     ) -> Result<(NodeId, Tensor), QuantiseError> {
         let node = self.ann.node(id);
-        let levels = self.options.levels;
+        let (go_on, levels) = (self.wanted, self.options.levels);
         let channels = node.shape.channels();
         let found = match self.options.scale_per {
-            Some(ScalePer::Layer) => search_all(&pairs(arrives, wanted, 1), levels),
-            Some(ScalePer::Channel) => search_all(&pairs(arrives, wanted, channels), levels),
-            None if node.shape.rank() > 1 => search_all(&pairs(arrives, wanted, channels), levels),
-            None => better(&pairs(arrives, wanted, 1), &pairs(arrives, wanted, channels), levels),
-        };
+            Some(ScalePer::Layer) => search_all(go_on, &pairs(arrives, wanted, 1), levels),
+            None if node.shape.rank() == 1 => {
+                better(go_on, &pairs(arrives, wanted, 1), &pairs(arrives, wanted, channels), levels)
+            }
+            Some(ScalePer::Channel) | None => search_all(go_on, &pairs(arrives, wanted, channels), levels),
+        }?;
         let dead = found.iter().filter(|found| found.is_none()).count();
         let roundings = alive(found);
         let numbers = |f: &dyn Fn(&Rounding) -> f64| -> Vec<f32> {
@@ -282,7 +315,7 @@ impl Pass<'_> {
         for (name, op) in
             [(first, Op::Affine(before)), (node.name.clone(), rounds), (last, Op::Affine(behind))]
         {
-            values = Tensor::of_operator(&name, &op, &[&node.shape], &[&values], &node.shape)?;
+            values = Tensor::of_operator(self.wanted, &name, &op, &[&node.shape], &[&values], &node.shape)?;
             place = self.net.push(name, op, &[place])?;
             places.push(place);
         }
@@ -328,17 +361,26 @@ fn pairs(arrives: &Tensor, wanted: &Tensor, groups: usize) -> Vec<Pairs> {
     (0..groups).into_par_iter().map(collect).collect()
 }
 
-fn search_all(pairs: &[Pairs], levels: u32) -> Vec<Option<Rounding>> {
-    pairs.par_iter().map(|pairs| search(pairs, levels)).collect()
+fn search_all(go_on: Wanted<'_>, pairs: &[Pairs], levels: u32) -> Result<Vec<Option<Rounding>>, Stopped> {
+    let one = |pairs: &Pairs| {
+        go_on.check()?;
+        Ok(search(pairs, levels))
+    };
+    pairs.par_iter().map(one).collect()
 }
 
 /// One rounding for all or one per neuron, whichever has the smaller error on every second pair if chosen on the others.
-fn better(all: &[Pairs], each: &[Pairs], levels: u32) -> Vec<Option<Rounding>> {
-    let chosen_on_half = |pairs: &[Pairs]| -> Vec<Rounding> {
+fn better(
+    go_on: Wanted<'_>,
+    all: &[Pairs],
+    each: &[Pairs],
+    levels: u32,
+) -> Result<Vec<Option<Rounding>>, Stopped> {
+    let chosen_on_half = |pairs: &[Pairs]| -> Result<Vec<Rounding>, Stopped> {
         let halves: Vec<Pairs> = pairs.iter().map(|pairs| pairs.every_second(0)).collect();
-        alive(search_all(&halves, levels))
+        Ok(alive(search_all(go_on, &halves, levels)?))
     };
-    let (for_all, for_each) = (chosen_on_half(all), chosen_on_half(each));
+    let (for_all, for_each) = (chosen_on_half(all)?, chosen_on_half(each)?);
     let held_out = |rounding: &dyn Fn(usize) -> Rounding| -> f64 {
         let errors = each
             .iter()
@@ -347,9 +389,9 @@ fn better(all: &[Pairs], each: &[Pairs], levels: u32) -> Vec<Option<Rounding>> {
         errors.sum()
     };
     if held_out(&|group| for_each[group]) < held_out(&|_| for_all[0]) {
-        search_all(each, levels)
+        search_all(go_on, each, levels)
     } else {
-        search_all(all, levels)
+        search_all(go_on, all, levels)
     }
 }
 

@@ -3,6 +3,7 @@
 pub use crate::compare::{Accuracy, Loss};
 use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
+use crate::neuron::NeuronKind;
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
 use snn_formats::net::kept_report;
@@ -10,6 +11,12 @@ use snn_formats::net::kept_report;
 /// What a conversion did, layer by layer.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
+    /// What activations became.
+    pub neuron: NeuronKind,
+    /// The levels that they were rounded to, and the largest magnitude of a spike; absent of unit spikes.
+    pub levels: Option<u32>,
+    /// See `levels`.
+    pub max_spikes: Option<u32>,
     /// The run length that scales were chosen for.
     pub steps: u32,
     /// Whether scales, starts and biases were fitted to the spikes of such runs.
@@ -78,7 +85,8 @@ pub struct LayerReport {
     pub density: f64,
     /// Synapses, shared weights counted wherever they are used.
     pub synapses: u64,
-    /// λ, the activation that a spike in every step stands for; of a relay, what a spike of value 1 in every step stands for.
+    /// λ, the largest activation that a neuron can express: by a spike in every step, or by the largest count; of a relay, what a
+    /// spike of value 1 in every step stands for.
     pub scale: Option<Spread>,
     /// Channels (of a vector: neurons) that no calibration sample activates; their λ is that of their neighbours.
     pub dead: Option<usize>,
@@ -95,9 +103,12 @@ pub struct LayerReport {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Units {
     pub dead: usize,
-    pub saturated: usize,
+    /// None if it was not counted.
+    pub saturated: Option<usize>,
     /// The share of activations above zero that is above λ, if it was counted.
     pub clipped: Option<f64>,
+    /// The largest activation that a neuron expresses, where it is no spike in every step.
+    pub largest: Option<Spread>,
 }
 
 /// The layers of a network as it was lowered; `units` of every population where they were counted.
@@ -109,6 +120,10 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
         .map(|((id, part), units)| {
             let population = network.population(id);
             let incoming: Vec<_> = network.incoming(id).collect();
+            let fires = || {
+                matches!(part.kind, Kind::Fires { .. } | Kind::Maximum | Kind::Relays { .. })
+                    .then(|| Spread::of(part.lambda.values()))
+            };
             let weights = incoming.iter().map(|p| places(p.connectivity())).sum();
             let nonzeros = incoming.iter().map(|p| p.connectivity().stored_weights()).sum();
             LayerReport {
@@ -122,10 +137,9 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                 nonzeros,
                 density: if weights == 0 { 0.0 } else { nonzeros as f64 / weights as f64 },
                 synapses: incoming.iter().map(|p| p.connectivity().synapses()).sum(),
-                scale: matches!(part.kind, Kind::Fires { .. } | Kind::Maximum | Kind::Relays { .. })
-                    .then(|| Spread::of(part.lambda.values())),
+                scale: units.and_then(|units| units.largest).or_else(fires),
                 dead: units.map(|units| units.dead),
-                saturated: units.map(|units| units.saturated),
+                saturated: units.and_then(|units| units.saturated),
                 clipped: units.and_then(|units| units.clipped),
                 loss: None,
             }

@@ -93,7 +93,7 @@ fn count_units(extent: &Extent, lambda: &Runs) -> Units {
         .enumerate()
         .filter(|(channel, largest)| f64::from(**largest) > lambda.get(channel * length))
         .count();
-    Units { dead, saturated, clipped: None }
+    Units { dead, saturated: Some(saturated), clipped: None, largest: None }
 }
 
 fn start(ann: &Ann, node: NodeId, options: &Options, recipe: &Recipe) -> f64 {

@@ -41,8 +41,8 @@ pub use digest::{Digest, Digester, FileDigest};
 pub use error::{FormatError, FormatErrorKind, Origin, Place};
 pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{
-    Basis, Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, NetFile, RunLength, Unit, net_bytes,
-    net_digest, read_net, write_net,
+    Arrives, Basis, Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, NetFile, QUIET_STEPS,
+    RunLength, Unit, net_bytes, net_digest, read_net, write_net,
 };
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};

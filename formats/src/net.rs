@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
 pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit, parse_bytes};
-pub use description::{Basis, Description, InputRange, RunLength, Unit};
+pub use description::{Arrives, Basis, Description, InputRange, QUIET_STEPS, RunLength, Unit};
 use entry::NetEntry;
 use read::Reader;
 pub use report::kept_report;

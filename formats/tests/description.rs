@@ -10,7 +10,8 @@ use snn_engine::{
 };
 use snn_formats::container::{ContainerWriter, Dtype};
 use snn_formats::{
-    Basis, Container, Description, InputRange, LONGEST_REPORT, NetFile, RunLength, Source, Unit, write_net,
+    Arrives, Basis, Container, Description, InputRange, LONGEST_REPORT, NetFile, RunLength, Source, Unit,
+    write_net,
 };
 
 fn each(values: Vec<f32>) -> PerNeuron {
@@ -50,7 +51,7 @@ fn meaning() -> Description {
     let unit = |scale: Vec<f32>, zero| Unit { scale: each(scale), offset: each(vec![0.0, -0.5]), zero };
     let last = Unit { scale: each(vec![1.0]), offset: each(vec![0.25]), zero: 0.0 };
     Description {
-        run: Some(RunLength { steps: 8, basis: Basis::Fitted }),
+        run: Some(RunLength::new(8, Basis::Fitted)),
         input: Some(InputRange { smallest: -0.1, largest: 1.0 }),
         units: vec![None, Some(unit(vec![2.0, 4.0], 0.7)), Some(last)],
         ..Description::default()
@@ -169,16 +170,32 @@ fn files_that_state_their_steps_in_the_options_only_are_understood() {
 
 #[test]
 fn a_run_other_than_those_a_network_is_made_for_gets_a_note() {
-    let made_for = |basis| Description { run: Some(RunLength { steps: 8, basis }), ..Description::default() };
+    let made_for = |basis| Description { run: Some(RunLength::new(8, basis)), ..Description::default() };
     let fitted = made_for(Basis::Fitted);
-    assert_eq!(fitted.note_on_run(8, true), None);
-    let note = fitted.note_on_run(256, true).unwrap();
+    assert_eq!(fitted.note_on_run(8, Some(Arrives::EveryStep)), None);
+    let note = fitted.note_on_run(256, Some(Arrives::EveryStep)).unwrap();
     assert!(note.contains("T = 8") && note.contains("T = 256") && note.contains("far off"), "{note}");
-    assert!(fitted.note_on_run(8, false).unwrap().contains("constant input"));
-    assert!(made_for(Basis::Scaled).note_on_run(9, false).unwrap().contains("less accurate"));
-    assert_eq!(made_for(Basis::Scaled).note_on_run(8, false), None);
-    assert_eq!(made_for(Basis::Stated).note_on_run(9, true), None);
-    assert_eq!(Description::default().note_on_run(9, true), None);
+    assert!(fitted.note_on_run(8, None).unwrap().contains("constant input"));
+    assert!(made_for(Basis::Scaled).note_on_run(9, None).unwrap().contains("less accurate"));
+    assert_eq!(made_for(Basis::Scaled).note_on_run(8, None), None);
+    assert_eq!(made_for(Basis::Stated).note_on_run(9, Some(Arrives::EveryStep)), None);
+    assert_eq!(Description::default().note_on_run(9, Some(Arrives::EveryStep)), None);
+}
+
+#[test]
+fn a_network_that_settles_gets_a_note_if_it_is_stopped_early_or_its_input_does_not_arrive_once() {
+    let settled = |steps, until_quiet| {
+        let run = RunLength { arrives: Arrives::Once, until_quiet, ..RunLength::new(steps, Basis::Settled) };
+        Description { run: Some(run), ..Description::default() }
+    };
+    for steps in [3, 4] {
+        assert_eq!(settled(3, false).note_on_run(steps, Some(Arrives::Once)), None);
+    }
+    assert!(settled(3, false).note_on_run(2, Some(Arrives::Once)).unwrap().contains("not at rest"));
+    assert_eq!(settled(10_000, true).note_on_run(2, Some(Arrives::Once)), None);
+    for otherwise in [None, Some(Arrives::EveryStep)] {
+        assert!(settled(3, false).note_on_run(3, otherwise).unwrap().contains("`once`"));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
+use snn_converter::NeuronKind;
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
@@ -27,6 +28,8 @@ use crate::{output, provenance, table};
 #[command(after_help = "Examples:
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --T 16 --out net-16.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --neuron settle --levels 16 --out net-1.bin
+  snn-event convert --model net.onnx --calib x_calib.npy --neuron signed --T 2 --max-spikes 4 --out net-2.bin
   snn-event convert --model net.onnx --calib x_calib.npy --normalise percentile --percentile 99.9 --out net.bin
   snn-event convert --model detector.onnx --output scores --input-shape 3,96,96 --calib x_calib.npy --out net.bin
   snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
@@ -58,6 +61,25 @@ pub struct Convert {
     /// Where the network goes
     #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     out: PathBuf,
+
+    /// What activations become [default: unit]
+    #[arg(long, value_enum)]
+    neuron: Option<NeuronName>,
+
+    /// The levels that activations are rounded to, of multi, signed and settle [default: 16; of multi and signed --T times
+    /// --max-spikes]
+    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    levels: Option<u32>,
+
+    /// The largest value of a spike, of multi, signed and settle [default: of settle --levels, so that one step
+    /// does; of the others what tells all levels in --T steps]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    max_spikes: Option<u32>,
+
+    /// Let weights make up for what rounding loses, of multi, signed and settle: least squares, layer by layer, on the
+    /// calibration samples; the number is what a change of a weight costs, in variances of its input
+    #[arg(long, value_name = "COST", num_args = 0..=1, default_missing_value = "0.5", allow_negative_numbers = true)]
+    reconstruct: Option<f64>,
 
     /// How scales are chosen [default: mse; none for .npz nets with a theta]
     #[arg(long, value_enum)]
@@ -137,6 +159,29 @@ enum NormaliseName {
     Qcfs,
     /// Weights as they are
     None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum NeuronName {
+    /// Spikes of value 1, constant input in every step; rates stand for activations
+    Unit,
+    /// Spikes of several units, none taken back; constant input in every step
+    Multi,
+    /// Spikes of several units, taken back where they came too early; constant input in every step
+    Signed,
+    /// The same, with the input once: the network comes to rest at the net with activations of --levels levels
+    Settle,
+}
+
+impl NeuronName {
+    fn kind(self) -> NeuronKind {
+        match self {
+            Self::Unit => NeuronKind::Unit,
+            Self::Multi => NeuronKind::Multi,
+            Self::Signed => NeuronKind::Signed,
+            Self::Settle => NeuronKind::Settle,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -257,6 +302,10 @@ impl Convert {
         let conversion_only = [
             ("--calib", self.calib.is_some()),
             ("--expect", self.expect.is_some()),
+            ("--neuron", self.neuron.is_some()),
+            ("--levels", self.levels.is_some()),
+            ("--max-spikes", self.max_spikes.is_some()),
+            ("--reconstruct", self.reconstruct.is_some()),
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
             ("--fit", self.fit == Some(Switch::On)),
@@ -297,6 +346,10 @@ impl Convert {
             (Some(NormaliseName::None), None) => Some(Normalise::None),
         };
         Ok(Options {
+            neuron: self.neuron.map(NeuronName::kind),
+            levels: self.levels,
+            max_spikes: self.max_spikes,
+            reconstruct: self.reconstruct,
             normalise,
             scale_per: self.scale_per.map(|per| match per {
                 ScalePerName::Layer => ScalePer::Layer,
@@ -402,28 +455,31 @@ impl Convert {
 /// What each layer loses, as a table, and the accuracies if they are known.
 fn losses(report: &Report) -> String {
     let number = |number: f64| format!("{number:.4}");
+    let counts = report.neuron != NeuronKind::Unit;
     let rows = report.layers.iter().filter_map(|layer| {
         let loss = layer.loss?;
-        let of = [loss.activation, loss.rate, loss.error, loss.clipping, loss.quantisation, loss.rest];
+        let of = [loss.activation, loss.rate, loss.error, loss.clipping, loss.quantisation];
+        let of = of.into_iter().chain(loss.before).chain([loss.rest]);
         let correlation = loss.correlation.map_or("–".into(), number);
         Some([layer.name.clone(), correlation].into_iter().chain(of.map(number)).collect())
     });
-    let head = [
-        "in units of λ",
-        "correlation",
-        "activation",
-        "rate",
-        "error",
-        "clipping",
-        "quanti-\nsation",
-        "uneven\nspikes",
-    ];
-    let mut text = format!(
-        "spike rates at T = {} against activations, {}:\n{}\n\n",
-        output::count(report.steps.into()),
-        output::counted(report.compared.unwrap_or(0), "calibration sample"),
-        table::table(&head, rows)
-    );
+    let mut head =
+        vec!["in units of λ", "correlation", "activation", "rate", "error", "clipping", "quanti-\nsation"];
+    head.extend(counts.then_some("layers\nbefore"));
+    head.push("uneven\nspikes");
+    let samples = output::counted(report.compared.unwrap_or(0), "calibration sample");
+    let of = match report.neuron {
+        NeuronKind::Settle => "counts at rest".into(),
+        _ => format!("spike rates at T = {}", output::count(report.steps.into())),
+    };
+    let mut text = format!("{of} against activations, {samples}:\n{}\n\n", table::table(&head, rows));
+    let differing = report.layers.iter().filter_map(|layer| layer.loss?.differing).sum::<u64>();
+    if counts {
+        text += &format!(
+            "counts that are not the quantised network's: {}\n\n",
+            if differing == 0 { "none".into() } else { output::count(differing) }
+        );
+    }
     if let Some(accuracy) = &report.accuracy {
         text += &format!(
             "accuracy on {}: trained net {}, spiking network {}\n\n",

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use snn_engine::{Connectivity, PerNeuron, Rows};
-use snn_formats::{Basis, FileDigest, InputRange, NetFile, Provenance, RunLength};
+use snn_formats::{Arrives, Basis, FileDigest, InputRange, NetFile, Provenance, RunLength};
 use unicode_width::UnicodeWidthStr;
 
 use crate::samples::NetArgs;
@@ -257,12 +257,23 @@ impl Report {
         let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
         text += &table::table(&head, rows);
         text.push('\n');
-        if let Some(RunLength { steps, basis }) = self.description.run {
-            text += &format!("\nmade for runs of T = {steps}");
+        if let Some(RunLength { steps, basis, arrives, until_quiet }) = self.description.run {
+            text += &match until_quiet {
+                true => format!(
+                    "\nmade for runs until it is quiet, of at most {} steps",
+                    output::count(steps.into())
+                ),
+                false => format!("\nmade for runs of T = {steps}"),
+            };
+            text += match arrives {
+                Arrives::EveryStep => "",
+                Arrives::Once => ", with input that arrives once",
+            };
             text += match basis {
                 Basis::Fitted => ", to whose spikes it is fitted",
                 Basis::Scaled => ", for which its scales are chosen",
                 Basis::Stated => "",
+                Basis::Settled => ", after which it is at rest",
             };
         }
         if let Some(InputRange { smallest, largest }) = self.description.input {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
-use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, run_batch};
+use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, Until, run_batch};
 use snn_formats::{Compression, Provenance, SpikeWriter, write_npy};
 
 use crate::samples::{InputArgs, Labels, Net, NetArgs, Samples, read_labels, threads};
@@ -139,6 +139,8 @@ struct PopulationReport {
     name: String,
     neurons: usize,
     spikes: u64,
+    /// The sum of the magnitudes of their values.
+    magnitude: u64,
     rate: f64,
     /// Weights that spikes delivered to it.
     synaptic_operations: u64,
@@ -274,6 +276,7 @@ impl Run {
                     name: population.name().to_owned(),
                     neurons: population.size(),
                     spikes: of.spikes,
+                    magnitude: of.magnitude,
                     rate: of.spikes as f64 / (population.size().max(1) as f64 * sums.steps.max(1) as f64),
                     synaptic_operations: of.synaptic_operations,
                     dense_operations: dense.per_step * sums.steps,
@@ -306,15 +309,15 @@ impl Run {
             samples: outcomes.len(),
             steps: samples.steps,
             mode: self.mode.name(),
-            encoding: self.input.encoding.name(),
-            seed: (self.input.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
+            encoding: samples.encoding.name(),
+            seed: (samples.encoding == crate::samples::EncodingName::Poisson).then_some(self.input.seed),
             threads,
             accuracy,
             wall_seconds: seconds,
             wall_seconds_per_sample: seconds / outcomes.len() as f64,
             predictions,
             notes: samples.notes.clone(),
-            quiet: self.input.until_quiet.then(|| QuietReport::of(outcomes)),
+            quiet: matches!(samples.until, Until::Quiet { .. }).then(|| QuietReport::of(outcomes)),
             populations,
         }
     }

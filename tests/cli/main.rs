@@ -5,6 +5,7 @@ mod conversion;
 mod eval;
 mod example;
 mod expect;
+mod few;
 mod files;
 #[cfg(unix)]
 mod hostile;

@@ -13,7 +13,7 @@ use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
-use snn_converter::{Normalise, Options, Readout, ScalePer, Start};
+use snn_converter::{NeuronKind, Normalise, Options, Readout, ScalePer, Start};
 use snn_formats::FileDigest;
 use snn_formats::samples::{self, Misfit};
 
@@ -132,7 +132,7 @@ impl Model {
     }
 
     /// Makes a spiking network: the network, the report and the options in effect as JSON, notes, and warnings.
-    #[pyo3(signature = (calibration, *, T, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
+    #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -143,6 +143,10 @@ impl Model {
         py: Python<'_>,
         calibration: Option<PyReadonlyArrayDyn<'_, f32>>,
         T: Option<u32>,
+        neuron: Option<&str>,
+        levels: Option<u32>,
+        max_spikes: Option<u32>,
+        reconstruct: Option<f64>,
         normalise: Option<&str>,
         percentile: f64,
         scale_per: Option<&str>,
@@ -157,7 +161,16 @@ impl Model {
         labels: Option<Labels<'_>>,
         expected: Option<PyReadonlyArrayDyn<'_, f64>>,
     ) -> PyResult<Converted> {
+        let kind = |name: &str| {
+            let found = NeuronKind::ALL.into_iter().find(|(_, known)| *known == name);
+            let allowed = "\"unit\", \"multi\", \"signed\", \"settle\" and None";
+            found.map(|(kind, _)| kind).ok_or_else(|| error::argument("neuron", name, allowed))
+        };
         let options = Options {
+            neuron: neuron.map(kind).transpose()?,
+            levels,
+            max_spikes,
+            reconstruct,
             normalise: match normalise {
                 None => None,
                 Some("max") => Some(Normalise::Max),

@@ -179,7 +179,7 @@ impl Network {
     }
 
     /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = "constant", seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = false, memory_limit = None))]
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = None, seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = None, memory_limit = None))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -191,13 +191,13 @@ impl Network {
         x: Option<PyReadonlyArrayDyn<'py, f32>>,
         T: Option<u32>,
         raster: Option<Bound<'py, PyAny>>,
-        encoding: &str,
+        encoding: Option<&str>,
         seed: u64,
         threads: Option<usize>,
         mode: &str,
         spikes: bool,
         progress: Option<Py<PyAny>>,
-        until_quiet: bool,
+        until_quiet: Option<bool>,
         memory_limit: Option<Limit>,
     ) -> PyResult<Outcomes> {
         let asked = Asked {
@@ -233,7 +233,7 @@ impl Network {
     }
 
     /// The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
-    /// (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length.
+    /// (`scaled`), it is at rest after them (`settled`) or they were only `stated`; none if it is not made for runs of a certain length.
     #[getter]
     fn run_length(&self) -> Option<(u32, &'static str)> {
         let run = self.description.run?;
@@ -241,8 +241,21 @@ impl Network {
             Basis::Fitted => "fitted",
             Basis::Scaled => "scaled",
             Basis::Stated => "stated",
+            Basis::Settled => "settled",
         };
         Some((run.steps, basis))
+    }
+
+    /// Whether it is made for runs until it is quiet; the steps of [`run_length`](Self::run_length) are the most then.
+    #[getter]
+    fn until_quiet(&self) -> bool {
+        self.description.run.is_some_and(|run| run.until_quiet)
+    }
+
+    /// How constant input is given in the runs that it is made for: "constant" or "once".
+    #[getter]
+    fn encoding(&self) -> &'static str {
+        run::usual_encoding(&self.description)
     }
 
     /// The same network, saying that it is meant for runs of `T` steps.
@@ -251,7 +264,7 @@ impl Network {
         if T == 0 {
             return Err(error::argument("T", "0", "numbers of steps from 1 on"));
         }
-        let run = Some(RunLength { steps: T, basis: Basis::Stated });
+        let run = Some(RunLength::new(T, Basis::Stated));
         Ok(self.described(Description { run, ..self.description.clone() }))
     }
 

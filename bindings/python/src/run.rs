@@ -11,7 +11,7 @@ use snn_engine::{
     AnySimulator, DenseOperations, Input, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics,
     Until, default_threads, run_batch,
 };
-use snn_formats::Description;
+use snn_formats::{Arrives, Description, QUIET_STEPS, RunLength};
 
 use crate::array::{self, Samples};
 use crate::{background, error};
@@ -127,10 +127,15 @@ pub struct Outcomes {
 
 /// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
 /// updates.
-type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64);
+type PopulationRow = (String, usize, u64, u64, u64, u64, u64, u64, u64);
 
-/// Neurons, steps and starts of the samples of all spikes of a population.
-type Spikes<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
+/// Neurons, steps and starts of the samples of all spikes of a population, and their values where not all are 1.
+type Spikes<'py> = (
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<u64>>,
+    Option<Bound<'py, PyArray1<i32>>>,
+);
 
 impl Outcomes {
     fn gather<'py, T: numpy::Element>(
@@ -212,7 +217,7 @@ impl Outcomes {
         self.outcomes.len()
     }
 
-    /// For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant currents,
+    /// For every population: name, neurons, spikes, their magnitude, synaptic operations, dense operations, operations of constant currents,
     /// dense ones for them, updates; all samples.
     fn populations(&self) -> Vec<PopulationRow> {
         let mut sums = Statistics::default();
@@ -225,19 +230,24 @@ impl Outcomes {
         rows.map(|(place, ((name, (neurons, dense)), sum))| {
             let driven = self.outcomes.iter().map(|outcome| outcome.drive_operations[place]).sum();
             let (dense, once) = (dense.per_step * sums.steps, dense.once * samples);
-            (name.clone(), *neurons, sum.spikes, sum.synaptic_operations, dense, driven, once, sum.updates)
+            let operations = sum.synaptic_operations;
+            (name.clone(), *neurons, sum.spikes, sum.magnitude, operations, dense, driven, once, sum.updates)
         })
         .collect()
     }
 
-    /// All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept.
+    /// All spikes of a population: neurons (user's order), steps, where each sample starts, and their values where not all are
+    /// 1. Only if kept.
     fn spikes<'py>(&self, py: Python<'py>, population: &str) -> PyResult<Spikes<'py>> {
         let place = self
             .names
             .iter()
             .position(|name| name == population)
             .ok_or_else(|| error::argument("population", population, &format!("{:?}", self.names)))?;
-        let (mut neurons, mut steps, mut starts) = (vec![], vec![], vec![0u64]);
+        let (mut neurons, mut steps, mut starts, mut values) = (vec![], vec![], vec![0u64], vec![]);
+        let ones =
+            |outcome: &Outcome| outcome.spikes.as_ref().is_none_or(|all| all[place].values().is_empty());
+        let valued = !self.outcomes.iter().all(ones);
         for outcome in &self.outcomes {
             let rasters: &[Raster] = outcome
                 .spikes
@@ -245,13 +255,18 @@ impl Outcomes {
                 .ok_or_else(|| PyValueError::new_err("the spikes were not kept; run with spikes=True"))?;
             let raster = &rasters[place];
             neurons.extend_from_slice(raster.neurons());
+            match raster.values() {
+                [] if valued => values.extend(std::iter::repeat_n(1, raster.neurons().len())),
+                given => values.extend_from_slice(given),
+            }
             for (step, range) in raster.starts().windows(2).enumerate() {
                 let step = u32::try_from(step).expect("a run has at most 2^32 steps");
                 steps.extend(std::iter::repeat_n(step, range[1] - range[0]));
             }
             starts.push(neurons.len() as u64);
         }
-        Ok((neurons.into_pyarray(py), steps.into_pyarray(py), starts.into_pyarray(py)))
+        let values = valued.then(|| values.into_pyarray(py));
+        Ok((neurons.into_pyarray(py), steps.into_pyarray(py), starts.into_pyarray(py), values))
     }
 }
 
@@ -260,13 +275,13 @@ pub struct Asked<'a, 'py> {
     pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
     pub raster: Option<Bound<'py, PyAny>>,
     pub steps: Option<u32>,
-    pub encoding: &'a str,
+    pub encoding: Option<&'a str>,
     pub seed: u64,
     pub threads: Option<usize>,
     pub mode: &'a str,
     pub keep_spikes: bool,
     pub progress: Option<Py<PyAny>>,
-    pub until_quiet: bool,
+    pub until_quiet: Option<bool>,
 }
 
 /// Runs samples: values `x` in an encoding, or the spikes of `raster`. `fitting` says how many simulators, of those that are
@@ -284,14 +299,18 @@ pub fn run(
         Some(threads) => threads,
         None => default_threads(),
     };
-    let encoding = array::encoding(asked.encoding, asked.seed)?;
+    let encoding = array::encoding(asked.encoding.unwrap_or(usual_encoding(description)), asked.seed)?;
     let samples = match (&asked.x, &asked.raster) {
         (Some(x), None) => array::values(network, description, x, encoding)?,
         (None, Some(raster)) => array::raster(network, raster)?,
         _ => return Err(PyValueError::new_err("give either x or raster=")),
     };
     let made_for = description.run.map(|run| run.steps);
-    let steps = if asked.until_quiet {
+    let until_quiet = asked.until_quiet.unwrap_or_else(|| {
+        let usual = description.run.is_some_and(|run| run.until_quiet);
+        usual && asked.steps.is_none() && samples.input.steps().is_none()
+    });
+    let steps = if until_quiet {
         match asked.steps {
             Some(0) => return Err(error::argument("T", "0", "numbers of steps from 1 on")),
             steps => steps.unwrap_or(QUIET_STEPS),
@@ -299,9 +318,9 @@ pub fn run(
     } else {
         steps(asked.steps, &samples, made_for)?
     };
-    let until = if asked.until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
+    let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let mut notes = samples.notes.clone();
-    notes.extend(description.note_on_run(steps, samples.input.is_constant()));
+    notes.extend(description.note_on_run(steps, arrives(&samples.input)));
     let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, samples.input.samples());
     let threads = fitting(memory, threads)?.min(samples.input.samples());
     let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
@@ -331,8 +350,21 @@ pub fn run(
     })
 }
 
-/// The most steps of a run until the network is quiet, if nothing is said.
-const QUIET_STEPS: u32 = 10_000;
+/// How constant input is given in the runs that a network is made for.
+pub fn usual_encoding(description: &Description) -> &'static str {
+    match description.run {
+        Some(RunLength { arrives: Arrives::Once, .. }) => "once",
+        _ => "constant",
+    }
+}
+
+/// When currents arrive; nothing of spikes.
+fn arrives(input: &Input) -> Option<Arrives> {
+    if input.arrives_once() {
+        return Some(Arrives::Once);
+    }
+    input.is_constant().then_some(Arrives::EveryStep)
+}
 
 /// The steps of a run: those asked for, those of the raster, or those that the network was made for.
 fn steps(asked: Option<u32>, samples: &Samples, made_for: Option<u32>) -> PyResult<u32> {

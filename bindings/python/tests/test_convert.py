@@ -214,3 +214,44 @@ def test_options_that_do_not_exist_are_refused(layers, options, text):
 def test_calibration_data_of_the_wrong_shape_are_refused(layers):
     with pytest.raises(snn_event.ConvertError, match=r"calibration_data: samples of shape \(3, 19\); allowed are \(N, 20\)"):
         snn_event.convert(layers, np.zeros((3, 19)))
+
+
+def test_neurons_that_count_give_the_trained_net_in_one_step_and_run_as_they_are_made_to(layers, rng, tmp_path):
+    x = rng.random((60, 20)).astype(np.float32)
+    values = relu_net(layers, x)
+    nets = {
+        "one step": snn_event.convert(layers, x, neuron="settle", levels=64),
+        "until quiet": snn_event.convert(layers, x, neuron="settle", levels=64, max_spikes=5),
+        "signed": snn_event.convert(layers, x, T=4, neuron="signed", max_spikes=16),
+    }
+    for name, snn in nets.items():
+        snn.save(tmp_path / "net.bin")
+        for net in (snn, snn_event.ConvertedSNN.load(tmp_path / "net.bin")):
+            run = net.simulate(x, spikes=True)
+            error = np.abs(run.outputs() - values).max() / np.abs(values).max()
+            assert error < 0.05, (name, error)
+            assert net.network.encoding == ("constant" if name == "signed" else "once")
+            # The rates stand for the activations, whose values the spikes carry.
+            hidden = np.maximum(x @ layers[0][0].T + layers[0][1], 0)
+            rates = run.rates()[net.network.populations[1].name]
+            assert np.abs(rates - hidden).max() < 0.1 * hidden.max(), name
+            assert run.spikes[net.network.populations[1].name].values is not None
+    assert nets["one step"].network.run_length == (1, "settled")
+    assert nets["until quiet"].network.until_quiet
+    assert (nets["one step"].classify(x) == nets["until quiet"].classify(x)).all()
+    report = nets["signed"].report
+    assert (report["neuron"], report["levels"], report["max_spikes"]) == ("signed", 64, 16)
+
+
+def test_options_of_neurons_that_do_not_fit_are_refused(layers, rng):
+    x = rng.random((10, 20)).astype(np.float32)
+    for options, part in [
+        ({"neuron": "spiky"}, "settle"),
+        ({"levels": 4}, "levels"),
+        ({"neuron": "settle", "T": 4}, "steps"),
+        ({"neuron": "settle", "readout": "spikes"}, "read-out"),
+    ]:
+        with pytest.raises(ValueError, match=part):
+            snn_event.convert(layers, x, **options)
+    with pytest.raises(snn_event.ConvertError, match="calibration samples"):
+        snn_event.convert(layers, neuron="settle")

@@ -2,6 +2,7 @@
 
 use crate::ann::{Ann, Op, Shape};
 use crate::forward::{ForwardError, apply, block};
+use crate::wanted::{Stopped, Wanted};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -23,8 +24,9 @@ impl Tensor {
     /// What an operator makes of its inputs, block by block; the bits do not depend on the number of threads.
     ///
     /// # Errors
-    /// If a value is not finite.
+    /// If a value is not finite, or it is not wanted any more.
     pub fn of_operator(
+        wanted: Wanted<'_>,
         name: &str,
         op: &Op,
         shapes: &[&Shape],
@@ -32,14 +34,15 @@ impl Tensor {
         output: &Shape,
     ) -> Result<Self, ForwardError> {
         let elements = output.elements();
-        let blocks: Vec<Vec<f32>> = (0..inputs[0].blocks.len())
+        let blocks: Result<Vec<Vec<f32>>, Stopped> = (0..inputs[0].blocks.len())
             .into_par_iter()
             .map(|place| {
                 let inputs: Vec<&[f32]> = inputs.iter().map(|input| input.blocks[place].as_slice()).collect();
-                apply(op, shapes, &inputs, inputs[0].len() / shapes[0].elements(), output)
+                wanted.check()?;
+                Ok(apply(op, shapes, &inputs, inputs[0].len() / shapes[0].elements(), output))
             })
             .collect();
-        let tensor = Self { elements, blocks: Arc::new(blocks) };
+        let tensor = Self { elements, blocks: Arc::new(blocks?) };
         for (sample, values) in tensor.samples().into_iter().enumerate() {
             if let Some(element) = values.iter().position(|value| !value.is_finite()) {
                 let value = values[element];

@@ -1,6 +1,7 @@
 //! The converter's tests: operators, real nets, files of every kind.
 
 mod conversion;
+mod few;
 mod files;
 mod large;
 mod lowering;

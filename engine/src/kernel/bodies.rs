@@ -1,7 +1,7 @@
 #[inline(always)]
-pub(super) fn scatter<T>(targets: &[T], weights: &[f32], currents: &mut [f32], place: impl Fn(&T) -> usize) {
-    for (target, weight) in targets.iter().zip(weights) {
-        currents[place(target)] += weight;
+pub(super) fn scatter(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
+    for (&target, weight) in targets.iter().zip(weights) {
+        currents[usize::from(target)] += weight;
     }
 }
 
@@ -13,15 +13,9 @@ pub(super) fn add_row(row: &[f32], currents: &mut [f32]) {
 }
 
 #[inline(always)]
-pub(super) fn scatter_scaled<T>(
-    targets: &[T],
-    weights: &[f32],
-    scale: f32,
-    currents: &mut [f32],
-    place: impl Fn(&T) -> usize,
-) {
-    for (target, weight) in targets.iter().zip(weights) {
-        currents[place(target)] += weight * scale;
+pub(super) fn scatter_scaled(targets: &[u32], weights: &[f32], scale: f32, currents: &mut [f32]) {
+    for (&target, weight) in targets.iter().zip(weights) {
+        currents[target as usize] += weight * scale;
     }
 }
 

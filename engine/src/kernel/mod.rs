@@ -45,6 +45,9 @@ type AddRows = fn(
     currents: &mut [f32; 1 << 16],
 );
 
+type AddWideRows =
+    fn(rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u32], weights: &[f32], currents: &mut [f32]);
+
 type AddScaledRows = fn(
     rows: &[u32],
     values: &[i32],
@@ -55,10 +58,6 @@ type AddScaledRows = fn(
     currents: &mut [f32; 1 << 16],
 );
 
-type Scatter<T> = fn(&[T], &[f32], &mut [f32]);
-
-type ScatterScaled<T> = fn(&[T], &[f32], f32, &mut [f32]);
-
 /// The inner loops compiled for one instruction set.
 pub struct Kernels {
     /// The name of the instruction set.
@@ -66,15 +65,11 @@ pub struct Kernels {
     /// The instruction set.
     pub set: InstructionSet,
     /// `currents[targets[i]] += weights[i]`, 16-bit targets, distinct and inside `currents`.
-    pub scatter_u16: Scatter<u16>,
-    /// The same with 32-bit targets.
-    pub scatter_u32: Scatter<u32>,
+    pub scatter_u16: fn(targets: &[u16], weights: &[f32], currents: &mut [f32]),
     /// `currents[i] += row[i]`.
     pub add_row: fn(&[f32], &mut [f32]),
-    /// `currents[targets[i]] += weights[i] · value`, the product rounded once.
-    pub scatter_scaled_u16: ScatterScaled<u16>,
-    /// The same with 32-bit targets.
-    pub scatter_scaled_u32: ScatterScaled<u32>,
+    /// `currents[targets[i]] += weights[i] · value`, the product rounded once, 32-bit targets.
+    pub scatter_scaled_u32: fn(targets: &[u32], weights: &[f32], value: f32, currents: &mut [f32]),
     /// `currents[i] += row[i] · value`, where `row[i]` is not −0.0.
     pub add_scaled_row: fn(&[f32], f32, &mut [f32]),
     /// Adds the given rows of a compressed table, one after the other, to the currents: row `r` has the
@@ -82,7 +77,9 @@ pub struct Kernels {
     pub add_rows: AddRows,
     /// The same for tables that no near cache holds: each row is fetched while the one before it is added.
     pub add_far_rows: AddRows,
-    /// The same with the value of each row's spike.
+    /// The same for 32-bit targets, inside `currents`; rows are fetched ahead.
+    pub add_wide_rows: AddWideRows,
+    /// The same as `add_rows` with the value of each row's spike.
     pub add_scaled_rows: AddScaledRows,
     /// Appends the places of the bits that are set, ascending.
     pub list: fn(bits: &[u64], ids: &mut Vec<u32>),
@@ -103,19 +100,13 @@ macro_rules! kernels {
 
             kernels! { @functions $name, Set::$set, [$($feature)?],
                 fn scatter_u16(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
-                    bodies::scatter(targets, weights, currents, |&target| usize::from(target))
-                }
-                fn scatter_u32(targets: &[u32], weights: &[f32], currents: &mut [f32]) {
-                    bodies::scatter(targets, weights, currents, |&target| target as usize)
+                    bodies::scatter(targets, weights, currents)
                 }
                 fn add_row(row: &[f32], currents: &mut [f32]) {
                     bodies::add_row(row, currents)
                 }
-                fn scatter_scaled_u16(targets: &[u16], weights: &[f32], value: f32, currents: &mut [f32]) {
-                    bodies::scatter_scaled(targets, weights, value, currents, |&target| usize::from(target))
-                }
                 fn scatter_scaled_u32(targets: &[u32], weights: &[f32], value: f32, currents: &mut [f32]) {
-                    bodies::scatter_scaled(targets, weights, value, currents, |&target| target as usize)
+                    bodies::scatter_scaled(targets, weights, value, currents)
                 }
                 fn add_scaled_row(row: &[f32], value: f32, currents: &mut [f32]) {
                     bodies::add_scaled_row(row, value, currents)
@@ -134,6 +125,11 @@ macro_rules! kernels {
                     rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u16], weights: &[f32], currents: &mut [f32; 1 << 16]
                 ) {
                     windowed::add_far_rows(rows, starts, ends, targets, weights, currents)
+                }
+                fn add_wide_rows(
+                    rows: &[u32], starts: &[u64], ends: &[u64], targets: &[u32], weights: &[f32], currents: &mut [f32]
+                ) {
+                    windowed::add_wide_rows(rows, starts, ends, targets, weights, currents)
                 }
                 fn list(bits: &[u64], ids: &mut Vec<u32>) {
                     windowed::list(bits, ids)

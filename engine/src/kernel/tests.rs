@@ -71,6 +71,11 @@ fn rows_are_added_in_order_and_nothing_else_is_touched() {
                 let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "{}, seed {seed}", kernels.name);
             }
+            let wide: Vec<u32> = ids.iter().map(|&id| u32::from(id)).collect();
+            let (mut currents, starts) = (vec![-0.0_f32; width], rows.row_starts());
+            (kernels.add_wide_rows)(&spikes, starts, &starts[1..], &wide, rows.weights(), &mut currents);
+            let same = currents.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{}, wide, seed {seed}", kernels.name);
         }
     }
 }
@@ -511,20 +516,20 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
                     );
                     assert!(same(&currents, step), "rows: {what}, step {step}");
                 }
-                for way in 0..3 {
+                for dense_row in [false, true] {
                     let mut currents = vec![-0.0_f32; width];
                     for (source, value) in spikes.iter() {
                         let range = sparse.range(source as usize);
                         let weights = &sparse.weights()[range.clone()];
                         let wide: Vec<u32> = ids[range.clone()].iter().map(|&id| u32::from(id)).collect();
                         let value = value as f32;
-                        match way {
-                            0 => (kernels.scatter_scaled_u16)(&ids[range], weights, value, &mut currents),
-                            1 => (kernels.scatter_scaled_u32)(&wide, weights, value, &mut currents),
-                            _ => (kernels.add_scaled_row)(dense.row(source as usize), value, &mut currents),
+                        if dense_row {
+                            (kernels.add_scaled_row)(dense.row(source as usize), value, &mut currents);
+                        } else {
+                            (kernels.scatter_scaled_u32)(&wide, weights, value, &mut currents);
                         }
                     }
-                    assert!(same(&currents, step), "{way}: {what}, step {step}");
+                    assert!(same(&currents, step), "dense {dense_row}: {what}, step {step}");
                 }
             }
             for first in (0..width).step_by(BLOCK) {

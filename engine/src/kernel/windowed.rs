@@ -44,11 +44,8 @@ pub(super) fn add_far_rows(
 ) {
     /// While so many weights of a row are added, as many of a coming row are fetched.
     const PIECE: usize = 32;
-    /// About so many weights ahead.
-    const AHEAD: usize = 512;
     assert_eq!(targets.len(), weights.len(), "targets and weights");
-    // Of short rows several are under way at once.
-    let ahead = (AHEAD * ends.len() / weights.len().max(1)).clamp(1, 16);
+    let ahead = rows_ahead(ends.len(), weights.len());
     let range = |row: u32| starts[row as usize] as usize..ends[row as usize] as usize;
     for coming in rows.iter().take(ahead).map(|&row| range(row)) {
         fetch_all(targets, weights, coming);
@@ -68,6 +65,39 @@ pub(super) fn add_far_rows(
         fetch_all(targets, weights, coming);
         add_rest(range_now.end - last.len()..range_now.end, targets, weights, currents);
     }
+}
+
+/// See [`Kernels::add_wide_rows`](super::Kernels::add_wide_rows).
+#[inline(always)]
+pub(super) fn add_wide_rows(
+    rows: &[u32],
+    starts: &[u64],
+    ends: &[u64],
+    targets: &[u32],
+    weights: &[f32],
+    currents: &mut [f32],
+) {
+    let ahead = rows_ahead(ends.len(), weights.len());
+    let range = |row: u32| starts[row as usize] as usize..ends[row as usize] as usize;
+    for coming in rows.iter().take(ahead) {
+        fetch_all(targets, weights, range(*coming));
+    }
+    for (at, &row) in rows.iter().enumerate() {
+        if let Some(&coming) = rows.get(at + ahead) {
+            fetch_all(targets, weights, range(coming));
+        }
+        let range = range(row);
+        for (&target, weight) in targets[range.clone()].iter().zip(&weights[range]) {
+            currents[target as usize] += weight;
+        }
+    }
+}
+
+/// How many rows ahead of its turn a row of a table that no near cache holds is fetched: about 512 weights, so of short rows
+/// several are under way at once.
+#[inline(always)]
+fn rows_ahead(rows: usize, weights: usize) -> usize {
+    (512 * rows / weights.max(1)).clamp(1, 16)
 }
 
 /// See [`Kernels::add_scaled_rows`](super::Kernels::add_scaled_rows).
@@ -96,12 +126,17 @@ pub(super) fn add_scaled_rows(
 
 /// Brings the rest of a row into the cache, its last line included.
 #[inline(always)]
-fn fetch_all(targets: &[u16], weights: &[f32], row: Range<usize>) {
-    for at in row.clone().step_by(32) {
-        fetch(targets, weights, at);
+fn fetch_all<T>(targets: &[T], weights: &[f32], row: Range<usize>) {
+    fetch_values(targets, row.clone());
+    fetch_values(weights, row);
+}
+
+#[inline(always)]
+fn fetch_values<T>(values: &[T], row: Range<usize>) {
+    for at in row.clone().step_by(size_of::<Line>() / size_of::<T>()) {
+        prefetch(values.as_ptr().wrapping_add(at));
     }
-    prefetch(targets.as_ptr().wrapping_add(row.end.wrapping_sub(1)));
-    prefetch(weights.as_ptr().wrapping_add(row.end.wrapping_sub(1)));
+    prefetch(values.as_ptr().wrapping_add(row.end.wrapping_sub(1)));
 }
 
 /// Brings 32 targets and weights from a place on into the cache.

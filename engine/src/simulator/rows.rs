@@ -248,15 +248,15 @@ fn add(
         Targets::U16(ids) => {
             (kernels.add_scaled_rows)(rows, values, starts, ends, ids, weights, compact(currents));
         }
+        Targets::U32(ids) if values.is_empty() => {
+            (kernels.add_wide_rows)(rows, starts, ends, ids, weights, currents);
+        }
         Targets::U32(ids) => {
             let ids: &[u32] = ids;
             for (row, value) in spikes.iter() {
                 let piece = starts[row as usize] as usize..ends[row as usize] as usize;
                 let (ids, weights) = (&ids[piece.clone()], &weights[piece]);
-                match value {
-                    1 => (kernels.scatter_u32)(ids, weights, currents),
-                    value => (kernels.scatter_scaled_u32)(ids, weights, value as f32, currents),
-                }
+                (kernels.scatter_scaled_u32)(ids, weights, value as f32, currents);
             }
         }
     }

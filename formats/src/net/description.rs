@@ -28,9 +28,41 @@ pub struct RunLength {
     pub steps: u32,
     /// What in the network depends on it.
     pub basis: Basis,
+    /// When constant input and biases arrive.
+    #[serde(default, skip_serializing_if = "Arrives::in_every_step")]
+    pub arrives: Arrives,
+    /// Whether samples are run until the network is quiet; the number of steps is the most then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_quiet: bool,
+}
+
+/// The most steps of a run until the network is quiet, if nothing is said.
+pub const QUIET_STEPS: u32 = 10_000;
+
+/// When constant input arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrives {
+    /// As a current of every step.
+    #[default]
+    EveryStep,
+    /// As a current of the first step, and all biases with it.
+    Once,
+}
+
+impl Arrives {
+    fn in_every_step(&self) -> bool {
+        *self == Self::EveryStep
+    }
 }
 
 impl RunLength {
+    /// Runs of so many steps with input in every one of them.
+    #[must_use]
+    pub fn new(steps: u32, basis: Basis) -> Self {
+        Self { steps, basis, arrives: Arrives::EveryStep, until_quiet: false }
+    }
+
     /// What files of before this was stated have in the options of their provenance.
     pub(super) fn of_options(provenance: &serde_json::Map<String, serde_json::Value>) -> Option<Self> {
         let options = provenance.get("options")?;
@@ -41,7 +73,7 @@ impl RunLength {
             && provenance.contains_key("calibration")
             && steps <= 64;
         let asked = options.get("fit").is_some_and(|fit| *fit == true || fit == "on");
-        Some(Self { steps, basis: if asked || unsaid { Basis::Fitted } else { Basis::Stated } })
+        Some(Self::new(steps, if asked || unsaid { Basis::Fitted } else { Basis::Stated }))
     }
 }
 
@@ -56,6 +88,8 @@ pub enum Basis {
     Scaled,
     /// Nothing; it is how long the user wants to run it.
     Stated,
+    /// After so many steps, or when it is quiet, the network is at rest. Longer runs give the same.
+    Settled,
 }
 
 /// The smallest and the largest value of the input.
@@ -171,30 +205,37 @@ impl Description {
         Some(outcome.counts.iter().enumerate().map(value).collect())
     }
 
-    /// What the user should know about a run of `steps` steps: that the network is made for others.
+    /// What the user should know about a run of at most `steps` steps: that the network is made for others, or for input that
+    /// arrives otherwise; `arrives` says when constant input does, nothing of spikes.
     #[must_use]
-    pub fn note_on_run(&self, steps: u32, constant: bool) -> Option<String> {
-        let RunLength { steps: made_for, basis } = self.run?;
-        let known = match basis {
-            Basis::Fitted => "fitted to the spikes of",
-            Basis::Scaled => "given scales for",
+    pub fn note_on_run(&self, steps: u32, arrives: Option<Arrives>) -> Option<String> {
+        let made_for = self.run?;
+        let (known, consequence) = match made_for.basis {
+            Basis::Fitted => ("fitted to the spikes of", "its outputs can be far off"),
+            Basis::Scaled => ("given scales for", "it is less accurate"),
+            Basis::Settled => {
+                ("made to come to rest in", "it is not at rest, and its outputs can be far off")
+            }
             Basis::Stated => return None,
         };
-        let consequence = match basis {
-            Basis::Fitted => "its outputs can be far off",
-            Basis::Scaled | Basis::Stated => "it is less accurate",
-        };
-        if steps != made_for {
+        let settles = made_for.basis == Basis::Settled;
+        let as_long =
+            if settles { steps >= made_for.steps || made_for.until_quiet } else { steps == made_for.steps };
+        if !as_long {
             return Some(format!(
-                "the network was {known} runs of T = {made_for}, and this one has T = {steps}: {consequence}; convert again for \
-                 T = {steps}"
+                "the network was {known} runs of T = {}, and this one has T = {steps}: {consequence}; {} T = {steps}",
+                made_for.steps,
+                if settles { "do without" } else { "convert again for" },
             ));
         }
-        (basis == Basis::Fitted && !constant).then(|| {
-            format!(
+        (made_for.basis != Basis::Scaled && arrives != Some(made_for.arrives)).then(|| match made_for.arrives {
+            Arrives::EveryStep => format!(
                 "the network was fitted to the spikes of constant input, and this input is given otherwise: {consequence}; \
                  convert again without the fit"
-            )
+            ),
+            Arrives::Once => "the network is made for input that arrives once, and this input is given otherwise: its outputs \
+                              can be far off; give it the encoding `once`, or none"
+                .into(),
         })
     }
 

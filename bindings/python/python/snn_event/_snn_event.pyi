@@ -89,18 +89,19 @@ class Network:
         T: int | None = None,
         *,
         raster: NDArray[np.bool_] | NDArray[np.integer] | None = None,
-        encoding: str = "constant",
+        encoding: str | None = None,
         seed: int = 0,
         threads: int | None = None,
         mode: str = "auto",
         spikes: bool = False,
         progress: Callable[[int], object] | None = None,
-        until_quiet: bool = False,
+        until_quiet: bool | None = None,
         memory_limit: int | str | None = None,
     ) -> Outcomes:
         """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values).
 
-        With `until_quiet` each sample runs until nothing happens any more, at most T (10000) steps."""
+        With `until_quiet` each sample runs until nothing happens any more, at most T (10000) steps. Encoding and
+        until_quiet are those that the network was made for if they are not given, and its run length is if T is not."""
 
     @property
     def populations(self) -> list[Population]:
@@ -123,9 +124,17 @@ class Network:
         a file keeps, the layers are left out."""
 
     @property
-    def run_length(self) -> tuple[int, Literal["fitted", "scaled", "stated"]] | None:
+    def run_length(self) -> tuple[int, Literal["fitted", "scaled", "settled", "stated"]] | None:
         """The steps of the runs that it is made for, and whether it is `fitted` to them, its scales are chosen for them
-        (`scaled`) or they were only `stated`; none if it is not made for runs of a certain length."""
+        (`scaled`), it is at rest after them (`settled`) or they were only `stated`; none if it is not made for runs of a certain length."""
+
+    @property
+    def until_quiet(self) -> bool:
+        """Whether it is made for runs until it is quiet; the steps of `run_length` are the most then."""
+
+    @property
+    def encoding(self) -> Literal["constant", "once"]:
+        """How constant input is given in the runs that it is made for."""
 
     def with_run_length(self, T: int) -> Network:
         """The same network, saying that it is meant for runs of `T` steps."""
@@ -272,12 +281,15 @@ class Outcomes:
     def outputs(self) -> NDArray[np.float32]:
         """The trained net's outputs as the run estimates them, in their own unit, `(N, n)`."""
 
-    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int]]:
-        """For every population: name, neurons, spikes, synaptic operations, dense operations, operations of constant
+    def populations(self) -> list[tuple[str, int, int, int, int, int, int, int, int]]:
+        """For every population: name, neurons, spikes, their magnitude, synaptic operations, dense operations, operations of constant
         currents, dense ones for them, updates; all samples."""
 
-    def spikes(self, population: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]:
-        """All spikes of a population: neurons (user's order), steps, and where each sample starts. Only if kept."""
+    def spikes(
+        self, population: str
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int32] | None]:
+        """All spikes of a population: neurons (user's order), steps, where each sample starts, and their values where not all
+        are 1. Only if kept."""
 
 @final
 class Simulator:
@@ -366,6 +378,10 @@ class Model:
         calibration: NDArray[np.float32] | None,
         *,
         T: int | None,
+        neuron: str | None,
+        levels: int | None,
+        max_spikes: int | None,
+        reconstruct: float | None,
         normalise: str | None,
         percentile: float,
         scale_per: str | None,

@@ -90,7 +90,11 @@ def convert(
     scale_per: str | None = None,
     zeros: bool = True,
     v0: str | None = None,
-    readout: str = "spikes",
+    readout: str | None = None,
+    neuron: str | None = None,
+    levels: int | None = None,
+    max_spikes: int | None = None,
+    reconstruct: float | None = None,
     unroll: bool = False,
     input_mean: ArrayLike | None = None,
     input_std: ArrayLike | None = None,
@@ -112,8 +116,8 @@ def convert(
         calibration_data: samples `(N, …)`, from whose activations the scales are chosen: an array, a tensor, a list of
             samples, a torch `Dataset` or `DataLoader` (labels are left out). Without them every threshold is 1, with a
             warning; quantised activations (QCFS) need none.
-        T: steps of a run; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
-            are, or 16, if it is not given.
+        T: steps of a run, not of neurons that settle; the levels of the model's first quantised activation, whose trained thresholds are then kept as they
+            are, or 16, if it is not given; 4 of "multi" and "signed".
         percentile: of the activations, in per cent; if it is given, and `normalise` is not, scales are chosen by it. 99.9 for
             `normalise="percentile"` without it.
         normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
@@ -124,7 +128,15 @@ def convert(
         zeros: whether activations of zero count in percentiles.
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
         readout: "spikes": the last population fires like the others, so that :meth:`ConvertedSNN.run` gives counts;
-            "potential": it only integrates, as the command line has it.
+            "potential": it only integrates, as the command line has it, and as the other neurons than "unit" have it always.
+        neuron: what activations become. "unit", which it is if it is not given: spikes of value 1, whose rates stand for
+            activations. "multi": spikes of up to `max_spikes` units. "signed": the same, and what was given too early is taken
+            back. "settle": the same with the input once, so that the network comes to rest at the trained net with
+            activations of `levels` levels; it does so in one step if `max_spikes` is not given.
+        levels: of the activations of the neurons that count, 16 if it is not given; of "multi" and "signed" `T * max_spikes`.
+        max_spikes: the largest value of a spike; what tells all levels in `T` steps if it is not given.
+        reconstruct: let weights make up for what rounding loses, by least squares on the calibration data; the number is what
+            a change of a weight costs, in variances of its input, 0.5 for instance. Not for "unit".
         unroll: write shared weights out as plain sparse rows; the results are the same, by bits.
         input_mean: subtracted from the input first: a number, or one per channel.
         input_std: what the input is divided by after that.
@@ -149,30 +161,38 @@ def convert(
     found = read(model, samples, input_shape, layers)
     net = found.net
     if isinstance(net, Network):
-        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare:
+        counting = neuron or levels or max_spikes or reconstruct
+        if calibration_data is not None or normalise not in (None, "none") or scale_per or v0 or fit or compare or counting:
             raise ValueError(
                 "the model has thresholds (theta), so it is a spiking net already and nothing is converted; leave "
-                "calibration_data, normalise, scale_per, v0, fit and compare out, or take the theta away"
+                "calibration_data, normalise, scale_per, v0, fit, compare and the options of neurons out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
         network = net.with_provenance(_provenance(found.origin, {"T": T}))
         return ConvertedSNN(network, T, {"layers": [], "notes": found.notes})
-    levels = next((levels for levels in net.activations if levels is not None), None)
-    if T is None:
+    trained = next((trained for trained in net.activations if trained is not None), None)
+    counts = neuron not in (None, "unit")
+    if readout is None:
+        readout = "potential" if counts else "spikes"
+    if T is None and not counts:
         T = DEFAULT_STEPS
-        if levels is not None:
-            T = levels
+        if trained is not None:
+            T = trained
             # The length was trained for, not asked for: nothing is fitted unless the user says so.
             fit = False if fit is None else fit
     if normalise is None and percentile is not None:
         normalise = "percentile"
-    if normalise is None and samples is None:
-        normalise = _without_samples(levels is not None)
+    if normalise is None and samples is None and not counts:
+        normalise = _without_samples(trained is not None)
     classes = None if labels is None else as_labels(labels)
     expected = None if expect is None else np.asarray(as_floats(expect), np.float64)
     network, report, options, notes, doubts = net.convert(
         samples,
         T=T,
+        neuron=neuron,
+        levels=levels,
+        max_spikes=max_spikes,
+        reconstruct=reconstruct,
         normalise=normalise,
         percentile=99.9 if percentile is None else percentile,
         scale_per=scale_per,

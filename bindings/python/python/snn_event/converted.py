@@ -45,6 +45,8 @@ class PopulationStatistics:
     neurons: int
     #: Spikes that its neurons emitted.
     spikes: int
+    #: The sum of the magnitudes of their values.
+    magnitude: int
     #: Spikes per neuron and step.
     rate: float
     #: Weights that spikes delivered to it.
@@ -113,6 +115,8 @@ class Spikes:
     timestamps: NDArray[np.uint32]
     #: Where each sample starts, `[samples + 1]`.
     sample_ptr: NDArray[np.uint64]
+    #: Their values; none where all are 1.
+    values: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.sample_ptr) - 1
@@ -126,11 +130,13 @@ class Spikes:
         return self.node_ids[part], self.timestamps[part]
 
     def counts(self) -> NDArray[np.int64]:
-        """Spikes of every neuron, `(N, *shape)`."""
+        """The sum of the values of the spikes of every neuron, `(N, *shape)`: their number where all values are 1."""
         size = int(np.prod(self.shape))
         ends = self.sample_ptr.astype(np.int64)
         samples = np.repeat(np.arange(len(self)), ends[1:] - ends[:-1])
-        counts = np.bincount(samples * size + self.node_ids, minlength=len(self) * size)
+        places = samples * size + self.node_ids
+        counts = np.zeros(len(self) * size, np.int64)
+        np.add.at(counts, places, 1 if self.values is None else self.values)
         return counts.reshape(len(self), *self.shape)
 
     def raster(self, index: int) -> NDArray[np.bool_]:
@@ -276,8 +282,9 @@ class Run:
         """What happened, per population, summed over the samples."""
         neuron_steps = self._outcomes.samples * self.T
 
-        def of(name: str, neurons: int, spikes: int, *operations: int) -> PopulationStatistics:
-            return PopulationStatistics(name, neurons, spikes, spikes / max(1, neurons * neuron_steps), *operations)
+        def of(name: str, neurons: int, spikes: int, magnitude: int, *operations: int) -> PopulationStatistics:
+            rate = spikes / max(1, neurons * neuron_steps)
+            return PopulationStatistics(name, neurons, spikes, magnitude, rate, *operations)
 
         populations = tuple(of(*row) for row in self._outcomes.populations())
         return Statistics(self._outcomes.samples, self.T, populations)
@@ -454,7 +461,7 @@ class ConvertedSNN:
         x: ArrayLike | None = None,
         *,
         T: int | None = None,
-        encoding: str = "constant",
+        encoding: str | None = None,
         seed: int = 0,
         raster: ArrayLike | None = None,
         spikes: bool = False,
@@ -468,8 +475,8 @@ class ConvertedSNN:
         Args:
             x: one sample or a batch `(N, …)` in the shape of the network's input, images channels first.
             T: steps; the network's own `T`, or the steps of `raster`, if it is not given.
-            encoding: "constant" (a current in every step), "poisson" (random spikes, `x` in [0, 1] their probability) or
-                "regular" (evenly spaced spikes, `x` their rate).
+            encoding: "constant" (a current in every step), "once" (in the first step only, and all biases with it), "poisson" (random spikes, `x` in [0, 1] their probability) or
+                "regular" (evenly spaced spikes, `x` their rate); what the network was made for if it is not given.
             seed: of "poisson". Every sample of a batch has its own stream, which depends on its place only.
             raster: given input spikes `(T, …)` or `(N, T, …)` of 0 and 1, instead of `x`.
             spikes: whether to keep all spikes of all populations.
@@ -487,8 +494,9 @@ class ConvertedSNN:
             raise ValueError("give either x or raster=")
         values = None if x is None else as_floats(x)
         flags = None if raster is None else as_flags(raster)
-        if T is None and flags is None:
+        if T is None and flags is None and not self._runs_until_quiet():
             T = self.T
+        encoding = self.network.encoding if encoding is None else encoding
         given = values if values is not None else flags
         samples = given.shape[0] if given is not None and given.ndim else 1
         with _bar(progress, samples) as bar:
@@ -517,6 +525,10 @@ class ConvertedSNN:
             "memory_limit": memory_limit,
         }
         return Run(self.network, outcomes, {"input": array_digest(given), "options": options})
+
+    def _runs_until_quiet(self) -> bool:
+        """Whether a run ends by itself: the network is made for that, and the user did not say another length."""
+        return self.network.until_quiet and self.network.run_length is not None and self.T == self.network.run_length[0]
 
     def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
         """Output spike counts, `(n,)` or `(N, n)`. The options are those of :meth:`simulate`."""
