@@ -6,6 +6,7 @@ mod ending;
 mod models;
 mod output;
 mod progress;
+mod provenance;
 mod samples;
 mod table;
 

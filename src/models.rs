@@ -10,7 +10,7 @@ use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
 use snn_engine::Network;
-use snn_formats::{Array, NpzReader, Values};
+use snn_formats::{Array, Digest, FileDigest, NpzReader, Values};
 
 use crate::commands::Usage;
 
@@ -22,8 +22,19 @@ pub enum Model {
     Spiking(Box<Network>),
 }
 
-/// Reads a net, one of weights only by its layer list; the sentences are what its import noted.
-pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Model, Vec<String>)> {
+/// A net that was read.
+pub struct Read {
+    pub model: Model,
+    /// What its import noted.
+    pub notes: Vec<String>,
+    /// The files that it was read from: its own, and those that it names.
+    pub files: Vec<FileDigest>,
+    /// The layer list.
+    pub layers: Option<FileDigest>,
+}
+
+/// Reads a net, one of weights only by its layer list.
+pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<Read> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let at = || path.display().to_string();
     if let (Some(layers), "onnx" | "npz") = (layers, ending) {
@@ -41,17 +52,20 @@ pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Mode
         ))
         .into());
     }
-    let (model, notes) = match ending {
+    let mut layer_list = None;
+    let (model, notes, files) = match ending {
         "onnx" => {
             let import = onnx::read_chosen(path, choice).map_err(with_flags).with_context(at)?;
-            (Model::Trained(import.ann), import.notes)
+            (Model::Trained(import.ann), import.notes, import.files)
         }
         "npz" => {
-            let (net, notes) = numpy_net(arrays(path)?).with_context(at)?;
-            match net {
-                NumpyNet::Trained(ann) => (Model::Trained(ann), notes),
-                NumpyNet::Spiking(network) => (Model::Spiking(network), notes),
-            }
+            let (arrays, file) = arrays(path)?;
+            let (net, notes) = numpy_net(arrays).with_context(at)?;
+            let model = match net {
+                NumpyNet::Trained(ann) => Model::Trained(ann),
+                NumpyNet::Spiking(network) => Model::Spiking(network),
+            };
+            (model, notes, vec![file])
         }
         "pt" | "pth" | "pt2" | "safetensors" => {
             let tensors = StateDict::read(path).with_context(at)?;
@@ -63,27 +77,33 @@ pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<(Mode
                 )
             };
             let at_list = || layers.display().to_string();
-            let text = read_text(layers).with_context(|| format!("{}: cannot be read", layers.display()))?;
+            let (text, digest) =
+                read_text(layers).with_context(|| format!("{}: cannot be read", layers.display()))?;
+            layer_list = Some(FileDigest::new(layers, digest));
             let list = LayerList::parse(&text).with_context(at_list)?;
             let import = state_dict::import(&tensors, list)
                 .with_context(|| format!("{} for {}", layers.display(), path.display()))?;
-            (Model::Trained(import.ann), import.notes)
+            (Model::Trained(import.ann), import.notes, import.files)
         }
         _ => bail!(
             "{}: unknown kind of model; allowed are files named .onnx, .npz, .pt, .pth and .safetensors",
             path.display()
         ),
     };
-    Ok(match model {
-        Model::Trained(ann) => (Model::Trained(simplify(&ann).with_context(at)?), notes),
-        spiking => (spiking, notes),
-    })
+    let model = match model {
+        Model::Trained(ann) => Model::Trained(simplify(&ann).with_context(at)?),
+        spiking => spiking,
+    };
+    Ok(Read { model, notes, files, layers: layer_list })
 }
 
 /// The text of a layer list.
-fn read_text(path: &Path) -> std::io::Result<String> {
-    String::from_utf8(snn_formats::regular::read(path)?)
-        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+fn read_text(path: &Path) -> std::io::Result<(String, Digest)> {
+    let bytes = snn_formats::regular::read(path)?;
+    let digest = Digest::of(&bytes);
+    let text = String::from_utf8(bytes)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no text in UTF-8"))?;
+    Ok((text, digest))
 }
 
 /// The files beside a model's own that hold some of its numbers. None if the model cannot be read: its reading says why.
@@ -104,7 +124,7 @@ fn with_flags(error: ImportError) -> anyhow::Error {
     }
 }
 
-fn arrays(path: &Path) -> Result<Vec<NamedArray>> {
+fn arrays(path: &Path) -> Result<(Vec<NamedArray>, FileDigest)> {
     let mut npz = NpzReader::open(path)?;
     let names: Vec<String> = npz.names().map(str::to_owned).collect();
     let mut arrays = vec![];
@@ -113,7 +133,7 @@ fn arrays(path: &Path) -> Result<Vec<NamedArray>> {
         let shape = array.shape.clone();
         arrays.push(NamedArray { name, shape, values: values(array)? });
     }
-    Ok(arrays)
+    Ok((arrays, FileDigest::new(path, npz.digest())))
 }
 
 fn values(array: Array) -> Result<ArrayValues> {

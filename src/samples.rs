@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network, Until};
 use snn_formats::samples::{self, Batch};
-use snn_formats::{Array, Arrives, Description, NetFile, RunLength, Source};
+use snn_formats::{Array, Arrives, Description, FileDigest, NetFile, RunLength, Source};
 
 use crate::commands::Usage;
 use crate::output;
@@ -31,7 +32,7 @@ pub struct NetArgs {
     pub no_mmap: bool,
 
     /// Bytes of memory that may be taken, as 512M or 4G [default: 384M, or 64 times the file]
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = snn_formats::net::parse_bytes)]
     pub memory_limit: Option<u64>,
 }
 
@@ -39,7 +40,8 @@ pub struct NetArgs {
 pub struct Net {
     pub network: Arc<Network>,
     pub description: Description,
-    memory_limit: u64,
+    pub file: FileDigest,
+    pub memory_limit: u64,
 }
 
 impl Net {
@@ -59,26 +61,14 @@ impl Net {
     }
 }
 
-/// A number of bytes, with K, M, G or T for powers of 1024.
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    let refused =
-        || format!("`{text}` is no number of bytes; allowed are for instance 512M, 4G and 8589934592");
-    let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
-    let power = match &text[digits.len()..] {
-        "" => 0,
-        "K" => 1,
-        "M" => 2,
-        "G" => 3,
-        "T" => 4,
-        _ => return Err(refused()),
-    };
-    let number: u64 = digits.parse().map_err(|_| refused())?;
-    number.checked_mul(1 << (10 * power)).ok_or_else(refused)
-}
-
 impl NetArgs {
     pub fn source(&self) -> Source {
         if self.no_mmap { Source::Read } else { Source::BySize }
+    }
+
+    /// The options in effect.
+    pub fn options(&self, memory_limit: u64) -> [(&'static str, Value); 2] {
+        [("mmap", json!(!self.no_mmap)), ("memory_limit", json!(memory_limit))]
     }
 
     pub fn read(&self) -> Result<Net> {
@@ -87,6 +77,7 @@ impl NetArgs {
             network: Arc::new(file.network),
             memory_limit: file.memory_limit,
             description: file.description,
+            file: FileDigest::new(&self.net, file.digest),
         })
     }
 }
@@ -171,6 +162,8 @@ fn parse_range(text: &str) -> Result<BatchRange, String> {
 /// The samples of a run, checked against the network.
 pub struct Samples {
     pub input: Input,
+    /// What they were read from.
+    pub file: Option<FileDigest>,
     pub range: Range<usize>,
     /// The most steps.
     pub steps: u32,
@@ -183,6 +176,7 @@ pub struct Samples {
 impl InputArgs {
     pub fn read(&self, net: &Net) -> Result<Samples> {
         let array = read_samples(&self.input)?;
+        let file = read_from(&self.input, &array);
         let mut notes = vec![];
         let encoding = self.encoding.unwrap_or(match net.description.run {
             Some(RunLength { arrives: Arrives::Once, .. }) => EncodingName::Once,
@@ -199,7 +193,19 @@ impl InputArgs {
         let steps = self.steps_of(&input, net, until_quiet)?;
         let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
         notes.extend(net.description.note_on_run(steps, encoding.arrives()));
-        Ok(Samples { input, range, steps, until, encoding, notes })
+        Ok(Samples { input, file, range, steps, until, encoding, notes })
+    }
+
+    /// The options in effect.
+    pub fn options(&self, samples: &Samples) -> [(&'static str, Value); 5] {
+        let random = samples.encoding == EncodingName::Poisson;
+        [
+            ("T", json!(samples.steps)),
+            ("until_quiet", json!(matches!(samples.until, Until::Quiet { .. }))),
+            ("encoding", json!(samples.encoding.name())),
+            ("seed", json!(random.then_some(self.seed))),
+            ("batch_range", json!([samples.range.start, samples.range.end])),
+        ]
     }
 
     fn steps_of(&self, input: &Input, net: &Net, until_quiet: bool) -> Result<u32> {
@@ -287,9 +293,23 @@ pub fn read_samples(path: &Path) -> Result<Array> {
     Ok(array)
 }
 
+/// What an array was read from.
+pub fn read_from(path: &Path, array: &Array) -> Option<FileDigest> {
+    array.digest.map(|digest| FileDigest::new(path, digest))
+}
+
+/// The classes of samples.
+pub struct Labels {
+    pub classes: Vec<i64>,
+    /// What they were read from.
+    pub file: Option<FileDigest>,
+}
+
 /// The classes of all samples of a file, for a net of so many.
-pub fn read_labels(path: &Path, samples: usize, classes: usize) -> Result<Vec<i64>> {
-    Ok(samples::labels(snn_formats::npy::read(path)?, samples, classes)?)
+pub fn read_labels(path: &Path, samples: usize, classes: usize) -> Result<Labels> {
+    let array = snn_formats::npy::read(path)?;
+    let file = read_from(path, &array);
+    Ok(Labels { classes: samples::labels(array, samples, classes)?, file })
 }
 
 /// The most threads, as the flags have it.

@@ -135,7 +135,7 @@ impl Data {
         let most_steps = outcomes.iter().map(|outcome| outcome.statistics.steps).max().unwrap_or(0);
         let right = outcomes.iter().zip(&self.labels);
         let right = right.filter(|(outcome, label)| i64::try_from(outcome.class) == Ok(**label)).count();
-        let recipe = &conversion.recipe;
+        let options = &conversion.options;
         let each = |sum: u64| sum as f64 / n;
         format!(
             "| {} | {:.1} | {} | {} | {} | {} | {:.1} | {:.1} ({most_steps}) | {:.0} | {:.0} | {:.0} | {:.0} | {:.2} | {ties} | \
@@ -143,9 +143,9 @@ impl Data {
             net.name,
             self.trained(net),
             neuron.name(),
-            if *neuron == Settle { "–".into() } else { recipe.steps.to_string() },
-            recipe.max_spikes,
-            if *neuron == Unit { "–".into() } else { recipe.levels.to_string() },
+            if *neuron == Settle { "–".into() } else { options.scale_steps.to_string() },
+            options.max_spikes,
+            if *neuron == Unit { "–".into() } else { options.levels.to_string() },
             100.0 * right as f64 / n,
             each(sums.steps),
             each(total.spikes),
@@ -177,7 +177,7 @@ fn run(conversion: &Conversion, x: &[f32]) -> (Vec<Outcome>, String, f64) {
     let made_for = conversion.description.run;
     let once = made_for.is_some_and(|run| run.arrives == Arrives::Once);
     let encoding = if once { Encoding::Once } else { Encoding::Constant };
-    let steps = made_for.map_or(conversion.recipe.steps, |run| run.steps);
+    let steps = made_for.map_or(conversion.options.scale_steps, |run| run.steps);
     let until = match made_for.is_some_and(|run| run.until_quiet) {
         true => Until::Quiet { limit: steps },
         false => Until::Steps(steps),

@@ -8,6 +8,7 @@ use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::Zeros;
 use crate::compare::{Compared, compare};
+use crate::effective::EffectiveOptions;
 use crate::expect::{ExpectError, expect_while};
 use crate::fit::choose;
 use crate::forward::ForwardError;
@@ -104,10 +105,11 @@ pub struct Samples<'a> {
 pub struct Conversion {
     /// The network. Its first population is `input`, its last the one to read.
     pub network: Network,
-    /// What its numbers stand for, and what it is made for; its provenance is the caller's to fill in.
+    /// What its numbers stand for, and what it is made for; its provenance and report are the caller's to fill in
+    /// ([`Report::kept`]).
     pub description: Description,
-    /// How it was made, where the options left it open.
-    pub recipe: Recipe,
+    /// How it was made, nothing left open.
+    pub options: EffectiveOptions,
     /// The quantised network that neurons which count express; none of unit spikes.
     pub quantised: Option<Quantised>,
     /// What was done, layer by layer.
@@ -323,7 +325,8 @@ pub fn convert_while(
         units: lowered.parts.iter().map(|part| part.unit().map(Some)).collect::<Result<_, _>>()?,
         ..Description::default()
     };
-    Ok(Conversion { network, description, recipe, quantised, report, notes, warnings })
+    let options = EffectiveOptions::of(ann, options, &recipe);
+    Ok(Conversion { network, description, options, quantised, report, notes, warnings })
 }
 
 /// The network with its weights rounded, if that is asked for; read-outs take the scale up in their unit.

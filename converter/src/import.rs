@@ -18,6 +18,7 @@ pub(crate) mod wire;
 pub use external::Opener;
 
 use crate::ann::{Ann, AnnError};
+use snn_formats::FileDigest;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub struct Import {
     pub ann: Ann,
     /// What the user should know, one sentence each: operators dropped at the end of the net, names invented.
     pub notes: Vec<String>,
+    /// The files that were read: the net's own first, if it came from one, then those that it names.
+    pub files: Vec<FileDigest>,
 }
 
 /// A node of the file that cannot be converted.

@@ -7,6 +7,7 @@ pub mod ann;
 pub mod calibrate;
 mod compare;
 pub mod convert;
+pub mod effective;
 pub mod expect;
 mod fit;
 pub mod forward;
@@ -29,6 +30,7 @@ mod whole;
 pub use convert::{
     Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,
 };
+pub use effective::EffectiveOptions;
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use neuron::NeuronKind;
 pub use normalise::{Normalise, ScalePer, Start};

@@ -7,6 +7,7 @@ use crate::neuron::NeuronKind;
 pub use crate::whole::WeightRounding;
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
+use snn_formats::net::kept_report;
 
 /// What a conversion did, layer by layer.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -31,6 +32,16 @@ pub struct Report {
     pub agreement: Option<Agreement>,
     /// One entry per population, in order of declaration.
     pub layers: Vec<LayerReport>,
+}
+
+impl Report {
+    /// As it is kept in a `net.bin` ([`kept_report`]).
+    ///
+    /// # Errors
+    /// If it cannot be JSON.
+    pub fn kept(&self) -> serde_json::Result<String> {
+        kept_report(serde_json::to_string(self)?)
+    }
 }
 
 /// Smallest, middle and largest of some numbers.

@@ -1,5 +1,6 @@
 //! An array of numbers as a file states it: shape, type, values in C order.
 
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 
 /// An array read from a file: shape, values in C order (the last index runs fastest), and where it is from.
@@ -9,6 +10,8 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// The values, as many as the product of `shape`.
     pub values: Values,
+    /// Of the file that it is the only array of; none of an array in memory or in an archive.
+    pub digest: Option<Digest>,
     origin: Origin,
 }
 
@@ -102,7 +105,7 @@ impl Array {
             "an array of shape {shape:?} was given {} values",
             values.len()
         );
-        Self { shape, values, origin }
+        Self { shape, values, digest: None, origin }
     }
 
     /// Where the array is from.
@@ -139,7 +142,7 @@ impl Array {
     /// Names the first value that is no whole number within ±2^53 (floats) or beyond `i64` (`uint64`); `bool`
     /// and text are refused.
     pub fn into_labels(self) -> Result<Vec<i64>, FormatError> {
-        let Self { shape, values, origin } = self;
+        let Self { shape, values, origin, .. } = self;
         let whole = |index: usize, value: f64| {
             // Beyond 2^53 neighbouring whole numbers share one f64, so that a label would be ambiguous.
             if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 {
@@ -188,7 +191,7 @@ impl Array {
     /// # Errors
     /// Names the first value that is neither 0 nor 1; other types are refused.
     pub fn into_spikes(self) -> Result<Vec<bool>, FormatError> {
-        let Self { shape, values, origin } = self;
+        let Self { shape, values, origin, .. } = self;
         match values {
             Values::Bool(values) => Ok(values),
             Values::U8(values) => {
@@ -213,7 +216,7 @@ impl Array {
     /// # Errors
     /// If the array holds other types, or a number that no spike may have; the first one is named.
     pub fn into_spike_values(self) -> Result<Vec<i16>, FormatError> {
-        let Self { shape, values, origin } = self;
+        let Self { shape, values, origin, .. } = self;
         let wide: Vec<i64> = match values {
             Values::Bool(values) => return Ok(values.into_iter().map(i16::from).collect()),
             Values::U8(values) => return Ok(values.into_iter().map(i16::from).collect()),
@@ -248,7 +251,7 @@ impl Array {
     /// # Errors
     /// If the array holds numbers or more than one text.
     pub fn into_text(self) -> Result<String, FormatError> {
-        let Self { shape, values, origin } = self;
+        let Self { shape, values, origin, .. } = self;
         let dtype = values.dtype();
         match values {
             Values::Text(mut texts) if texts.len() == 1 => Ok(texts.swap_remove(0)),

@@ -31,6 +31,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::digest::{Digest, Digester};
 use crate::error::{FormatError, Origin};
 use crate::map::{FileBytes, Source};
 pub use section::{Dtype, Section, SectionElement, SectionEntry};
@@ -68,6 +69,7 @@ pub struct Container {
     /// Where the payload begins in the file.
     payload: usize,
     version: u32,
+    digest: Digest,
     origin: Origin,
 }
 
@@ -116,13 +118,20 @@ impl Container {
             return Err(at_head.error(format!("this file holds a `{}`, a `{kind}` is expected", head.kind)));
         }
         let mut places = HashMap::with_capacity(head.sections.len());
+        let mut digester = Digester::default();
+        digester.add(&bytes[..payload]);
         let mut end = payload;
         for (place, entry) in head.sections.iter().enumerate() {
             let origin = origin.part(format!("section `{}`", entry.name));
             if places.insert(entry.name.clone(), place).is_some() {
                 return Err(origin.error("the name is given to two sections; each must have its own"));
             }
-            end = section(bytes, payload, end, entry, &origin)?;
+            let start = end.next_multiple_of(ALIGNMENT);
+            let previous = end;
+            end = section(bytes, payload, previous, entry, &origin)?;
+            digester.add(&bytes[previous..start]);
+            // The checksum was just found to be that of the bytes.
+            digester.add_known(Digest { bytes: (end - start) as u64, crc32: entry.crc32 });
         }
         if end != bytes.len() {
             return Err(origin.error_at(
@@ -130,7 +139,8 @@ impl Container {
                 format!("{} bytes follow the last section; the file must end there", bytes.len() - end),
             ));
         }
-        Ok(Self { bytes: Arc::new(file), head, places, payload, version, origin })
+        let digest = digester.digest();
+        Ok(Self { bytes: Arc::new(file), head, places, payload, version, digest, origin })
     }
 
     /// Where the container is from.
@@ -141,6 +151,12 @@ impl Container {
     /// The length of the file in bytes.
     pub fn file_length(&self) -> usize {
         (*self.bytes).as_ref().len()
+    }
+
+    /// Of the whole file, as it was when it was opened. It is put together from the checksums of the sections: no further
+    /// pass over the file is made for it.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// What the head says beside the table of sections.

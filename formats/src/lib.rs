@@ -4,6 +4,7 @@
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`regular`]: opening regular files only, and only where they may lie.
+//! - [`digest`]: which bytes were read or written; [`provenance`]: what results were made of.
 //! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
 //! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
 //!
@@ -21,12 +22,14 @@ compile_error!(
 pub mod array;
 pub mod atomic;
 pub mod container;
+pub mod digest;
 pub mod error;
 mod map;
 pub mod net;
 pub mod npy;
 pub mod npz;
 pub mod outputs;
+pub mod provenance;
 pub mod regular;
 pub mod samples;
 pub mod spikes;
@@ -34,13 +37,15 @@ pub mod spikes;
 pub use array::{Array, Values};
 pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
+pub use digest::{Digest, Digester, FileDigest};
 pub use error::{FormatError, FormatErrorKind, Origin, Place};
 pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{
-    Arrives, Basis, Description, InputRange, LONGEST_PROVENANCE, NetFile, QUIET_STEPS, RunLength, Unit,
-    read_net, write_net,
+    Arrives, Basis, Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, NetFile, QUIET_STEPS,
+    RunLength, Unit, net_bytes, net_digest, read_net, write_net,
 };
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
 pub use outputs::{OutputError, Part, SharedFile, check_outputs};
+pub use provenance::Provenance;
 pub use spikes::SpikeWriter;

@@ -10,6 +10,7 @@ mod demands;
 mod description;
 mod entry;
 mod read;
+mod report;
 mod write;
 
 use std::collections::HashMap;
@@ -18,13 +19,15 @@ use std::path::Path;
 use snn_engine::{Layout, Network, NetworkBuilder};
 
 use crate::container::{Container, SectionEntry};
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 use crate::map::Source;
-pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit};
+pub use demands::{LEAST_MEMORY_LIMIT, default_memory_limit, parse_bytes};
 pub use description::{Arrives, Basis, Description, InputRange, QUIET_STEPS, RunLength, Unit};
 use entry::NetEntry;
 use read::Reader;
-pub use write::write_net;
+pub use report::kept_report;
+pub use write::{net_bytes, net_digest, write_net};
 
 /// What the container's head calls a network.
 pub const KIND: &str = "net";
@@ -38,6 +41,9 @@ const WHOLE_VERSION: u32 = 3;
 /// The most bytes of JSON in [`Description::provenance`].
 pub const LONGEST_PROVENANCE: usize = 1 << 16;
 
+/// The most bytes of JSON in [`Description::report`]: those of the reports of some five hundred layers.
+pub const LONGEST_REPORT: usize = 1 << 19;
+
 /// A `net.bin` with all that is in it.
 #[derive(Debug)]
 pub struct NetFile {
@@ -49,6 +55,8 @@ pub struct NetFile {
     pub sections: Vec<SectionEntry>,
     /// Bytes of the file.
     pub length: usize,
+    /// Of the file as it was when it was opened.
+    pub digest: Digest,
     /// The bytes that a run may take: what was given, or [`default_memory_limit`].
     pub memory_limit: u64,
 }
@@ -91,7 +99,19 @@ impl NetFile {
     /// # Errors
     /// As [`read_net`].
     pub fn parse(bytes: &[u8], origin: &Origin) -> Result<Self, FormatError> {
-        Self::from_container(&Container::parse(bytes, KIND, origin)?, None)
+        Self::parse_within(bytes, origin, None)
+    }
+
+    /// Reads all that is in a copy of the bytes of a `net.bin`, of which a run may take so many bytes.
+    ///
+    /// # Errors
+    /// As [`read_net`], with this limit if there is one.
+    pub fn parse_within(
+        bytes: &[u8],
+        origin: &Origin,
+        memory_limit: Option<u64>,
+    ) -> Result<Self, FormatError> {
+        Self::from_container(&Container::parse(bytes, KIND, origin)?, memory_limit)
     }
 
     fn from_container(container: &Container, memory_limit: Option<u64>) -> Result<Self, FormatError> {
@@ -131,6 +151,7 @@ impl NetFile {
             network,
             sections: container.sections().to_vec(),
             length: container.file_length(),
+            digest: container.digest(),
             memory_limit: limit,
         })
     }

@@ -15,6 +15,7 @@ use bytemuck::Pod;
 
 use crate::array::{Array, Values};
 use crate::atomic::AtomicFile;
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 use crate::map::{FileBytes, Source};
 pub(crate) use header::element_count;
@@ -22,7 +23,7 @@ use header::{Header, Kind};
 
 /// The array in the `.npy` file at `path`. A file of 64 MiB or more is mapped while its values are copied out.
 ///
-/// Cost: O(bytes); memory: the values, twice while an array in Fortran order is turned; text takes up to seven
+/// Cost: O(bytes), in two passes, one of them for the [`digest`](Array::digest); memory: the values, twice while an array in Fortran order is turned; text takes up to seven
 /// times its bytes.
 ///
 /// # Errors
@@ -31,7 +32,9 @@ use header::{Header, Kind};
 pub fn read(path: impl AsRef<Path>) -> Result<Array, FormatError> {
     let origin = Origin::file(path.as_ref());
     let bytes = FileBytes::open(path.as_ref(), Source::BySize, &origin)?;
-    parse(bytes.as_ref(), &origin)
+    let mut array = parse(bytes.as_ref(), &origin)?;
+    array.digest = Some(Digest::of(bytes.as_ref()));
+    Ok(array)
 }
 
 /// The array in the bytes of a whole `.npy` file; `origin` is what errors name.

@@ -8,7 +8,7 @@
 //! is taken as the bytes really come out, never on the word of a header alone.
 
 use std::collections::HashSet;
-use std::io::{self, BufReader, Cursor, Read, Seek, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::Path;
 
 use zip::result::ZipError;
@@ -17,9 +17,10 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::array::Array;
 use crate::atomic::{AtomicFile, unwritable};
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
+use crate::map::{FileBytes, Source};
 use crate::npy::{self, Element, element_count, header};
-use crate::regular;
 
 /// The most bytes that one packed byte can unfold into: 1032, the limit of the deflate format itself (two bits
 /// for a repetition of 258 bytes). Every array that deflate can have made is accepted, nothing else is.
@@ -28,14 +29,12 @@ pub const MAX_RATIO: u64 = 1032;
 /// What the deflate format may need beyond the ratio: block headers of a very short entry.
 const SLACK: u64 = 1032 * 64;
 
-trait ReadSeek: Read + Seek + Send {}
-impl<T: Read + Seek + Send> ReadSeek for T {}
-
 /// An open `.npz` file.
 pub struct NpzReader {
-    archive: ZipArchive<Box<dyn ReadSeek>>,
+    archive: ZipArchive<Cursor<FileBytes>>,
     /// Names as the archive has them.
     entries: Vec<String>,
+    digest: Digest,
     origin: Origin,
 }
 
@@ -46,16 +45,16 @@ impl std::fmt::Debug for NpzReader {
 }
 
 impl NpzReader {
-    /// Opens the file and reads its table of contents.
+    /// Opens the file and reads its table of contents. A file of 64 MiB or more is mapped.
+    ///
+    /// Cost: O(bytes of the file) for its digest.
     ///
     /// # Errors
     /// If the file cannot be read or is no sound zip archive.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let origin = Origin::file(path.as_ref());
-        let refused =
-            |reason: io::Error| origin.system_error(reason.kind(), format!("cannot be read: {reason}"));
-        let (file, _) = regular::open(path.as_ref()).map_err(refused)?;
-        Self::from_reader(Box::new(BufReader::new(file)), origin)
+        let bytes = FileBytes::open(path.as_ref(), Source::BySize, &origin)?;
+        Self::of(bytes, origin)
     }
 
     /// The archive in these bytes; `origin` is what errors name.
@@ -63,12 +62,13 @@ impl NpzReader {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn parse(bytes: Vec<u8>, origin: &Origin) -> Result<Self, FormatError> {
-        Self::from_reader(Box::new(Cursor::new(bytes)), origin.clone())
+        Self::of(FileBytes::copied(&bytes), origin.clone())
     }
 
-    fn from_reader(reader: Box<dyn ReadSeek>, origin: Origin) -> Result<Self, FormatError> {
+    fn of(bytes: FileBytes, origin: Origin) -> Result<Self, FormatError> {
+        let digest = Digest::of(bytes.as_ref());
         let unsound = |reason: ZipError| origin.error(format!("this is no sound .npz (zip) file: {reason}"));
-        let mut archive = ZipArchive::new(reader).map_err(unsound)?;
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(unsound)?;
         if archive.has_duplicate_names() {
             return Err(origin.error("two arrays have the same name; save each name once"));
         }
@@ -82,7 +82,12 @@ impl NpzReader {
             .map(|name| name.map(|name| name.into_owned()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(unsound)?;
-        Ok(Self { archive, entries, origin })
+        Ok(Self { archive, entries, digest, origin })
+    }
+
+    /// Of the whole file.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Where the archive is from.

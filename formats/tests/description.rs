@@ -10,7 +10,8 @@ use snn_engine::{
 };
 use snn_formats::container::{ContainerWriter, Dtype};
 use snn_formats::{
-    Arrives, Basis, Container, Description, InputRange, NetFile, RunLength, Source, Unit, write_net,
+    Arrives, Basis, Container, Description, InputRange, LONGEST_REPORT, NetFile, RunLength, Source, Unit,
+    write_net,
 };
 
 fn each(values: Vec<f32>) -> PerNeuron {
@@ -135,7 +136,9 @@ fn units_that_do_not_fit_their_population_are_neither_written_nor_read() {
     };
     assert_eq!(head(&|_| {}).unwrap().description, meaning());
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 5] = [
+    let changes: [(Change, &str); 7] = [
+        (|net| net["description"]["report"] = json!([1]), "no JSON object"),
+        (|net| net["description"]["report"] = json!({"a": "x".repeat(LONGEST_REPORT)}), "a report of"),
         (|net| net["description"]["run"]["steps"] = json!(0), "0 steps"),
         (|net| net["description"]["run"]["basis"] = json!("guessed"), "guessed"),
         (|net| net["description"]["input"]["smallest"] = json!(2.0), "between 2 and 1"),
@@ -219,4 +222,23 @@ fn an_input_of_another_size_than_the_calibration_gets_a_note() {
     assert!(unknown.note_on_input(&[0.0, 17.0, 255.0]).unwrap().contains("255"));
     assert_eq!(unknown.note_on_input(&[0.0, 17.5, 255.0]), None);
     assert_eq!(unknown.note_on_input(&[0.0, 1.0]), None);
+}
+
+#[test]
+fn the_report_of_a_conversion_comes_back_as_it_was_and_only_objects_of_a_bounded_length_are_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.bin");
+    let with = |report: &str| Description { report: Some(report.to_owned()), ..meaning() };
+    // Byte for byte: neither order nor spelling of numbers changes.
+    let report = r#"{"steps": 8, "layers": [{"name": "layer0", "scale": 1.0}], "a": 1e2}"#;
+    write_net(&path, &tiny(), &with(report)).unwrap();
+    assert_eq!(NetFile::open(&path, Source::Read).unwrap().description.report.as_deref(), Some(report));
+
+    let long = format!("{{\"notes\": \"{}\"}}", "x".repeat(LONGEST_REPORT));
+    let before = fs::read(&path).unwrap();
+    for (report, said) in [(&*long, "at most 524288"), ("[1]", "no JSON object"), ("{", "no JSON object")] {
+        let error = write_net(&path, &tiny(), &with(report)).unwrap_err().to_string();
+        assert!(error.contains("its report") && error.contains(said), "{error}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before, "a refused report changes nothing");
 }

@@ -127,6 +127,11 @@ fn readers_take_no_more_memory_than_the_file_justifies() {
             "description": {"provenance": {"a": vec![json!({"": 0}); 1 << 17]}}}),
         ),
         (
+            "report",
+            json!({"populations": [], "projections": [],
+            "description": {"provenance": {}, "report": {"a": vec![json!({"": 0}); 1 << 17]}}}),
+        ),
+        (
             "shape",
             json!({"populations": [{"name": "a", "shape": vec![0; 1 << 19], "neuron": "source"}],
             "projections": [], "description": {"provenance": {}}}),

@@ -80,9 +80,7 @@ fn run(network: Network) -> (Vec<u32>, u64) {
         let firing: Vec<u32> = (0..27).filter(|i| (i * 7 + step * 5) % 3 == 0).collect();
         simulator.step(&Stimulus::new(&network, &[(input, &firing)]).unwrap());
         let with_potential = network.ids().filter(|&id| id != input);
-        seen.extend(
-            with_potential.flat_map(|id| simulator.potentials(id).to_vec()).map(f32::to_bits),
-        );
+        seen.extend(with_potential.flat_map(|id| simulator.potentials(id).to_vec()).map(f32::to_bits));
     }
     (seen, simulator.statistics().total().spikes)
 }

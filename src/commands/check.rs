@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::json;
 use snn_engine::{
     AnySimulator, Divergence, Memory, Mode, NetworkError, Until, divergence_at_end, first_divergence,
     run_samples,
 };
+use snn_formats::Provenance;
 
 use crate::samples::{InputArgs, Net, NetArgs, Samples, threads};
-use crate::{output, progress};
+use crate::{output, progress, provenance};
 
 /// Run dense reference and event-driven simulator side by side and compare their states by bits.
 ///
@@ -56,6 +58,7 @@ enum Against {
 
 #[derive(Serialize)]
 struct Report {
+    provenance: Provenance,
     equal: bool,
     samples: usize,
     #[serde(rename = "T")]
@@ -117,7 +120,14 @@ impl Check {
         let states_compared = partings.iter().map(|(_, steps)| steps).sum();
         let first =
             samples.range.clone().zip(partings).find_map(|(sample, (parting, _))| Some((sample, parting?)));
+        let provenance = provenance::of("check")
+            .file("net", Some(net.file.clone()))
+            .file("input", samples.file.clone())
+            .options(self.net.options(net.memory_limit))
+            .options(self.input.options(&samples))
+            .options([("threads", json!(threads))]);
         let report = Report {
+            provenance,
             equal: first.is_none(),
             samples: samples.range.len(),
             steps: samples.steps,

@@ -3,7 +3,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 use snn_converter::NeuronKind;
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
@@ -13,12 +14,12 @@ use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_engine::{Network, WeightType};
 use snn_formats::samples;
-use snn_formats::{Description, Source};
+use snn_formats::{Description, FileDigest, NetFile, Provenance, Source};
 
 use crate::commands::{Usage, inspect};
-use crate::models::{self, Model};
-use crate::samples::{note_on_shape, read_labels, read_samples};
-use crate::{output, table};
+use crate::models::{self, Model, Read};
+use crate::samples::{Labels, note_on_shape, read_from, read_labels, read_samples};
+use crate::{output, provenance, table};
 
 /// Make a spiking network of a trained net.
 ///
@@ -252,40 +253,38 @@ impl Convert {
 
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
-        let (model, mut notes) = models::read(&self.model, self.layers.as_deref(), &self.choice()?)?;
-        let ann = match model {
+        let choice = self.choice()?;
+        let read = models::read(&self.model, self.layers.as_deref(), &choice)?;
+        let ann = match &read.model {
             Model::Trained(ann) => ann,
-            Model::Spiking(network) => return self.write_spiking(&network, &notes),
+            Model::Spiking(network) => return self.write_spiking(network, &read),
         };
-        let calibration =
-            self.calib.as_deref().map(|path| calibration(path, &ann, &mut notes)).transpose()?;
-        let samples = match (&calibration, &self.labels) {
-            (Some(values), labels) => {
-                let count = values.len() / ann.input_shape().elements();
-                let read = |path| read_labels(path, count, ann.output_shape().elements());
-                Some((values, labels.as_deref().map(read).transpose()?))
-            }
-            (None, _) => None,
-        };
-        let expected = self.expect.as_deref().map(outputs).transpose()?;
-        let samples = samples.as_ref().map(|(values, labels)| Samples {
-            values,
-            labels: labels.as_deref(),
-            expected: expected.as_deref(),
+        let mut notes = read.notes.clone();
+        let calibration = self.calibration(ann, &mut notes)?;
+        let samples = calibration.as_ref().map(|of| Samples {
+            values: &of.values,
+            labels: of.labels.as_ref().map(|labels| &labels.classes[..]),
+            expected: of.expected.as_ref().map(|(outputs, _)| &outputs[..]),
         });
-        let mut conversion = convert(&ann, samples.as_ref(), &self.options()?)
+        let mut conversion = convert(ann, samples.as_ref(), &self.options()?)
             .map_err(|error| self.with_flags(error))
             .with_context(|| self.model.display().to_string())?;
         output::notes(&conversion.warnings);
         notes.append(&mut conversion.notes);
         conversion.report.notes = conversion.warnings.iter().chain(&notes).cloned().collect();
-        conversion.description.provenance = self.provenance()?;
-        snn_formats::write_net(&self.out, &conversion.network, &conversion.description)?;
+        let provenance = self
+            .provenance(&read, calibration.as_ref())
+            .options([("output", json!(choice.output)), ("input_shape", json!(choice.input_shape))])
+            .options_of(&conversion.options)?;
+        conversion.description.provenance = provenance.portable();
+        conversion.description.report = Some(conversion.report.kept()?);
+        let digest = snn_formats::write_net(&self.out, &conversion.network, &conversion.description)?;
         if let Some(path) = &self.report {
-            output::write_json(path, &conversion.report)?;
+            let provenance = provenance.file("out", Some(FileDigest::new(&self.out, digest)));
+            output::write_json(path, &Told { provenance, report: &conversion.report })?;
         }
         if !output::wants_only_json(self.report.as_deref()) {
-            output::print(&self.text(&notes, &conversion)?)?;
+            output::print(&self.text(&notes, &conversion, digest.bytes))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -317,7 +316,7 @@ impl Convert {
     }
 
     /// A net that is a spiking one already goes into the file as it is.
-    fn write_spiking(&self, network: &Network, notes: &[String]) -> Result<ExitCode> {
+    fn write_spiking(&self, network: &Network, read: &Read) -> Result<ExitCode> {
         let conversion_only = [
             ("--calib", self.calib.is_some()),
             ("--expect", self.expect.is_some()),
@@ -343,11 +342,12 @@ impl Convert {
             ))
             .into());
         }
-        let description = Description { provenance: self.provenance()?, ..Description::default() };
+        let provenance = self.provenance(read, None);
+        let description = Description { provenance: provenance.portable(), ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
-        let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
-        let report = inspect::Report::of(&self.out, Source::default(), None)?;
-        report.write(self.report.as_deref(), &notes)?;
+        let notes: String = read.notes.iter().map(|note| format!("note: {note}\n")).collect();
+        let file = NetFile::open(&self.out, Source::default())?;
+        inspect::Report::of(&self.out, &file, provenance)?.write(self.report.as_deref(), &notes)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -401,55 +401,38 @@ impl Convert {
         })
     }
 
-    /// Where the network came from, without dates or folders, so that the same command gives the same file.
-    fn provenance(&self) -> Result<Map<String, Value>> {
-        let file = |path: &Path| -> Result<Value> {
-            let bytes = snn_formats::regular::read(path)
-                .with_context(|| format!("{}: cannot be read", path.display()))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
-        };
-        let mut provenance = Map::new();
-        provenance.insert("tool".into(), json!(concat!("snn-event ", env!("CARGO_PKG_VERSION"))));
-        provenance.insert("model".into(), file(&self.model)?);
-        if let Some(path) = &self.layers {
-            provenance.insert("layers".into(), file(path)?);
+    /// The calibration samples with what is known of them.
+    fn calibration(&self, ann: &Ann, notes: &mut Vec<String>) -> Result<Option<Calibration>> {
+        let Some(path) = &self.calib else { return Ok(None) };
+        let array = read_samples(path)?;
+        let file = read_from(path, &array);
+        let at = || path.display().to_string();
+        let wanted = ann.input_shape().extents();
+        let batch = samples::batch("calibration samples", &array.shape, wanted).with_context(at)?;
+        if batch.samples == 0 {
+            bail!("{}: there are no calibration samples; allowed is at least one", path.display());
         }
-        if let Some(path) = &self.calib {
-            provenance.insert("calibration".into(), file(path)?);
-        }
-        provenance.insert("options".into(), self.flags());
-        Ok(provenance)
+        notes.extend(note_on_shape(&batch, wanted));
+        let values = array.into_f32()?;
+        let classes = ann.output_shape().elements();
+        let labels =
+            self.labels.as_deref().map(|path| read_labels(path, batch.samples, classes)).transpose()?;
+        let expected = self.expect.as_deref().map(outputs).transpose()?;
+        Ok(Some(Calibration { values, file, labels, expected }))
     }
 
-    /// The flags that were given and decide what the network is.
-    fn flags(&self) -> Value {
-        fn name<T: ValueEnum>(value: Option<T>) -> Option<Value> {
-            value.and_then(|value| Some(json!(value.to_possible_value()?.get_name())))
-        }
-        let numbers = |numbers: &[f32]| (!numbers.is_empty()).then(|| json!(numbers));
-        let flags = [
-            ("neuron", name(self.neuron)),
-            ("levels", self.levels.map(|levels| json!(levels))),
-            ("max-spikes", self.max_spikes.map(|most| json!(most))),
-            ("reconstruct", self.reconstruct.map(|cost| json!(cost))),
-            ("normalise", name(self.normalise)),
-            ("percentile", self.percentile.map(|percentile| json!(percentile))),
-            ("T", self.steps.map(|steps| json!(steps))),
-            ("fit", name(self.fit)),
-            ("scale-per", name(self.scale_per)),
-            ("zeros", name(Some(self.zeros))),
-            ("v0", name(self.v0)),
-            ("readout", name(self.readout)),
-            ("weights", name(self.weights)),
-            ("unroll", self.unroll.then_some(json!(true))),
-            ("input-mean", numbers(&self.input_mean)),
-            ("input-std", numbers(&self.input_std)),
-        ];
-        flags.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect()
+    /// What the network is made of.
+    fn provenance(&self, read: &Read, calibration: Option<&Calibration>) -> Provenance {
+        let labels = calibration.and_then(|samples| samples.labels.as_ref());
+        provenance::of("convert")
+            .model(&read.files)
+            .file("layers", read.layers.clone())
+            .file("calibration", calibration.and_then(|samples| samples.file.clone()))
+            .file("labels", labels.and_then(|labels| labels.file.clone()))
+            .file("expected", calibration.and_then(|samples| samples.expected.as_ref()?.1.clone()))
     }
 
-    fn text(&self, notes: &[String], conversion: &Conversion) -> Result<String> {
+    fn text(&self, notes: &[String], conversion: &Conversion, bytes: u64) -> String {
         let mut text = String::new();
         for note in notes {
             text += &format!("note: {note}\n");
@@ -490,9 +473,8 @@ impl Convert {
         if conversion.report.compared.is_some() {
             text += &losses(&conversion.report);
         }
-        let size = std::fs::metadata(&self.out).map(|metadata| metadata.len())?;
-        text += &format!("{}: {}\n", self.out.display(), output::bytes(size));
-        Ok(text)
+        text += &format!("{}: {}\n", self.out.display(), output::bytes(bytes));
+        text
     }
 }
 
@@ -559,21 +541,25 @@ fn losses(report: &Report) -> String {
     text
 }
 
-/// Outputs of the trained net.
-fn outputs(path: &Path) -> Result<Vec<f64>> {
-    let values = snn_formats::npy::read(path)?.into_f32()?;
-    Ok(values.into_iter().map(f64::from).collect())
+/// Calibration samples, the classes they have, and what the trained net gives for them, with the files these are from.
+struct Calibration {
+    values: Vec<f32>,
+    file: Option<FileDigest>,
+    labels: Option<Labels>,
+    expected: Option<(Vec<f64>, Option<FileDigest>)>,
 }
 
-/// The calibration samples of a net.
-fn calibration(path: &Path, ann: &Ann, notes: &mut Vec<String>) -> Result<Vec<f32>> {
-    let array = read_samples(path)?;
-    let at = || path.display().to_string();
-    let wanted = ann.input_shape().extents();
-    let batch = samples::batch("calibration samples", &array.shape, wanted).with_context(at)?;
-    if batch.samples == 0 {
-        bail!("{}: there are no calibration samples; allowed is at least one", path.display());
-    }
-    notes.extend(note_on_shape(&batch, wanted));
-    Ok(array.into_f32()?)
+/// Outputs of the trained net.
+fn outputs(path: &Path) -> Result<(Vec<f64>, Option<FileDigest>)> {
+    let array = snn_formats::npy::read(path)?;
+    let file = read_from(path, &array);
+    Ok((array.into_f32()?.into_iter().map(f64::from).collect(), file))
+}
+
+/// The report for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    provenance: Provenance,
+    #[serde(flatten)]
+    report: &'a Report,
 }

@@ -3,8 +3,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use serde::Serialize;
+use serde_json::json;
 use snn_converter::import::onnx::Choice;
 use snn_engine::{AnySimulator, Memory, NetworkError};
+use snn_formats::{Digest, FileDigest, Provenance};
 use snn_research::{
     Context, EvaluationReport, Plan, Preset, Proportion, Stop, evaluate, presets, trained_classes,
 };
@@ -12,8 +15,8 @@ use snn_research::{
 use crate::commands::Usage;
 use crate::commands::run::ModeName;
 use crate::models::{self, Model};
-use crate::samples::{InputArgs, NetArgs, Samples, read_labels, read_samples, threads};
-use crate::{output, progress, table};
+use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, read_samples, threads};
+use crate::{output, progress, provenance, table};
 
 /// Tell accuracy and costs after every number of steps, of one run.
 ///
@@ -89,7 +92,7 @@ pub struct Eval {
 impl Eval {
     pub fn run(mut self) -> Result<ExitCode> {
         self.check_files()?;
-        let presets = self.presets()?;
+        let (presets, energies) = self.presets()?;
         if let Some(&last) = self.points.last() {
             self.input.steps = Some(last);
         }
@@ -106,8 +109,8 @@ impl Eval {
             );
         }
         let classes = network.population(network.output()).size();
-        let labels = self.labels(&samples, classes)?;
-        let trained = self.trained(&samples, classes)?;
+        let (labels, labels_file) = self.labels(&samples, classes)?.unzip();
+        let (trained, trained_files) = self.trained(&samples, classes)?.unzip();
         output::notes(&samples.notes);
         let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
         let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
@@ -132,7 +135,14 @@ impl Eval {
             },
         );
         if let Some(path) = &self.json {
-            output::write_json(path, &report)?;
+            let names: Vec<&str> = presets.iter().map(|(name, _)| name.as_str()).collect();
+            let provenance = self
+                .provenance(&net, &samples, &plan, threads)
+                .file("labels", labels_file.flatten())
+                .model(&trained_files.unwrap_or_default())
+                .file("energy_file", energies)
+                .options([("energy", json!(names))]);
+            output::write_json(path, &Told { provenance, report: &report })?;
         }
         if !output::wants_only_json(self.json.as_deref()) {
             output::print(&text(&report))?;
@@ -151,13 +161,35 @@ impl Eval {
         output::check(&inputs, &[("--json", self.json.as_deref())])
     }
 
-    /// The energies that are asked for, by name.
-    fn presets(&self) -> Result<Vec<(String, Preset)>> {
+    /// What the report is made of, but for the files that not every run has.
+    fn provenance(&self, net: &Net, samples: &Samples, plan: &Plan, threads: usize) -> Provenance {
+        let stops: Vec<String> = self.stop.iter().map(Stop::to_string).collect();
+        provenance::of("eval")
+            .file("net", Some(net.file.clone()))
+            .file("input", samples.file.clone())
+            .options(self.net.options(net.memory_limit))
+            .options(self.input.options(samples))
+            .options([
+                ("points", json!(plan.points)),
+                ("readout_from", json!(plan.read_out_from)),
+                ("stop", json!(stops)),
+                ("membrane_updates", json!(plan.membrane_updates)),
+                ("input_mean", json!(self.input_mean)),
+                ("input_std", json!(self.input_std)),
+                ("mode", json!(self.mode.name())),
+                ("threads", json!(threads)),
+            ])
+    }
+
+    /// The energies that are asked for, by name, and the file that some are from.
+    fn presets(&self) -> Result<Energies> {
         let mut known = presets(None)?;
+        let mut file = None;
         let mut wanted = self.energy.clone();
         if let Some(path) = &self.energy_file {
             let at = || path.display().to_string();
             let bytes = snn_formats::regular::read(path).with_context(at)?;
+            file = Some(FileDigest::new(path, Digest::of(&bytes)));
             let text = String::from_utf8(bytes)
                 .map_err(|_| anyhow::anyhow!("it is no text in UTF-8"))
                 .with_context(at)?;
@@ -181,7 +213,7 @@ impl Eval {
                 .into())
             }
         };
-        wanted.into_iter().map(find).collect()
+        Ok((wanted.into_iter().map(find).collect::<Result<_>>()?, file))
     }
 
     fn plan(&self, steps: u32) -> Result<Plan> {
@@ -208,18 +240,19 @@ impl Eval {
         })
     }
 
-    /// The labels of the samples that are run.
-    fn labels(&self, samples: &Samples, classes: usize) -> Result<Option<Vec<usize>>> {
+    /// The labels of the samples that are run, and their file.
+    fn labels(&self, samples: &Samples, classes: usize) -> Result<Option<(Vec<usize>, Option<FileDigest>)>> {
         let Some(path) = &self.labels else { return Ok(None) };
         let labels = read_labels(path, samples.input.samples(), classes)?;
         let label = |&label: &i64| usize::try_from(label).context("a label is negative");
-        Ok(Some(labels[samples.range.clone()].iter().map(label).collect::<Result<_>>()?))
+        let run = labels.classes[samples.range.clone()].iter().map(label).collect::<Result<_>>()?;
+        Ok(Some((run, labels.file)))
     }
 
-    /// What the trained net says of the samples that are run.
-    fn trained(&self, samples: &Samples, classes: usize) -> Result<Option<Vec<usize>>> {
+    /// What the trained net says of the samples that are run, and its files.
+    fn trained(&self, samples: &Samples, classes: usize) -> Result<Option<(Vec<usize>, Vec<FileDigest>)>> {
         let Some(path) = &self.model else { return Ok(None) };
-        let (model, _) = models::read(path, None, &Choice::default())?;
+        let models::Read { model, files, .. } = models::read(path, None, &Choice::default())?;
         let Model::Trained(ann) = model else {
             bail!("{}: it is a spiking net already; allowed are trained nets", path.display());
         };
@@ -243,8 +276,20 @@ impl Eval {
             );
         }
         let given = &values[samples.range.start * width..samples.range.end * width];
-        Ok(Some(trained_classes(&ann, given, &self.input_mean, &self.input_std).with_context(at)?))
+        let classes = trained_classes(&ann, given, &self.input_mean, &self.input_std).with_context(at)?;
+        Ok(Some((classes, files)))
     }
+}
+
+/// Energies by name, and the file that some are from.
+type Energies = (Vec<(String, Preset)>, Option<FileDigest>);
+
+/// The report for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    provenance: Provenance,
+    #[serde(flatten)]
+    report: &'a EvaluationReport,
 }
 
 /// The most points that are listed for people.

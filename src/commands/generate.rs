@@ -1,15 +1,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use snn_engine::random::{FITTED_STEPS, Fitted, Plan, RandomNetwork};
-use snn_formats::{Description, write_net};
+use snn_formats::{Description, FileDigest, Provenance, write_net};
 
 use crate::commands::Usage;
-use crate::{output, table};
+use crate::{output, provenance, table};
 
 /// Make a random network for studies of speed: of a given density, firing at about a given rate.
 ///
@@ -76,6 +76,7 @@ pub fn rate(text: &str) -> Result<f64, String> {
 
 #[derive(Serialize)]
 struct Report {
+    provenance: Provenance,
     net: String,
     bytes: u64,
     density: f64,
@@ -99,11 +100,13 @@ impl Generate {
         output::check(&[], &[("--out", Some(self.out.as_path())), ("--json", self.json.as_deref())])?;
         let recipe = self.recipe()?;
         let (network, fitted) = recipe.make()?;
-        write_net(&self.out, &network, &self.description())?;
-        let bytes = std::fs::metadata(&self.out).with_context(|| self.out.display().to_string())?.len();
+        let provenance = self.provenance(&recipe);
+        let description = Description { provenance: provenance.portable(), ..Description::default() };
+        let digest = write_net(&self.out, &network, &description)?;
         let report = Report {
+            provenance: provenance.file("out", Some(FileDigest::new(&self.out, digest))),
             net: self.out.display().to_string(),
-            bytes,
+            bytes: digest.bytes,
             density: self.density,
             rate: self.rate,
             seed: self.seed,
@@ -150,23 +153,16 @@ impl Generate {
         Ok(RandomNetwork { plan, density, rate, bias, firing_output, seed })
     }
 
-    fn description(&self) -> Description {
-        let mut provenance = serde_json::Map::new();
-        let mut add = |name: &str, value: Value| provenance.insert(name.to_owned(), value);
-        add("program", json!(format!("snn-event {}", env!("CARGO_PKG_VERSION"))));
-        add(
-            "generated",
-            json!({
-                "sizes": self.sizes,
-                "conv": self.conv,
-                "density": self.density,
-                "rate": self.rate,
-                "bias": self.bias,
-                "firing_output": self.firing_output,
-                "seed": self.seed,
-            }),
-        );
-        Description { provenance, ..Description::default() }
+    fn provenance(&self, recipe: &RandomNetwork) -> Provenance {
+        provenance::of("generate").options([
+            ("sizes", json!(self.sizes)),
+            ("conv", json!(self.conv)),
+            ("density", json!(recipe.density)),
+            ("rate", json!(recipe.rate)),
+            ("bias", json!(recipe.bias)),
+            ("firing_output", json!(recipe.firing_output)),
+            ("seed", json!(recipe.seed)),
+        ])
     }
 }
 

@@ -2,14 +2,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use snn_engine::{Connectivity, Lattice, PerNeuron, Rows};
-use snn_formats::{Arrives, Basis, InputRange, NetFile, RunLength, Source};
+use snn_formats::{Arrives, Basis, FileDigest, InputRange, NetFile, Provenance, RunLength};
+use unicode_width::UnicodeWidthStr;
 
 use crate::samples::NetArgs;
-use crate::{output, table};
+use crate::{output, provenance, table};
 
 /// Tell what is in a net.bin: populations, projections, sizes and where it came from.
 #[derive(Args)]
@@ -27,6 +29,7 @@ pub struct Inspect {
 /// What is in a `net.bin`.
 #[derive(Serialize)]
 pub struct Report {
+    provenance: Provenance,
     net: String,
     bytes: u64,
     neurons: u64,
@@ -34,11 +37,20 @@ pub struct Report {
     stored_weights: u64,
     populations: Vec<PopulationReport>,
     projections: Vec<ProjectionReport>,
+    description: DescriptionReport,
+}
+
+/// What a `net.bin` says about its network, as in its head.
+#[derive(Serialize)]
+struct DescriptionReport {
+    /// What made it, of what.
+    provenance: Map<String, Value>,
+    /// What the conversion did, layer by layer, if something was converted.
+    report: Option<Map<String, Value>>,
     /// The runs that it is made for, if it is made for some.
     run: Option<RunLength>,
     /// The values of the input that it was calibrated on, if it was.
     input: Option<InputRange>,
-    provenance: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -106,16 +118,16 @@ fn kind(connectivity: &Connectivity) -> String {
 impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
         output::check(&[("--net", Some(self.net.net.as_path()))], &[("--json", self.json.as_deref())])?;
-        Report::of(&self.net.net, self.net.source(), self.net.memory_limit)?
-            .write(self.json.as_deref(), "")?;
+        let file = NetFile::open_within(&self.net.net, self.net.source(), self.net.memory_limit)?;
+        let provenance = provenance::of("inspect").options(self.net.options(file.memory_limit));
+        Report::of(&self.net.net, &file, provenance)?.write(self.json.as_deref(), "")?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Report {
-    /// What is in a file.
-    pub fn of(path: &Path, source: Source, memory_limit: Option<u64>) -> Result<Self> {
-        let file = NetFile::open_within(path, source, memory_limit)?;
+    /// What is in the file at a path.
+    pub fn of(path: &Path, file: &NetFile, provenance: Provenance) -> Result<Self> {
         let network = &file.network;
         let lattices: Vec<Option<&Lattice>> = network.ids().map(|id| network.lattice(id)).collect();
         let populations = network.populations().iter().enumerate().map(|(place, population)| {
@@ -156,7 +168,11 @@ impl Report {
             }
         });
         let projections: Vec<ProjectionReport> = projections.collect();
+        let description = &file.description;
+        let report = description.report.as_deref().map(serde_json::from_str).transpose();
+        let report = report.with_context(|| format!("{}: its report cannot be read", path.display()))?;
         Ok(Report {
+            provenance: provenance.file("net", Some(FileDigest::new(path, file.digest))),
             net: path.display().to_string(),
             bytes: file.length as u64,
             neurons: network.populations().iter().map(|population| population.size() as u64).sum(),
@@ -164,9 +180,12 @@ impl Report {
             stored_weights: projections.iter().map(|projection| projection.stored_weights).sum(),
             populations: populations.collect(),
             projections,
-            run: file.description.run,
-            input: file.description.input,
-            provenance: file.description.provenance.clone(),
+            description: DescriptionReport {
+                provenance: description.provenance.clone(),
+                report,
+                run: description.run,
+                input: description.input,
+            },
         })
     }
 
@@ -180,6 +199,33 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// A member of a provenance in lines that fit a terminal: without what is null or empty, and without JSON's signs.
+fn told(key: &str, value: &Value) -> String {
+    fn plain(value: &Value) -> String {
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    }
+    let is_said = |value: &Value| !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty());
+    let words: Vec<String> = match value {
+        Value::Object(members) => {
+            let said = members.iter().filter(|(_, value)| is_said(value));
+            said.map(|(name, value)| format!("{name} {}", plain(value))).collect()
+        }
+        other => vec![plain(other)],
+    };
+    let mut text = format!("{key}:");
+    let mut width = text.width();
+    for (place, word) in words.iter().enumerate() {
+        let comma = if place + 1 < words.len() { "," } else { "" };
+        if width + 1 + word.width() + comma.len() > table::WIDTH && place > 0 {
+            text.push_str("\n ");
+            width = 1;
+        }
+        text += &format!(" {word}{comma}");
+        width += 1 + word.width() + comma.len();
+    }
+    text
 }
 
 /// The number of weights that would be stored if none were zero.
@@ -239,7 +285,7 @@ impl Report {
         let head = ["projection", "connectivity", "delay", "synapses", "weights", "density"];
         text += &table::table(&head, rows);
         text.push('\n');
-        if let Some(RunLength { steps, basis, arrives, until_quiet }) = self.run {
+        if let Some(RunLength { steps, basis, arrives, until_quiet }) = self.description.run {
             text += &match until_quiet {
                 true => format!(
                     "\nmade for runs until it is quiet, of at most {} steps",
@@ -258,11 +304,12 @@ impl Report {
                 Basis::Settled => ", after which it is at rest",
             };
         }
-        if let Some(InputRange { smallest, largest }) = self.input {
+        if let Some(InputRange { smallest, largest }) = self.description.input {
             text += &format!("\ncalibrated on input from {smallest} to {largest}");
         }
-        for (key, value) in &self.provenance {
-            text += &format!("\n{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        for (key, value) in &self.description.provenance {
+            text.push('\n');
+            text += &told(key, value);
         }
         if !text.ends_with('\n') {
             text.push('\n');

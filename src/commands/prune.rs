@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::json;
 use snn_converter::prune::{self, PrunedTensor, Scope};
-use snn_formats::AtomicFile;
+use snn_formats::{AtomicFile, Digest, FileDigest, Provenance};
 
 use crate::commands::Usage;
-use crate::{models, output, table};
+use crate::{models, output, provenance, table};
 
 /// Set the smallest weights of an ONNX file to zero (magnitude pruning).
 ///
@@ -50,6 +51,7 @@ enum ScopeName {
 
 #[derive(Serialize)]
 struct Report {
+    provenance: Provenance,
     weights: usize,
     zeros: usize,
     tensors: Vec<PrunedTensor>,
@@ -69,6 +71,7 @@ impl Prune {
         let at = || self.model.display().to_string();
         let bytes =
             snn_formats::regular::read(&self.model).with_context(|| format!("{}: cannot be read", at()))?;
+        let model = FileDigest::new(&self.model, Digest::of(&bytes));
         let scope = match self.scope {
             ScopeName::Global => Scope::Global,
             ScopeName::Layer => Scope::Layer,
@@ -81,7 +84,15 @@ impl Prune {
         let tensors = pruned.tensors;
         let weights = tensors.iter().map(|tensor| tensor.weights).sum();
         let zeros = tensors.iter().map(|tensor| tensor.zeros_after).sum();
-        let report = Report { weights, zeros, tensors };
+        let scope = self.scope.to_possible_value();
+        let provenance = provenance::of("prune")
+            .file("model", Some(model))
+            .file("out", Some(FileDigest::new(&self.out, Digest::of(&pruned.bytes))))
+            .options([
+                ("sparsity", json!(self.sparsity)),
+                ("scope", json!(scope.as_ref().map(|scope| scope.get_name()))),
+            ]);
+        let report = Report { provenance, weights, zeros, tensors };
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }

@@ -5,11 +5,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::json;
 use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, Until, run_batch};
-use snn_formats::{Compression, SpikeWriter, write_npy};
+use snn_formats::{Compression, Provenance, SpikeWriter, write_npy};
 
-use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
-use crate::{output, progress, table};
+use crate::samples::{InputArgs, Labels, Net, NetArgs, Samples, read_labels, threads};
+use crate::{output, progress, provenance, table};
 
 /// Run a network over samples and tell classes, rates and costs.
 #[derive(Args)]
@@ -76,7 +77,7 @@ impl ModeName {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Event => "event",
@@ -88,6 +89,7 @@ impl ModeName {
 /// What a run gave, for programs. Numbers of events are sums over all samples.
 #[derive(Serialize)]
 struct Report {
+    provenance: Provenance,
     net: String,
     input: String,
     samples: usize,
@@ -198,7 +200,7 @@ impl Run {
             writer.finish()?;
         }
         self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
-        let report = self.report(network, &samples, labels.as_deref(), &outcomes, threads, seconds);
+        let report = self.report(&net, &samples, labels.as_ref(), &outcomes, threads, seconds);
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -252,13 +254,14 @@ impl Run {
 
     fn report(
         &self,
-        network: &Network,
+        net: &Net,
         samples: &Samples,
-        labels: Option<&[i64]>,
+        labels: Option<&Labels>,
         outcomes: &[Outcome],
         threads: usize,
         seconds: f64,
     ) -> Report {
+        let network = &*net.network;
         let mut sums = Statistics::zero(network);
         for outcome in outcomes {
             sums += &outcome.statistics;
@@ -288,11 +291,19 @@ impl Run {
             .collect();
         let predictions: Vec<usize> = outcomes.iter().map(|outcome| outcome.class).collect();
         let accuracy = labels.map(|labels| {
-            let pairs = predictions.iter().zip(&labels[samples.range.clone()]);
+            let pairs = predictions.iter().zip(&labels.classes[samples.range.clone()]);
             pairs.filter(|(class, label)| i64::try_from(**class) == Ok(**label)).count() as f64
                 / outcomes.len() as f64
         });
+        let provenance = provenance::of("run")
+            .file("net", Some(net.file.clone()))
+            .file("input", samples.file.clone())
+            .file("labels", labels.and_then(|labels| labels.file.clone()))
+            .options(self.net.options(net.memory_limit))
+            .options(self.input.options(samples))
+            .options([("mode", json!(self.mode.name())), ("threads", json!(threads))]);
         Report {
+            provenance,
             net: self.net.net.display().to_string(),
             input: self.input.input.display().to_string(),
             samples: outcomes.len(),

@@ -12,6 +12,7 @@ use snn_converter::import::onnx;
 use snn_converter::prune::{Scope, prune};
 use snn_converter::simplify::simplify;
 use snn_formats::samples::batch;
+use snn_formats::{Digest, FileDigest};
 use snn_research::{CSV_HEAD, Group, Material, Row, Study, Trained, csv_rows, latex};
 
 use crate::samples::{read_labels, read_samples, threads};
@@ -83,17 +84,16 @@ impl Files {
             .with_context(at)?;
         let study = Study::parse(&text).with_context(at)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let digest = |path: &Path| -> Result<serde_json::Value> {
+        let digest = |path: &Path| -> Result<FileDigest> {
             let path = folder.join(path);
             let bytes = snn_formats::regular::read(&path)
                 .with_context(|| format!("{}: cannot be read", path.display()))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(json!({ "file": name, "crc32": format!("{:08x}", crc32fast::hash(&bytes)) }))
+            Ok(FileDigest::new(&path, Digest::of(&bytes)))
         };
         let models: Vec<_> = study.models.iter().map(|model| digest(&model.file)).collect::<Result<_>>()?;
         let head = json!({
             "tool": concat!("snn-event ", env!("CARGO_PKG_VERSION")),
-            "study": { "crc32": format!("{:08x}", crc32fast::hash(&bytes)) },
+            "study": FileDigest::new(path, Digest::of(&bytes)),
             "input": digest(&study.input)?,
             "labels": digest(&study.labels)?,
             "calibration": digest(&study.calibration)?,
@@ -141,7 +141,7 @@ impl Files {
         let samples = input.len() / ann.input_shape().elements();
         let path = self.folder.join(&study.labels);
         let all = snn_formats::npy::read(&path)?.shape.first().copied().unwrap_or(0);
-        let labels = read_labels(&path, all, ann.output_shape().elements())?;
+        let labels = read_labels(&path, all, ann.output_shape().elements())?.classes;
         if labels.len() < samples {
             bail!(
                 "{}: it has {} labels for {samples} samples; allowed is one for each",

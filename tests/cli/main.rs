@@ -14,6 +14,7 @@ mod kills;
 mod library_errors;
 mod meaning;
 mod outputs;
+mod provenance;
 mod shared;
 mod state_dict;
 mod studies;

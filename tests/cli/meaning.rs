@@ -181,7 +181,7 @@ fn a_network_fitted_to_a_run_length_is_run_for_it_and_others_get_a_note() {
         assert!(report["notes"][0].as_str().unwrap().contains("constant input"), "{report}");
     }
     let inspected = json(folder.path(), "inspect --net %net.bin --json -");
-    assert_eq!(inspected["run"], serde_json::json!({"steps": 8, "basis": "fitted"}));
+    assert_eq!(inspected["description"]["run"], serde_json::json!({"steps": 8, "basis": "fitted"}));
     // Made for no length in particular: 256 steps, and no note at any.
     let line = "run --net @examples/mnist/net.bin --input @examples/mnist/x.npy --batch-range 0:3 --json -";
     for (more, steps) in [("", 256), ("--T 9", 9)] {

@@ -29,8 +29,8 @@ fn a_generated_net_tells_its_populations_and_where_it_is_from() {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     let report = json(folder.path(), "inspect --net %net.bin --json -");
-    assert_eq!(report["provenance"]["generated"]["sizes"][1], 80);
-    assert_eq!(report["provenance"]["generated"]["density"], 1.0);
+    assert_eq!(report["description"]["provenance"]["options"]["sizes"][1], 80);
+    assert_eq!(report["description"]["provenance"]["options"]["density"], 1.0);
     printed(folder.path(), "generate --sizes 100,80 --density 0.1 --rate 0.1 --firing-output --out %net.bin");
     let report = json(folder.path(), "inspect --net %net.bin --json -");
     assert_eq!(report["populations"][1]["kind"], "integrate-and-fire");

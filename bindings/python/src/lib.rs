@@ -16,7 +16,6 @@ use pyo3::prelude::*;
 fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("LONGEST_PROVENANCE", snn_formats::LONGEST_PROVENANCE)?;
     module.add("NetworkError", py.get_type::<error::RaisedNetworkError>())?;
     module.add("InputError", py.get_type::<error::RaisedInputError>())?;
     module.add("StateError", py.get_type::<error::RaisedStateError>())?;

@@ -15,14 +15,15 @@ use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
 use snn_converter::{NeuronKind, Normalise, Options, Readout, ScalePer, Start};
 use snn_engine::WeightType;
+use snn_formats::FileDigest;
 use snn_formats::samples::{self, Misfit};
 
 use crate::array::Labels;
-use crate::network::Network;
+use crate::network::{Network, Told, told};
 use crate::{array, background, error};
 
-/// A network, the report of its conversion as JSON, notes, and warnings.
-type Converted = (Network, String, Vec<String>, Vec<String>);
+/// A network, the report of its conversion and the options in effect as JSON, notes, and warnings.
+type Converted = (Network, String, String, Vec<String>, Vec<String>);
 
 /// A trained net, ready to be evaluated and converted.
 #[pyclass(frozen, module = "snn_event")]
@@ -31,12 +32,14 @@ pub struct Model {
     notes: Vec<String>,
     /// The files that it was read from.
     inputs: Vec<PathBuf>,
+    /// What was read of them.
+    files: Vec<FileDigest>,
 }
 
 impl Model {
     /// A net that was read, simplified, with the files that it was read from.
     pub fn of(import: Import, inputs: Vec<PathBuf>) -> Result<Self, AnnError> {
-        Ok(Self { ann: Arc::new(simplify(&import.ann)?), notes: import.notes, inputs })
+        Ok(Self { ann: Arc::new(simplify(&import.ann)?), notes: import.notes, inputs, files: import.files })
     }
 }
 
@@ -61,6 +64,13 @@ impl Model {
             let import = onnx::import(data, None).map_err(error::import)?;
             Self::of(import, vec![]).map_err(error::ann)
         })?
+    }
+
+    /// The files that it was read from: names, bytes, and CRC-32 in hexadecimal digits; its own first, then those that it
+    /// names. None if it was read from memory.
+    #[getter]
+    fn files(&self) -> Vec<Told> {
+        self.files.iter().map(told).collect()
     }
 
     /// The shape of one sample.
@@ -122,7 +132,7 @@ impl Model {
         Ok((agreement.samples, agreement.largest))
     }
 
-    /// Makes a spiking network: the network, the report as JSON, notes, and warnings.
+    /// Makes a spiking network: the network, the report and the options in effect as JSON, notes, and warnings.
     #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, weights, unroll, input_mean, input_std, fit, compare, labels, expected))]
     #[allow(
         non_snake_case,
@@ -237,10 +247,11 @@ impl Model {
         let conversion = conversion.map_err(error::convert)?;
         notes.extend(conversion.notes);
         let (description, warnings) = (conversion.description, conversion.warnings);
-        let report = serde_json::to_string(&conversion.report)
-            .map_err(|e| PyValueError::new_err(format!("the report cannot be written as JSON: {e}")))?;
+        let unwritable = |e| PyValueError::new_err(format!("the report cannot be written as JSON: {e}"));
+        let report = serde_json::to_string(&conversion.report).map_err(unwritable)?;
+        let options = serde_json::to_string(&conversion.options).map_err(unwritable)?;
         let network = Network::new(conversion.network, description, self.inputs.clone());
-        Ok((network, report, notes, warnings))
+        Ok((network, report, options, notes, warnings))
     }
 }
 

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use snn_engine::{Connectivity, PerNeuron, PopulationId};
-use snn_formats::{Basis, Description, NetFile, Origin, Part, RunLength, Source, Unit, check_outputs};
+use snn_engine::{Connectivity, Memory, PerNeuron, PopulationId};
+use snn_formats::net::{LEAST_MEMORY_LIMIT, default_memory_limit, kept_report, parse_bytes};
+use snn_formats::{
+    Basis, Description, FileDigest, NetFile, Origin, Part, RunLength, Source, Unit, check_outputs, net_bytes,
+    net_digest,
+};
 
 use crate::error;
 use crate::run::{self, Asked, Outcomes};
@@ -19,11 +23,71 @@ pub struct Network {
     pub description: Description,
     /// The files that it was made of, which it must not be written over.
     inputs: Vec<PathBuf>,
+    /// The file that it was read from, if it is as it was there.
+    file: Option<FileDigest>,
+    /// The bytes that a run may take, if that was said.
+    limit: Option<u64>,
+}
+
+/// A memory limit as the user gives it: bytes, or a text such as `4G`.
+#[derive(FromPyObject)]
+pub enum Limit {
+    Bytes(u64),
+    Text(String),
+}
+
+impl Limit {
+    pub fn bytes(self) -> PyResult<u64> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Text(text) => parse_bytes(&text)
+                .map_err(|what| pyo3::exceptions::PyValueError::new_err(format!("memory_limit: {what}"))),
+        }
+    }
 }
 
 impl Network {
     pub fn new(network: snn_engine::Network, description: Description, inputs: Vec<PathBuf>) -> Self {
-        Self { inner: Arc::new(network), description, inputs }
+        Self { inner: Arc::new(network), description, inputs, file: None, limit: None }
+    }
+
+    fn of_file(file: NetFile, path: Option<PathBuf>, memory_limit: Option<u64>) -> Self {
+        let digest = path.as_ref().map(|path| FileDigest::new(path, file.digest));
+        let network = Self::new(file.network, file.description, path.into_iter().collect());
+        Self { file: digest, limit: memory_limit, ..network }
+    }
+
+    /// The same network with something else said about it.
+    fn described(&self, description: Description) -> Self {
+        let (inner, inputs) = (Arc::clone(&self.inner), self.inputs.clone());
+        Self { inner, description, inputs, file: None, limit: self.limit }
+    }
+
+    /// The bytes that a run may take: what was said for it, for the network, or, as on the command line, by its file's length.
+    pub fn memory_limit_of(&self, asked: Option<u64>) -> PyResult<u64> {
+        if let Some(limit) = asked.or(self.limit) {
+            return Ok(limit);
+        }
+        let length = match &self.file {
+            Some(file) => file.digest.bytes,
+            None => net_digest(&self.inner, &self.description).map_err(|e| error::format(&e))?.bytes,
+        };
+        Ok(default_memory_limit(length))
+    }
+
+    /// How many simulators of `memory` bytes, of `wanted`, fit into the limit; told before they are made. And the limit.
+    pub fn simulators(&self, memory: Memory, wanted: usize, asked: Option<u64>) -> PyResult<usize> {
+        // What any network may take needs no look at this one.
+        if asked.or(self.limit).is_none() && memory.of_simulators(wanted) <= LEAST_MEMORY_LIMIT {
+            return Ok(wanted);
+        }
+        let limit = self.memory_limit_of(asked)?;
+        memory.simulators_within(limit, wanted).map_err(|needed| {
+            error::RaisedInputError::new_err(format!(
+                "this needs about {needed} bytes of memory; allowed are {limit}; raise memory_limit, or run fewer samples or \
+                 steps"
+            ))
+        })
     }
 
     /// The population of a name; the last one if none is given.
@@ -39,7 +103,8 @@ impl Network {
     }
 
     fn write(&self, path: &PathBuf) -> PyResult<()> {
-        snn_formats::write_net(path, &self.inner, &self.description).map_err(|e| error::format(&e))
+        snn_formats::write_net(path, &self.inner, &self.description).map_err(|e| error::format(&e))?;
+        Ok(())
     }
 }
 
@@ -47,23 +112,31 @@ impl Network {
 impl Network {
     /// Reads a `net.bin`: into memory if it has less than 64 MiB, else mapped; `mmap` decides otherwise.
     #[staticmethod]
-    #[pyo3(signature = (path, *, mmap = None))]
-    fn load(py: Python<'_>, path: PathBuf, mmap: Option<bool>) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, mmap = None, memory_limit = None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        mmap: Option<bool>,
+        memory_limit: Option<Limit>,
+    ) -> PyResult<Self> {
+        let limit = memory_limit.map(Limit::bytes).transpose()?;
         let source = match mmap {
             None => Source::BySize,
             Some(true) => Source::Mapped,
             Some(false) => Source::Read,
         };
-        let file = py.detach(|| NetFile::open(&path, source)).map_err(|e| error::format(&e))?;
-        Ok(Self::new(file.network, file.description, vec![path]))
+        let file = py.detach(|| NetFile::open_within(&path, source, limit)).map_err(|e| error::format(&e))?;
+        Ok(Self::of_file(file, Some(path), limit))
     }
 
     /// Reads the bytes of a `net.bin`.
     #[staticmethod]
-    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        let parsed = py.detach(|| NetFile::parse(data, &Origin::file("<memory>")));
+    #[pyo3(signature = (data, *, memory_limit = None))]
+    fn from_bytes(py: Python<'_>, data: &[u8], memory_limit: Option<Limit>) -> PyResult<Self> {
+        let limit = memory_limit.map(Limit::bytes).transpose()?;
+        let parsed = py.detach(|| NetFile::parse_within(data, &Origin::file("<memory>"), limit));
         let file = parsed.map_err(|e| error::RaisedFormatError::new_err(e.to_string()))?;
-        Ok(Self::new(file.network, file.description, vec![]))
+        Ok(Self::of_file(file, None, limit))
     }
 
     /// Writes a `net.bin`, complete or not at all, and never over a file that the network was made of.
@@ -78,13 +151,27 @@ impl Network {
 
     /// The bytes of its `net.bin`.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = py.detach(|| -> PyResult<Vec<u8>> {
-            let folder = tempfile::tempdir()?;
-            let path = folder.path().join("net.bin");
-            self.write(&path)?;
-            Ok(std::fs::read(path)?)
-        })?;
-        Ok(PyBytes::new(py, &bytes))
+        let bytes = py.detach(|| net_bytes(&self.inner, &self.description));
+        Ok(PyBytes::new(py, &bytes.map_err(|e| error::format(&e))?))
+    }
+
+    /// Of the file that it was read from, or of the bytes of its `net.bin`: the file's name, if there is one, the number of
+    /// bytes, and their CRC-32 in hexadecimal digits.
+    fn digest(&self, py: Python<'_>) -> PyResult<(Option<String>, u64, String)> {
+        if let Some(file) = &self.file {
+            let (name, bytes, crc32) = told(file);
+            return Ok((Some(name), bytes, crc32));
+        }
+        let digest = py.detach(|| net_digest(&self.inner, &self.description));
+        let digest = digest.map_err(|e| error::format(&e))?;
+        Ok((None, digest.bytes, format!("{:08x}", digest.crc32)))
+    }
+
+    /// The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 64 times its file.
+    #[pyo3(signature = (asked = None))]
+    fn memory_limit(&self, py: Python<'_>, asked: Option<Limit>) -> PyResult<u64> {
+        let asked = asked.map(Limit::bytes).transpose()?;
+        py.detach(|| self.memory_limit_of(asked))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
@@ -92,7 +179,7 @@ impl Network {
     }
 
     /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = None, seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = None))]
+    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = None, seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = None, memory_limit = None))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -111,6 +198,7 @@ impl Network {
         spikes: bool,
         progress: Option<Py<PyAny>>,
         until_quiet: Option<bool>,
+        memory_limit: Option<Limit>,
     ) -> PyResult<Outcomes> {
         let asked = Asked {
             x,
@@ -124,7 +212,9 @@ impl Network {
             progress,
             until_quiet,
         };
-        run::run(py, &self.inner, &self.description, &asked)
+        let limit = memory_limit.map(Limit::bytes).transpose()?;
+        let fitting = |memory, threads| self.simulators(memory, threads, limit);
+        run::run(py, &self.inner, &self.description, &asked, &fitting)
     }
 
     /// The populations in order of declaration; the last one is the one to read.
@@ -175,11 +265,7 @@ impl Network {
             return Err(error::argument("T", "0", "numbers of steps from 1 on"));
         }
         let run = Some(RunLength::new(T, Basis::Stated));
-        Ok(Self {
-            inner: Arc::clone(&self.inner),
-            description: Description { run, ..self.description.clone() },
-            inputs: self.inputs.clone(),
-        })
+        Ok(self.described(Description { run, ..self.description.clone() }))
     }
 
     /// What the file says about its origin, as JSON.
@@ -193,9 +279,33 @@ impl Network {
         let provenance = serde_json::from_str(provenance).map_err(|e| {
             pyo3::exceptions::PyValueError::new_err(format!("provenance is no JSON object: {e}"))
         })?;
-        let (inner, inputs) = (Arc::clone(&self.inner), self.inputs.clone());
-        Ok(Self { inner, description: Description { provenance, ..self.description.clone() }, inputs })
+        Ok(self.described(Description { provenance, ..self.description.clone() }))
     }
+
+    /// What the conversion did, layer by layer, as JSON; none if it is not known.
+    #[getter]
+    fn report(&self) -> Option<&str> {
+        self.description.report.as_deref()
+    }
+
+    /// The same network, saying something else about its conversion: a JSON object, or nothing. Of one that is longer than a
+    /// file keeps, the layers are left out.
+    #[pyo3(signature = (report))]
+    fn with_report(&self, report: Option<String>) -> PyResult<Self> {
+        let report = report
+            .map(kept_report)
+            .transpose()
+            .map_err(|e| pyo3::exceptions::PyValueError::new_err(format!("report is no JSON object: {e}")))?;
+        Ok(self.described(Description { report, ..self.description.clone() }))
+    }
+}
+
+/// A file's name, bytes, and CRC-32 in hexadecimal digits.
+pub type Told = (String, u64, String);
+
+/// What is told of a file.
+pub fn told(file: &FileDigest) -> Told {
+    (file.file.clone(), file.digest.bytes, format!("{:08x}", file.digest.crc32))
 }
 
 /// Neurons of one kind.

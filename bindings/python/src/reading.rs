@@ -7,10 +7,10 @@ use pyo3::prelude::*;
 use snn_converter::import::Import;
 use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
-use snn_formats::{Array, Description, NpzReader, Values};
+use snn_formats::{Array, Description, FileDigest, NpzReader, Values};
 
 use crate::model::Model;
-use crate::network::Network;
+use crate::network::{Network, Told, told};
 use crate::{array, background, error};
 
 /// A trained net, or a spiking one as it is.
@@ -20,13 +20,15 @@ pub enum Net {
     Spiking(Network),
 }
 
-fn of_arrays(arrays: Vec<NamedArray>, inputs: Vec<PathBuf>) -> PyResult<(Net, Vec<String>)> {
+/// A net of arrays, which a file holds if one is given.
+fn of_arrays(arrays: Vec<NamedArray>, file: Option<(PathBuf, FileDigest)>) -> PyResult<(Net, Vec<String>)> {
+    let (inputs, files): (Vec<_>, Vec<_>) = file.into_iter().unzip();
     let at = inputs.first().map(|path| format!("{}: ", path.display())).unwrap_or_default();
     let made = numpy_net(arrays);
     let (net, notes) = made.map_err(|e| error::RaisedConvertError::new_err(format!("{at}{e}")))?;
     Ok(match net {
         NumpyNet::Trained(ann) => {
-            let import = Import { ann, notes: notes.clone() };
+            let import = Import { ann, notes: notes.clone(), files };
             (Net::Trained(Model::of(import, inputs).map_err(error::ann)?), notes)
         }
         NumpyNet::Spiking(network) => {
@@ -35,9 +37,10 @@ fn of_arrays(arrays: Vec<NamedArray>, inputs: Vec<PathBuf>) -> PyResult<(Net, Ve
     })
 }
 
-/// Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes.
+/// Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, notes, and the file's name, bytes and CRC-32
+/// in hexadecimal digits.
 #[pyfunction]
-pub fn read_npz(py: Python<'_>, path: PathBuf) -> PyResult<(Net, Vec<String>)> {
+pub fn read_npz(py: Python<'_>, path: PathBuf) -> PyResult<(Net, Vec<String>, Told)> {
     background::wait(py, move || {
         let mut npz = NpzReader::open(&path).map_err(|e| error::format(&e))?;
         let names: Vec<String> = npz.names().map(str::to_owned).collect();
@@ -48,7 +51,10 @@ pub fn read_npz(py: Python<'_>, path: PathBuf) -> PyResult<(Net, Vec<String>)> {
             let values = of_file(array).map_err(|e| error::format(&e))?;
             arrays.push(NamedArray { name, shape, values });
         }
-        of_arrays(arrays, vec![path])
+        let file = FileDigest::new(&path, npz.digest());
+        let read = told(&file);
+        let (net, notes) = of_arrays(arrays, Some((path, file)))?;
+        Ok((net, notes, read))
     })?
 }
 
@@ -84,7 +90,7 @@ pub fn from_arrays(arrays: Vec<(String, Given<'_>)>) -> PyResult<(Net, Vec<Strin
         },
         Given::Text(text) => NamedArray { name, shape: vec![], values: ArrayValues::Text(text) },
     };
-    of_arrays(arrays.into_iter().map(of).collect(), vec![])
+    of_arrays(arrays.into_iter().map(of).collect(), None)
 }
 
 /// What stands in front of an error, or `layers` for a list that was given as a text.

@@ -8,8 +8,8 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_engine::{
-    AnySimulator, DenseOperations, Input, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until,
-    default_threads, run_batch,
+    AnySimulator, DenseOperations, Input, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics,
+    Until, default_threads, run_batch,
 };
 use snn_formats::{Arrives, Description, QUIET_STEPS, RunLength};
 
@@ -120,6 +120,9 @@ pub struct Outcomes {
     /// The number of steps.
     #[pyo3(get, name = "T")]
     steps: u32,
+    /// Threads that it was spread over.
+    #[pyo3(get)]
+    threads: usize,
 }
 
 /// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
@@ -281,12 +284,14 @@ pub struct Asked<'a, 'py> {
     pub until_quiet: Option<bool>,
 }
 
-/// Runs samples: values `x` in an encoding, or the spikes of `raster`.
+/// Runs samples: values `x` in an encoding, or the spikes of `raster`. `fitting` says how many simulators, of those that are
+/// wanted, fit into the memory that the run may take.
 pub fn run(
     py: Python<'_>,
     network: &Arc<Network>,
     description: &Description,
     asked: &Asked<'_, '_>,
+    fitting: &dyn Fn(Memory, usize) -> PyResult<usize>,
 ) -> PyResult<Outcomes> {
     let mode = mode(asked.mode)?;
     let threads = match asked.threads {
@@ -316,7 +321,8 @@ pub fn run(
     let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let mut notes = samples.notes.clone();
     notes.extend(description.note_on_run(steps, arrives(&samples.input)));
-    let threads = threads.min(samples.input.samples());
+    let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, samples.input.samples());
+    let threads = fitting(memory, threads)?.min(samples.input.samples());
     let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let single = samples.single;
     let once = samples.input.arrives_once();
@@ -340,6 +346,7 @@ pub fn run(
         constant,
         once,
         steps,
+        threads,
     })
 }
 

@@ -5,10 +5,10 @@ use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArra
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use snn_engine::{AnySimulator, Drive, Layout, PopulationId, State, Stimulus};
+use snn_engine::{AnySimulator, Drive, Layout, Memory, PopulationId, State, Stimulus};
 
 use crate::error;
-use crate::network::Network;
+use crate::network::{Limit, Network};
 use crate::{array, run};
 
 /// Runs a network step by step.
@@ -129,11 +129,14 @@ impl Simulator {
 #[pymethods]
 impl Simulator {
     #[new]
-    #[pyo3(signature = (network, mode = "event"))]
-    fn new(network: Py<Network>, mode: &str) -> PyResult<Self> {
+    #[pyo3(signature = (network, mode = "event", *, memory_limit = None))]
+    fn new(network: Py<Network>, mode: &str, memory_limit: Option<Limit>) -> PyResult<Self> {
         let inner = network.get().inner.clone();
+        let mode = run::mode(mode)?;
+        let limit = memory_limit.map(Limit::bytes).transpose()?;
+        network.get().simulators(Memory::of(mode, &inner, u64::MAX), 1, limit)?;
         let last = vec![vec![]; inner.populations().len()];
-        Ok(Self { simulator: AnySimulator::new(run::mode(mode)?, inner), network, last, step: 0 })
+        Ok(Self { simulator: AnySimulator::new(mode, inner), network, last, step: 0 })
     }
 
     /// Steps done.

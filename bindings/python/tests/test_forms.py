@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -275,7 +276,7 @@ def test_the_report_and_the_provenance_survive_saving_and_loading(tmp_path):
     assert said["calibration"]["shape"] == [20, 6] and said["options"]["T"] == 8
     assert convert(path, x + 0.1, T=8).provenance["calibration"] != said["calibration"]
     # A report that is longer than a file may say loses its layers, not the file.
-    long = ConvertedSNN(snn.network, 8, {"layers": [{"name": "x" * 1000}] * 100, "notes": ["kept"]})
+    long = ConvertedSNN(snn.network, 8, {"layers": [{"name": "x" * 1000}] * 600, "notes": ["kept"]})
     long.save(tmp_path / "long.bin")
     report = ConvertedSNN.load(tmp_path / "long.bin").report
     assert report == {"layers": [], "notes": ["kept"], "shortened": True}
@@ -284,10 +285,84 @@ def test_the_report_and_the_provenance_survive_saving_and_loading(tmp_path):
 def test_a_run_tells_what_made_it():
     snn, x = convert(net(), torch.rand(20, 6), T=8), torch.rand(3, 6)
     said = snn.simulate(x, encoding="poisson", seed=5).provenance
-    assert said["options"] == {"T": 8, "encoding": "poisson", "mode": "auto", "seed": 5}
+    options = {"T": 8, "encoding": "poisson", "mode": "auto", "seed": 5}
+    defaults = {"threads": said["options"]["threads"], "memory_limit": 384 << 20}
+    assert said["options"] == options | defaults and 1 <= defaults["threads"] <= 3
     assert said["input"]["shape"] == [3, 6] and said["kernels"] and said["tool"].startswith("snn_event ")
     other = snn.simulate(x + 0.1, encoding="poisson", seed=5).provenance
-    assert other["network"] == said["network"] and other["input"] != said["input"]
+    assert other["net"] == said["net"] and other["input"] != said["input"]
+    network = snn.network.to_bytes()
+    assert said["net"] == {"bytes": len(network), "crc32": f"{zlib.crc32(network):08x}"}
+
+
+def of(data):
+    return {"bytes": len(data), "crc32": f"{zlib.crc32(data):08x}"}
+
+
+def test_a_network_tells_every_option_in_effect_and_the_digest_of_all_that_was_read(tmp_path):
+    path, x, labels = tmp_path / "net.onnx", torch.rand(20, 6).numpy(), np.arange(20) % 3
+    path.write_bytes(snn_event.to_onnx(net(), (6,)))
+    snn = convert(path, x, labels=labels)
+    said = snn.provenance
+    assert said["model"] == {"file": "net.onnx", **of(path.read_bytes())}
+    assert said["calibration"] == {"shape": [20, 6], **of(x.tobytes())}
+    assert said["labels"] == {"shape": [20], **of(labels.astype(np.int64).tobytes())}
+    assert said["options"] == {
+        "T": 16,
+        "compare": True,
+        "fit": True,
+        "input_mean": [],
+        "input_shape": None,
+        "input_std": [],
+        "levels": 16,
+        "max_spikes": 1,
+        "neuron": "unit",
+        "reconstruct": None,
+        "normalise": "mse",
+        "percentile": None,
+        "readout": said["options"]["readout"],
+        "scale_per": "shape",
+        "scale_steps": 16,
+        "unroll": False,
+        "v0": "half",
+        "zeros": "in",
+    }
+    # A file says its own digest in the runs of what is in it, without a look at all of it.
+    snn.save(tmp_path / "net.bin")
+    run = ConvertedSNN.load(tmp_path / "net.bin").simulate(x[:2])
+    assert run.provenance["net"] == {"file": "net.bin", **of((tmp_path / "net.bin").read_bytes())}
+    # Nothing that depends on the machine is in the file.
+    assert not {"kernels", "threads"} & set(said)
+
+
+def test_a_model_of_several_files_tells_all_of_them(tmp_path):
+    tensors = {name: value for name, value in net().state_dict().items()}
+    torch.save(tensors, tmp_path / "net.pt")
+    layers = tmp_path / "net.toml"
+    layers.write_text(LAYERS)
+    said = convert(tmp_path / "net.pt", torch.rand(20, 6), layers=layers).provenance
+    assert said["model"] == {"file": "net.pt", **of((tmp_path / "net.pt").read_bytes())}
+    assert said["layers"] == {"file": "net.toml", **of(layers.read_bytes())}
+    text = convert(tensors, torch.rand(20, 6), layers=LAYERS).provenance
+    assert text["layers"] == of(LAYERS.encode()) and text["model"]["tensors"] == len(tensors)
+
+
+def test_a_memory_limit_bounds_reading_and_running_as_on_the_command_line(tmp_path):
+    path, x = tmp_path / "net.bin", np.zeros((3, 6), np.float32)
+    convert(net(), torch.rand(20, 6), T=8).save(path)
+    with pytest.raises(snn_event.FormatError, match="raise the memory limit"):
+        ConvertedSNN.load(path, memory_limit="1K")
+    snn = ConvertedSNN.load(path)
+    with pytest.raises(snn_event.InputError, match="raise memory_limit"):
+        snn.run(x, memory_limit=1000)
+    with pytest.raises(snn_event.InputError, match="raise memory_limit"):
+        snn_event.Simulator(snn.network, memory_limit=100)
+    with pytest.raises(ValueError, match="memory_limit: `4X` is no number of bytes"):
+        snn.run(x, memory_limit="4X")
+    # What was allowed for a file holds for its runs; what is allowed for a run comes first.
+    loaded = ConvertedSNN.load(path, memory_limit="200M")
+    assert loaded.network.memory_limit() == 200 << 20 and loaded.network.memory_limit("1G") == 1 << 30
+    assert (loaded.run(x) == snn.run(x, memory_limit="2G")).all()
 
 
 LONG = {

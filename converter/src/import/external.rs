@@ -5,7 +5,7 @@
 
 use super::budget::Budget;
 use rten_onnx::onnx::StringStringEntryProto;
-use snn_formats::regular;
+use snn_formats::{Digest, FileDigest, regular};
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -33,11 +33,13 @@ pub(crate) struct External<'a> {
     files: HashMap<String, Rc<[u8]>>,
     /// By the place on the disk, which several names may lead to.
     places: HashMap<PathBuf, Rc<[u8]>>,
+    /// In the order in which they were read, by the names in the net.
+    read: Vec<FileDigest>,
 }
 
 impl<'a> External<'a> {
     pub(super) fn new(beside: Beside<'a>) -> Self {
-        External { beside, files: HashMap::new(), places: HashMap::new() }
+        External { beside, files: HashMap::new(), places: HashMap::new(), read: vec![] }
     }
 
     /// For a net that stands alone.
@@ -87,6 +89,17 @@ impl<'a> External<'a> {
         Ok(read(bytes))
     }
 
+    /// The files that were read, each under the first of its names.
+    pub(super) fn into_read(self) -> Vec<FileDigest> {
+        self.read
+    }
+
+    /// A file that was read.
+    fn note(&mut self, name: &str, bytes: &[u8], budget: &mut Budget) {
+        budget.add_file(bytes.len());
+        self.read.push(FileDigest { file: name.to_owned(), digest: Digest::of(bytes) });
+    }
+
     fn file(&mut self, name: &str, budget: &mut Budget) -> io::Result<Rc<[u8]>> {
         if let Some(file) = self.files.get(name) {
             return Ok(Rc::clone(file));
@@ -95,7 +108,7 @@ impl<'a> External<'a> {
             Beside::Nothing => return Err(io::Error::other("it was not given")),
             Beside::Given(open) => {
                 let bytes: Rc<[u8]> = open(name)?.into();
-                budget.add_file(bytes.len());
+                self.note(name, &bytes, budget);
                 bytes
             }
             Beside::Net(net) => {
@@ -105,8 +118,8 @@ impl<'a> External<'a> {
                     None => {
                         let mut bytes = Vec::new();
                         file.read_to_end(&mut bytes)?;
-                        budget.add_file(bytes.len());
                         let bytes: Rc<[u8]> = bytes.into();
+                        self.note(name, &bytes, budget);
                         self.places.insert(place, Rc::clone(&bytes));
                         bytes
                     }

@@ -13,7 +13,7 @@ use super::tensor::Tensor;
 use super::{Import, ImportError, Refusal, wire};
 use crate::ann::{Decision, Op, Shape};
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
-use snn_formats::regular;
+use snn_formats::{Digest, FileDigest, regular};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -45,7 +45,10 @@ pub fn read(path: &Path) -> Result<Import, ImportError> {
 /// As [`read`]; also if the choice does not fit the file.
 pub fn read_chosen(path: &Path, choice: &Choice) -> Result<Import, ImportError> {
     let bytes = regular::read(path).map_err(|reason| ImportError::File { path: path.to_owned(), reason })?;
-    import_beside(bytes, Beside::Net(path), choice)
+    let own = FileDigest::new(path, Digest::of(&bytes));
+    let mut import = import_beside(bytes, Beside::Net(path), choice)?;
+    import.files.insert(0, own);
+    Ok(import)
 }
 
 /// The names of the files beside a net's own that hold some of its numbers, as its bytes have them: each once. For those
@@ -211,7 +214,7 @@ impl<'a> Reader<'a> {
         let decisions = self.decisions(graph, &names, order);
         let mut ann = self.draft.finish(output)?;
         ann.set_decisions(decisions);
-        Ok(Import { ann, notes: self.notes })
+        Ok(Import { ann, notes: self.notes, files: self.external.into_read() })
     }
 
     fn initializers(&mut self, graph: &GraphProto) -> Result<(), ImportError> {

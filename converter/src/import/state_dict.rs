@@ -92,7 +92,9 @@ pub fn import(tensors: &StateDict, list: LayerList) -> Result<Import, StateDictE
         return Err(StateDictError::Faults(builder.faults.into_iter().map(|(_, fault)| fault).collect()));
     }
     let ann = ann.expect("a list without an input has a fault");
-    Ok(Import { ann, notes: builder.notes() })
+    let notes = builder.notes();
+    tensors.check_unchanged()?;
+    Ok(Import { ann, notes, files: tensors.file().cloned().into_iter().collect() })
 }
 
 /// What has been taken from the tensors so far.

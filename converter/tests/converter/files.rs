@@ -8,9 +8,10 @@ use rten_onnx::onnx::{
 use snn_converter::ann::Op;
 use snn_converter::forward::logits;
 use snn_converter::import::onnx::Choice;
-use snn_converter::import::{ImportError, onnx};
+use snn_converter::import::{Import, ImportError, onnx};
 use snn_converter::prune::{PruneError, Scope, prune};
 use snn_converter::simplify::simplify;
+use snn_formats::{Digest, FileDigest};
 use std::cell::RefCell;
 
 fn raw(values: &[f32]) -> Vec<u8> {
@@ -201,7 +202,9 @@ fn numbers_in_other_files_are_read_from_the_place_they_are_said_to_be_at() {
         std::fs::write(&path, net(w)).unwrap();
         onnx::read(&path)
     };
-    let ann = read(external("w.bin", "4", "8")).unwrap().ann;
+    let Import { ann, files, .. } = read(external("w.bin", "4", "8")).unwrap();
+    let told = |name: &str| FileDigest::new(name, Digest::of(&std::fs::read(folder.join(name)).unwrap()));
+    assert_eq!(files, [told("net.onnx"), told("w.bin")]);
     assert_eq!(logits(&ann, &[1.0, 1.0]).unwrap(), [-1.0]);
     for (location, offset, length) in [
         ("w.bin", "8", "8"),

@@ -68,7 +68,7 @@ fn archive(entries: &[(&str, &[u8])], packing: CompressionMethod) -> Vec<u8> {
 
 #[test]
 fn a_residual_net_computes_what_pytorch_computes() {
-    let Import { ann, notes } = read(&fixture("residual.pt"), &residual_list()).unwrap();
+    let Import { ann, notes, .. } = read(&fixture("residual.pt"), &residual_list()).unwrap();
     assert_eq!(notes, [""; 0]);
     let (x, expected) = (array("x.npy"), array("logits.npy"));
     for ann in [ann.clone(), simplify(&ann).unwrap()] {
@@ -93,7 +93,7 @@ fn every_kind_of_file_and_of_number_gives_the_same_net_by_bits() {
     for (name, list) in
         [("mixed.pt", &residual_list()), ("mixed.safetensors", &residual_list()), ("checkpoint.pth", &nested)]
     {
-        let Import { ann, notes } = read(&fixture(name), list).unwrap();
+        let Import { ann, notes, .. } = read(&fixture(name), list).unwrap();
         let found = logits(&ann, &array("x.npy")).unwrap();
         assert!(found.iter().map(|x| x.to_bits()).eq(judge.iter().map(|x| x.to_bits())), "{name}");
         assert_eq!(notes, [""; 0], "{name}");
@@ -148,7 +148,7 @@ fn real_perceptrons_have_the_weights_of_their_onnx_files_by_bits() {
     };
     let judge = onnx::read(&folder.join("mlp-bias-p90.onnx")).unwrap().ann;
     for name in ["mlp-bias-p90.pt.gz", "mlp-bias-p90.safetensors.gz"] {
-        let Import { ann, notes } = read(plain(name).path(), PERCEPTRON).unwrap();
+        let Import { ann, notes, .. } = read(plain(name).path(), PERCEPTRON).unwrap();
         assert!(numbers(&ann) == numbers(&judge), "{name}");
         assert_eq!(notes, [""; 0], "{name}");
     }

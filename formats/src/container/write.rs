@@ -1,6 +1,7 @@
 //! Writing a container.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::{ALIGNMENT, FIRST_VERSION, MAGIC, MAX_HEAD, PRELUDE, SectionElement, SectionEntry, VERSION};
 use crate::atomic::AtomicFile;
+use crate::digest::{Digest, Digester};
 use crate::error::FormatError;
 
 #[derive(Serialize)]
@@ -73,7 +75,7 @@ impl<'a> ContainerWriter<'a> {
     }
 
     /// Writes the container to `path`, complete or not at all. The same content and sections give the same
-    /// bytes. Sections go straight from where they are to the file.
+    /// bytes, whose digest is returned. Sections go straight from where they are to the file.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -85,7 +87,50 @@ impl<'a> ContainerWriter<'a> {
         path: impl AsRef<Path>,
         kind: &str,
         content: &impl Serialize,
-    ) -> Result<(), FormatError> {
+    ) -> Result<Digest, FormatError> {
+        let mut file = AtomicFile::create(path)?;
+        let mut digester = Digester::default();
+        self.pieces(kind, content, |bytes, known| {
+            digester.add_piece(bytes, known);
+            file.append(bytes)
+        })?;
+        file.commit()?;
+        Ok(digester.digest())
+    }
+
+    /// The bytes that [`write`](Self::write) writes.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    pub fn bytes(&self, kind: &str, content: &impl Serialize) -> Vec<u8> {
+        let mut all = vec![];
+        let Ok(()) = self.pieces::<Infallible>(kind, content, |bytes, _| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        });
+        all
+    }
+
+    /// The digest of the bytes that [`write`](Self::write) writes. O(head): sections are not visited again.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    pub fn digest(&self, kind: &str, content: &impl Serialize) -> Digest {
+        let mut digester = Digester::default();
+        let Ok(()) = self.pieces::<Infallible>(kind, content, |bytes, known| {
+            digester.add_piece(bytes, known);
+            Ok(())
+        });
+        digester.digest()
+    }
+
+    /// Hands out the bytes of the container, piece by piece, with the CRC-32 of those of which it is known.
+    fn pieces<E>(
+        &self,
+        kind: &str,
+        content: &impl Serialize,
+        mut piece: impl FnMut(&[u8], Option<u32>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let head = serde_json::to_vec(&HeadToWrite { kind, sections: &self.entries, content })
             .unwrap_or_else(|reason| panic!("the head of a `{kind}` is no JSON: {reason}"));
         assert!(head.len() <= MAX_HEAD, "a head of {} bytes, {MAX_HEAD} are allowed", head.len());
@@ -102,16 +147,15 @@ impl<'a> ContainerWriter<'a> {
         let crc = crc32fast::hash(&prelude[..60]);
         prelude[60..].copy_from_slice(&crc.to_le_bytes());
 
-        let mut file = AtomicFile::create(path)?;
-        file.append(&prelude)?;
-        file.append(&head)?;
-        file.append(&[0; ALIGNMENT][..payload - PRELUDE - head.len()])?;
+        piece(&prelude, None)?;
+        piece(&head, None)?;
+        piece(&[0; ALIGNMENT][..payload - PRELUDE - head.len()], None)?;
         let mut end = 0;
         for (entry, bytes) in self.entries.iter().zip(&self.bytes) {
-            file.append(&[0; ALIGNMENT][..(entry.offset - end) as usize])?;
-            file.append(bytes)?;
+            piece(&[0; ALIGNMENT][..(entry.offset - end) as usize], None)?;
+            piece(bytes, Some(entry.crc32))?;
             end = entry.offset + bytes.len() as u64;
         }
-        file.commit()
+        Ok(())
     }
 }

@@ -29,6 +29,26 @@ pub fn default_memory_limit(file: u64) -> u64 {
     LEAST_MEMORY_LIMIT.max(file.saturating_mul(TIMES_FILE))
 }
 
+/// A number of bytes, with K, M, G or T for powers of 1024: `512M`.
+///
+/// # Errors
+/// A sentence, if it is none or beyond 2^64.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let refused =
+        || format!("`{text}` is no number of bytes; allowed are for instance 512M, 4G and 8589934592");
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
+    let power = match &text[digits.len()..] {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(refused()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refused())?;
+    number.checked_mul(1 << (10 * power)).ok_or_else(refused)
+}
+
 /// What to do about a demand beyond the limit.
 fn beyond(what: &str, needed: u64, allowed: u64, limit: u64) -> String {
     format!(

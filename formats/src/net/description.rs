@@ -9,6 +9,9 @@ pub struct Description {
     /// Where the network is from, in words of the program that made it: its version, the options given, the
     /// model's file name and checksum. At most [`LONGEST_PROVENANCE`](super::LONGEST_PROVENANCE) bytes of JSON.
     pub provenance: serde_json::Map<String, serde_json::Value>,
+    /// What the conversion did, layer by layer, as a JSON object; none if nothing was converted. At most
+    /// [`LONGEST_REPORT`](super::LONGEST_REPORT) bytes, kept as they are.
+    pub report: Option<String>,
     /// The runs that the network is made for, if it is made for some.
     pub run: Option<RunLength>,
     /// The values of the input that it was calibrated on, if it was.

@@ -24,6 +24,9 @@ pub(super) struct NetEntry {
 pub(super) struct DescriptionEntry {
     /// Free-form, so it is not parsed before its length is known to be small.
     pub(super) provenance: Box<RawValue>,
+    /// As it stands: whoever shows it knows what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) report: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<RunLength>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,11 @@ use snn_engine::{
 use super::entry::{
     ConnectivityEntry, GeometryEntry, NetEntry, NeuronEntry, ResetEntry, RowsEntry, UnitEntry,
 };
-use super::{Description, InputRange, LONGEST_PROVENANCE, MODEL_VERSION, RunLength, Unit, WHOLE_VERSION};
+use super::write::is_object;
+use super::{
+    Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, MODEL_VERSION, RunLength, Unit,
+    WHOLE_VERSION,
+};
 use crate::container::{Container, Dtype, SectionElement};
 use crate::error::FormatError;
 
@@ -41,6 +45,18 @@ impl Reader<'_> {
         }
         let provenance: serde_json::Map<_, _> = serde_json::from_str(text)
             .map_err(|reason| self.error(format!("its provenance is no JSON object: {reason}")))?;
+        let report = match &entry.report {
+            Some(report) if report.get().len() > LONGEST_REPORT => {
+                return Err(self.error(format!(
+                    "a report of {} bytes was found; at most {LONGEST_REPORT} are allowed",
+                    report.get().len()
+                )));
+            }
+            Some(report) if !is_object(report) => {
+                return Err(self.error("its report is no JSON object"));
+            }
+            report => report.as_ref().map(|report| report.get().to_owned()),
+        };
         if let Some(RunLength { steps: 0, .. }) = entry.run {
             return Err(self.error("it is said to be made for runs of 0 steps; allowed is at least 1"));
         }
@@ -55,7 +71,7 @@ impl Reader<'_> {
         let units: Vec<Option<Unit>> = units.collect::<Result<_, _>>()?;
         let units = if units.iter().all(Option::is_none) { vec![] } else { units };
         let run = entry.run.or_else(|| RunLength::of_options(&provenance));
-        Ok(Description { provenance, run, input: entry.input, units })
+        Ok(Description { provenance, report, run, input: entry.input, units })
     }
 
     fn unit(&self, entry: &UnitEntry, population: &Population) -> Result<Unit, FormatError> {

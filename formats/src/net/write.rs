@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::value::RawValue;
+
 use snn_engine::{
     Accumulator, Connectivity, Conv2dGeometry, IntegrateFire, MaxPool, Network, Neuron, Reset, Rows, Targets,
     Weights,
@@ -11,49 +13,85 @@ use super::entry::{
     ConnectivityEntry, DescriptionEntry, GeometryEntry, NetEntry, NeuronEntry, PopulationEntry,
     ProjectionEntry, ResetEntry, RowsEntry, ShapeEntry, UnitEntry,
 };
-use super::{Description, KIND, LONGEST_PROVENANCE, MODEL_VERSION, WHOLE_VERSION};
+use super::{Description, KIND, LONGEST_PROVENANCE, LONGEST_REPORT, MODEL_VERSION, WHOLE_VERSION};
 use crate::container::{ContainerWriter, SectionElement};
+use crate::digest::Digest;
 use crate::error::{FormatError, Origin};
 
-/// Writes a network to `path`, complete or not at all. The same network and description give the same bytes.
+/// Writes a network to `path`, complete or not at all, and returns the digest of the file. The same network and description
+/// give the same bytes.
 ///
 /// # Errors
-/// If the file cannot be written, the provenance is longer than [`LONGEST_PROVENANCE`], or a population has neurons of
-/// a model that is not one of the engine's own.
+/// If the file cannot be written, the provenance is longer than [`LONGEST_PROVENANCE`], the report longer than
+/// [`LONGEST_REPORT`] or no JSON object, or a population has neurons of a model that is not one of the engine's own.
 pub fn write_net(
     path: impl AsRef<Path>,
     network: &Network,
     description: &Description,
-) -> Result<(), FormatError> {
+) -> Result<Digest, FormatError> {
+    let refused = |what: String| Origin::file(&path).error(format!("cannot be written: {what}"));
+    let (writer, content) = entries(network, description).map_err(refused)?;
+    writer.write(&path, KIND, &content)
+}
+
+/// The bytes of the file that [`write_net`] writes.
+///
+/// # Errors
+/// As [`write_net`], which are about `<memory>`.
+pub fn net_bytes(network: &Network, description: &Description) -> Result<Vec<u8>, FormatError> {
+    let (writer, content) = in_memory(network, description)?;
+    Ok(writer.bytes(KIND, &content))
+}
+
+/// The digest of the file that [`write_net`] writes. Cost: one pass over the numbers of the network.
+///
+/// # Errors
+/// As [`net_bytes`].
+pub fn net_digest(network: &Network, description: &Description) -> Result<Digest, FormatError> {
+    let (writer, content) = in_memory(network, description)?;
+    Ok(writer.digest(KIND, &content))
+}
+
+fn in_memory<'a>(
+    network: &'a Network,
+    description: &'a Description,
+) -> Result<(ContainerWriter<'a>, NetEntry), FormatError> {
+    entries(network, description)
+        .map_err(|what| Origin::file("<memory>").error(format!("cannot be written: {what}")))
+}
+
+/// The sections of a network's file, and the content of its head.
+fn entries<'a>(
+    network: &'a Network,
+    description: &'a Description,
+) -> Result<(ContainerWriter<'a>, NetEntry), String> {
     let provenance = serde_json::value::to_raw_value(&description.provenance)
         .unwrap_or_else(|reason| panic!("a JSON object is no JSON: {reason}"));
     let length = provenance.get().len();
     if length > LONGEST_PROVENANCE {
-        return Err(Origin::file(path).error(format!(
-            "cannot be written: its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"
-        )));
+        return Err(format!("its provenance has {length} bytes, at most {LONGEST_PROVENANCE} are allowed"));
     }
+    let report = description.report.clone().map(object).transpose()?;
     if !description.units.is_empty() && description.units.len() != network.populations().len() {
-        return Err(Origin::file(path).error(format!(
-            "cannot be written: there are {} units for {} populations",
+        return Err(format!(
+            "there are {} units for {} populations",
             description.units.len(),
             network.populations().len()
-        )));
+        ));
     }
     for (unit, population) in description.units.iter().zip(network.populations()) {
         if let Some(unit) = unit {
-            let fits = unit.check(population);
-            fits.map_err(|error| Origin::file(&path).error(format!("cannot be written: {error}")))?;
+            unit.check(population).map_err(|error| error.to_string())?;
         }
     }
     for population in network.populations() {
         if let Some(model) = population.neuron().model().filter(|model| !model.is_built_in()) {
-            return Err(Origin::file(path).error(format!(
-                "cannot be written: population `{}` has neurons of the model `{}`, which is not one of the engine's; \
+            return Err(format!(
+                "population `{}` has neurons of the model `{}`, which is not one of the engine's; \
                  files hold only those",
                 population.name(),
                 model.description().name
-            )));
+            ));
         }
     }
     let mut writer = ContainerWriter::new();
@@ -88,9 +126,27 @@ pub fn write_net(
             ),
         })
         .collect();
-    let description = DescriptionEntry { provenance, run: description.run, input: description.input };
+    let description = DescriptionEntry { provenance, report, run: description.run, input: description.input };
     let content = NetEntry { populations, projections, description };
-    writer.write(path, KIND, &content)
+    Ok((writer, content))
+}
+
+/// A report as it goes into the head.
+fn object(report: String) -> Result<Box<RawValue>, String> {
+    let length = report.len();
+    if length > LONGEST_REPORT {
+        return Err(format!("its report has {length} bytes, at most {LONGEST_REPORT} are allowed"));
+    }
+    match RawValue::from_string(report) {
+        Ok(report) if is_object(&report) => Ok(report),
+        Ok(_) => Err("its report is no JSON object".into()),
+        Err(reason) => Err(format!("its report is no JSON object: {reason}")),
+    }
+}
+
+/// Whether a value of JSON is an object: its text begins so.
+pub(super) fn is_object(value: &RawValue) -> bool {
+    value.get().trim_start().starts_with('{')
 }
 
 /// Adds a section called `owner.part`; returns its name.

@@ -12,7 +12,6 @@ _Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Seq
 _Labels = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 
 __all__ = [
-    "LONGEST_PROVENANCE",
     "ConvertError",
     "DifferentNetError",
     "FormatError",
@@ -36,9 +35,6 @@ __all__ = [
 ]
 
 __version__: str
-
-#: The most bytes of JSON that a `net.bin` says about its origin.
-LONGEST_PROVENANCE: int
 
 class NetworkError(ValueError):
     """Something is not a network, or not an input or a state of this network."""
@@ -66,18 +62,25 @@ class Network:
     """A spiking network, immutable; what `net.bin` holds."""
 
     @staticmethod
-    def load(path: _Path, *, mmap: bool | None = None) -> Network:
-        """Reads a `net.bin`."""
+    def load(path: _Path, *, mmap: bool | None = None, memory_limit: int | str | None = None) -> Network:
+        """Reads a `net.bin`; `memory_limit` is what its runs may take, in bytes or as "4G"."""
 
     @staticmethod
-    def from_bytes(data: bytes) -> Network:
-        """Reads the bytes of a `net.bin`."""
+    def from_bytes(data: bytes, *, memory_limit: int | str | None = None) -> Network:
+        """Reads the bytes of a `net.bin`; `memory_limit` is what its runs may take."""
 
     def save(self, path: _Path) -> None:
         """Writes a `net.bin`, complete or not at all, and never over a file that the network was made of."""
 
     def to_bytes(self) -> bytes:
         """The bytes of its `net.bin`."""
+
+    def digest(self) -> tuple[str | None, int, str]:
+        """Of the file that it was read from, or of the bytes of its `net.bin`: the file's name, if there is one, the number
+        of bytes, and their CRC-32 in hexadecimal digits."""
+
+    def memory_limit(self, asked: int | str | None = None) -> int:
+        """The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 64 times its file."""
 
     def __reduce__(self) -> tuple[Callable[[bytes], Network], tuple[bytes]]: ...
     def run(
@@ -93,6 +96,7 @@ class Network:
         spikes: bool = False,
         progress: Callable[[int], object] | None = None,
         until_quiet: bool | None = None,
+        memory_limit: int | str | None = None,
     ) -> Outcomes:
         """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values).
 
@@ -110,6 +114,14 @@ class Network:
     @property
     def provenance(self) -> str:
         """What the file says about its origin, as JSON."""
+
+    @property
+    def report(self) -> str | None:
+        """What the conversion did, layer by layer, as JSON; none if it is not known."""
+
+    def with_report(self, report: str | None) -> Network:
+        """The same network, saying something else about its conversion: a JSON object, or nothing. Of one that is longer than
+        a file keeps, the layers are left out."""
 
     @property
     def run_length(self) -> tuple[int, Literal["fitted", "scaled", "settled", "stated"]] | None:
@@ -255,6 +267,10 @@ class Outcomes:
         """What the user should know about the run."""
 
     @property
+    def threads(self) -> int:
+        """The number of threads that the samples were spread over."""
+
+    @property
     def constant(self) -> bool:
         """Whether the input was made of currents, constant or arriving once."""
 
@@ -279,7 +295,9 @@ class Outcomes:
 class Simulator:
     """Runs a network step by step."""
 
-    def __new__(cls, network: Network, mode: str = "event") -> Simulator: ...
+    def __new__(
+        cls, network: Network, mode: str = "event", *, memory_limit: int | str | None = None
+    ) -> Simulator: ...
     @property
     def network(self) -> Network:
         """The network that it runs."""
@@ -328,6 +346,11 @@ class Model:
         """Reads the bytes of an ONNX file that stands alone."""
 
     @property
+    def files(self) -> list[tuple[str, int, str]]:
+        """The files that it was read from: names, bytes, and CRC-32 in hexadecimal digits; its own first, then those that it
+        names. None if it was read from memory."""
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
 
@@ -373,14 +396,15 @@ class Model:
         compare: bool,
         labels: _Labels | None,
         expected: NDArray[np.float64] | None,
-    ) -> tuple[Network, str, list[str], list[str]]:
-        """Makes a spiking network: the network, the report as JSON, notes, and warnings."""
+    ) -> tuple[Network, str, str, list[str], list[str]]:
+        """Makes a spiking network: the network, the report and the options in effect as JSON, notes, and warnings."""
 
 def class_labels(labels: _Labels, samples: int, classes: int) -> NDArray[np.int64]:
     """The classes `(N,)` of labels `(N,)`, `(N, 1)` or one-hot, for so many samples and classes."""
 
-def read_npz(path: _Path) -> tuple[Model | Network, list[str]]:
-    """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, and notes."""
+def read_npz(path: _Path) -> tuple[Model | Network, list[str], tuple[str, int, str]]:
+    """Reads a fully connected net from an .npz file of W0, b0, W1, b1, …: the net, notes, and the file's name, bytes and
+    CRC-32 in hexadecimal digits."""
 
 def from_arrays(
     arrays: Sequence[tuple[str, NDArray[np.float32] | NDArray[np.int64] | str]],

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from snn_event._snn_event import ConvertError, Model, Network, __version__
 from snn_event.converted import ConvertedSNN
 from snn_event.models import read
-from snn_event.samples import as_calibration, as_floats, as_labels, digest
+from snn_event.samples import array_digest, as_calibration, as_floats, as_labels
 from snn_event.torch_export import export, sample_shape, verify
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def convert(
                 "calibration_data, normalise, scale_per, v0, fit, compare, weights and the options of neurons out, or take the theta away"
             )
         T = DEFAULT_STEPS if T is None else T
-        origin = _provenance(found.origin, None, {"T": T})
-        return ConvertedSNN(net.with_provenance(origin), T, {"layers": [], "notes": found.notes})
+        network = net.with_provenance(_provenance(found.origin, {"T": T}))
+        return ConvertedSNN(network, T, {"layers": [], "notes": found.notes})
     trained = next((trained for trained in net.activations if trained is not None), None)
     counts = neuron not in (None, "unit")
     if readout is None:
@@ -188,7 +188,9 @@ def convert(
         normalise = "percentile"
     if normalise is None and samples is None and not counts:
         normalise = _without_samples(trained is not None)
-    network, report, notes, doubts = net.convert(
+    classes = None if labels is None else as_labels(labels)
+    expected = None if expect is None else np.asarray(as_floats(expect), np.float64)
+    network, report, options, notes, doubts = net.convert(
         samples,
         T=T,
         neuron=neuron,
@@ -207,44 +209,22 @@ def convert(
         input_std=_numbers(input_std),
         fit=fit,
         compare=compare,
-        labels=None if labels is None else as_labels(labels),
-        expected=None if expect is None else np.asarray(as_floats(expect), np.float64),
+        labels=classes,
+        expected=expected,
     )
     for doubt in doubts:
         warnings.warn(doubt, ConversionWarning, stacklevel=2)
-    told = json.loads(report)
-    normalise = normalise or "mse"
-    options: dict[str, Any] = {
-        "T": T,
-        "neuron": neuron,
-        "levels": levels,
-        "max_spikes": max_spikes,
-        "reconstruct": reconstruct,
-        "normalise": normalise,
-        "readout": readout,
-        "weights": weights,
-        "fit": told["fitted"],
-        "scale_per": scale_per,
-        "zeros": zeros,
-        "v0": v0,
-        "unroll": unroll,
-        "percentile": (99.9 if percentile is None else percentile) if normalise == "percentile" else None,
-        "input_mean": _numbers(input_mean) or None,
-        "input_std": _numbers(input_std) or None,
-    }
-    origin = _provenance(found.origin, samples, options)
-    return ConvertedSNN(network.with_provenance(origin), T, {**told, "notes": [*doubts, *notes]})
+    given = {"calibration": samples, "labels": classes, "expected": expected}
+    inputs = {name: array_digest(values) for name, values in given.items() if values is not None}
+    shape = None if input_shape is None else [int(extent) for extent in input_shape]
+    origin = _provenance({**found.origin, **inputs}, {**json.loads(options), "input_shape": shape})
+    return ConvertedSNN(network.with_provenance(origin), T, {**json.loads(report), "notes": [*doubts, *notes]})
 
 
-def _provenance(
-    origin: Mapping[str, Any], samples: NDArray[np.float32] | None, options: Mapping[str, Any]
-) -> str:
-    """Where a network comes from, as JSON: tool, model and calibration samples with their digests, options in effect."""
-    said: dict[str, Any] = {"tool": f"snn_event {__version__} (Python)", "model": origin}
-    if samples is not None:
-        said["calibration"] = {"shape": list(samples.shape), **digest(samples)}
-    said["options"] = {name: value for name, value in options.items() if value is not None}
-    return json.dumps(said)
+def _provenance(origin: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """Where a network comes from, as JSON: tool, model and samples with their digests, options in effect."""
+    tool = {"tool": f"snn_event {__version__} (Python)", "command": "convert"}
+    return json.dumps({**tool, **origin, "options": dict(options)})
 
 
 def _without_samples(quantised: bool) -> str:

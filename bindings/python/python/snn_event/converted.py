@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from snn_event._snn_event import (
-    LONGEST_PROVENANCE,
     Network,
     Outcomes,
     Population,
@@ -26,7 +25,7 @@ from snn_event._snn_event import (
 )
 from snn_event.extras import need
 from snn_event.models import of_layers
-from snn_event.samples import as_flags, as_floats, as_labels, digest
+from snn_event.samples import array_digest, as_flags, as_floats, as_labels, file_digest
 
 __all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "RunWarning", "Spikes", "Statistics"]
 
@@ -171,10 +170,13 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What made these results: tool, kernels, digests of network and input, options."""
-        tool = {"tool": f"snn_event {__version__} (Python)", "kernels": kernels()}
-        network = np.frombuffer(self._network.to_bytes(), np.uint8)
-        return {**tool, "network": digest(network), **self._asked}
+        """What made these results: tool, kernels, digests of network and input, options in effect."""
+        tool = {"tool": f"snn_event {__version__} (Python)", "command": "run", "kernels": kernels()}
+        net = file_digest(self._network.digest())
+        options = dict(self._asked.get("options", {}))
+        # Told here, and not when the run was made: it can take a look at the whole network.
+        options["memory_limit"] = self._network.memory_limit(options.get("memory_limit"))
+        return {**tool, "net": net, **self._asked, "options": options}
 
     def _batch(self, values: NDArray[Any]) -> Any:
         return values[0] if self._outcomes.single else values
@@ -341,7 +343,6 @@ class ConvertedSNN:
             network = of_layers(weights or [], biases, thresholds or [], initial_membrane_fraction)
         elif biases is not None:
             raise ValueError("biases= goes with weights=; a network has its own")
-        said = json.loads(network.provenance)
         #: The network itself.
         self.network = network
         #: Steps of a run.
@@ -349,29 +350,34 @@ class ConvertedSNN:
             T = network.run_length[0] if network.run_length is not None else DEFAULT_STEPS
         self.T = T
         #: What the conversion did, layer by layer, if it is known; it is kept by :meth:`save`.
-        self.report = said.get("report") if report is None else report
+        self.report = report
+        if report is None and network.report is not None:
+            self.report = json.loads(network.report)
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the network comes from: tool, model and calibration samples with their digests, options, report."""
+        """Where the network comes from: tool, model, calibration samples and labels with their digests, options in effect."""
         said: dict[str, Any] = json.loads(self.network.provenance)
-        said["options"] = {**said.get("options", {}), "T": self.T}
-        if self.report is not None:
-            said["report"] = dict(self.report)
         return said
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], T: int | None = None) -> ConvertedSNN:
+    def load(
+        cls, path: str | os.PathLike[str], T: int | None = None, *, memory_limit: int | str | None = None
+    ) -> ConvertedSNN:
         """Reads a `net.bin`, of this package or of the command line.
 
-        `T` is the number of steps of a run; if it is not given, that of the file, or 256 if the file has none.
+        `T` is the number of steps of a run; if it is not given, that of the file, or 256 if the file has none. `memory_limit`:
+        bytes that reading it and its runs may take, as a number or as "4G"; 384 MiB or 64 times the file if it is not given.
+
+        Raises:
+            FormatError: if the file is damaged, or asks for more memory.
         """
-        return cls(Network.load(path), T)
+        return cls(Network.load(path, memory_limit=memory_limit), T)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a `net.bin`, which the command line runs too; complete or not at all.
 
-        What the file says about its origin is bounded: of a report that is too long, the layers are left out.
+        The report goes into the file; of one that is too long, the layers are left out.
 
         Raises:
             ValueError: if that is a file that the network was made of, which would be lost.
@@ -380,10 +386,8 @@ class ConvertedSNN:
         # What a network is fitted to stays true whatever the user runs it for.
         if network.run_length is None or network.run_length[1] == "stated":
             network = network.with_run_length(self.T)
-        said = self.provenance
-        if len(json.dumps(said)) > LONGEST_PROVENANCE and "report" in said:
-            said["report"] = {**said["report"], "layers": [], "shortened": True}
-        network.with_provenance(json.dumps(said)).save(path)
+        report = None if self.report is None else json.dumps(dict(self.report))
+        network.with_report(report).save(path)
 
     def __repr__(self) -> str:
         sizes = " -> ".join(
@@ -464,6 +468,7 @@ class ConvertedSNN:
         threads: int | None = None,
         mode: str = "auto",
         progress: bool = False,
+        memory_limit: int | str | None = None,
     ) -> Run:
         """Runs samples and gives all that is known of the run.
 
@@ -479,6 +484,11 @@ class ConvertedSNN:
             mode: "auto" (event-driven, over windows of steps), "event" (event-driven, step by step) or "dense" (the slow
                 reference). The results are the same, bit for bit.
             progress: whether to show a progress bar. Needs tqdm.
+            memory_limit: bytes that the run may take, as a number or as "4G"; 384 MiB or 64 times the network's file if it is
+                not given. Fewer threads are used where more do not fit.
+
+        Raises:
+            InputError: if one thread needs more memory.
         """
         if (x is None) == (raster is None):
             raise ValueError("give either x or raster=")
@@ -500,14 +510,21 @@ class ConvertedSNN:
                 mode=mode,
                 spikes=spikes,
                 progress=bar,
+                memory_limit=memory_limit,
             )
         for note in outcomes.notes:
             warnings.warn(note, RunWarning, stacklevel=_callers_level())
-        options = {"T": outcomes.T, "encoding": "raster" if given is flags else encoding, "mode": mode}
-        if encoding == "poisson":
-            options["seed"] = seed
         assert given is not None
-        return Run(self.network, outcomes, {"input": {"shape": list(given.shape), **digest(given)}, "options": options})
+        encoding = "raster" if given is flags else encoding
+        options = {
+            "T": outcomes.T,
+            "encoding": encoding,
+            "seed": seed if encoding == "poisson" else None,
+            "mode": mode,
+            "threads": outcomes.threads,
+            "memory_limit": memory_limit,
+        }
+        return Run(self.network, outcomes, {"input": array_digest(given), "options": options})
 
     def _runs_until_quiet(self) -> bool:
         """Whether a run ends by itself: the network is made for that, and the user did not say another length."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snn_event._snn_event import Model, Network, from_arrays, from_state_dict, read_npz, read_state_dict
-from snn_event.samples import as_floats, digest
+from snn_event.samples import as_floats, digest, file_digest
 from snn_event.torch_export import export, is_torch_module, read_exported, sample_shape
 
 __all__ = ["Found", "of_layers", "read"]
@@ -32,7 +32,7 @@ class Found:
     net: Model | Network
     #: What the user should know about a spiking one; a trained one has its own notes.
     notes: list[str]
-    #: What it was read from, for the provenance.
+    #: What it was read from, for the provenance: `model`, and `external` files and `layers` if there are some.
     origin: dict[str, Any]
 
 
@@ -48,25 +48,25 @@ def read(
             f"layers is given with a model of type {type(model).__name__} that says itself which layers it has; leave it out"
         )
     if isinstance(model, Model | Network):
-        return Found(model, [], {"class": type(model).__name__})
+        return _found(model, {"class": type(model).__name__})
     if is_torch_module(model):
         shape = sample_shape(model, samples, input_shape)
         exported = export(model, shape, samples)
         net = read_exported(exported, shape, samples)
         kind = type(exported.module)
-        return Found(net, [], {"class": f"{kind.__module__}.{kind.__qualname__}", **_of_bytes(exported.onnx)})
+        return _found(net, {"class": f"{kind.__module__}.{kind.__qualname__}", **digest(exported.onnx)})
     if isinstance(model, str | os.PathLike):
         return _of_file(Path(model), layers)
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
     if isinstance(model, bytes | bytearray | memoryview):
-        return Found(Model.from_onnx_bytes(bytes(model)), [], _of_bytes(bytes(model)))
+        return _found(Model.from_onnx_bytes(bytes(model)), digest(bytes(model)))
     if isinstance(model, Mapping):
         if layers is not None or not _is_arrays(model):
             return _of_state_dict(model, layers)
-        return Found(*_of_arrays(model), {"arrays": len(model)})
+        return _of_mapping(model)
     if isinstance(model, Sequence):
-        return Found(*_of_arrays(_layer_arrays(model)), {"layers": len(model)})
+        return _of_mapping(_layer_arrays(model))
     raise TypeError(f"a model of type {type(model).__name__}; {_ALLOWED}")
 
 
@@ -85,38 +85,43 @@ def _is_arrays(model: Mapping[Any, Any]) -> bool:
     return not model or any(str(name).partition(".")[0] in ("W0", "theta", "b0") for name in model)
 
 
-def _of_bytes(data: bytes) -> dict[str, Any]:
-    return {"crc32": f"{zlib.crc32(data):08x}"}
+def _found(net: Model | Network, model: dict[str, Any], **more: Any) -> Found:
+    return Found(net, [], {"model": model, **more})
 
 
 def _of_file(path: Path, layers: str | os.PathLike[str] | None) -> Found:
     kind = path.suffix.lower()
-    notes: list[str] = []
-    net: Model | Network
     if kind == ".npz":
-        net, notes = read_npz(path)
-    elif kind == ".onnx":
-        net = Model.from_onnx(path)
+        net, notes, told = read_npz(path)
+        return Found(net, notes, {"model": file_digest(told)})
+    more: dict[str, Any] = {}
+    if kind == ".onnx":
+        model = Model.from_onnx(path)
     elif kind in _OF_TENSORS:
-        net = read_state_dict(path, *_layer_list(layers))
+        text, layers_path, more = _layer_list(layers)
+        model = read_state_dict(path, text, layers_path)
     else:
         raise ValueError(
             f"{path}: unknown kind of model; allowed are files named .onnx, .npz, .pt, .pth and .safetensors"
         )
-    return Found(net, notes, {"file": path.name, **_of_bytes(path.read_bytes())})
+    own, *external = map(file_digest, model.files)
+    if external:
+        more["external"] = external
+    return _found(model, own, **more)
 
 
-def _layer_list(layers: str | os.PathLike[str] | None) -> tuple[str | None, Path | None]:
-    """The text of a layer list, and the file that it is from."""
+def _layer_list(layers: str | os.PathLike[str] | None) -> tuple[str | None, Path | None, dict[str, Any]]:
+    """The text of a layer list, the file that it is from, and what is told of it."""
     if layers is None:
-        return None, None
+        return None, None, {}
     if isinstance(layers, os.PathLike) or ("\n" not in layers and layers.endswith(".toml")):
         path = Path(layers)
+        data = path.read_bytes()
         try:
-            return path.read_text("utf-8"), path
+            return data.decode("utf-8"), path, {"layers": {"file": path.name, **digest(data)}}
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: not a readable layer list: {error}") from error
-    return layers, None
+    return layers, None, {"layers": digest(layers.encode())}
 
 
 def _of_state_dict(model: Mapping[Any, Any], layers: str | os.PathLike[str] | None) -> Found:
@@ -129,11 +134,17 @@ def _of_state_dict(model: Mapping[Any, Any], layers: str | os.PathLike[str] | No
             # Counters such as a batch-norm's num_batches_tracked.
             continue
         array = as_floats(values)
-        crc = zlib.crc32(f"{name} {digest(array)}".encode(), crc)
+        crc = zlib.crc32(f"{name} {digest(array)['crc32']}".encode(), crc)
         tensors.append((str(name), array))
     if not tensors:
         raise ValueError(f"the state dict holds no tensors of floating-point numbers; {_ALLOWED}")
-    return Found(from_state_dict(tensors, *_layer_list(layers)), [], {"tensors": len(tensors), "crc32": f"{crc:08x}"})
+    text, path, more = _layer_list(layers)
+    return _found(from_state_dict(tensors, text, path), {"tensors": len(tensors), "crc32": f"{crc:08x}"}, **more)
+
+
+def _of_mapping(arrays: Mapping[str, Any]) -> Found:
+    net, notes, crc32 = _of_arrays(arrays)
+    return Found(net, notes, {"model": {"arrays": len(arrays), "crc32": crc32}})
 
 
 def _layer_arrays(layers: Sequence[Any]) -> dict[str, Any]:
@@ -168,12 +179,13 @@ def of_layers(
             raise ValueError(f"thresholds[{place}] is {threshold!r}; allowed is one number above 0 for every layer")
         theta[place] = values[0]
     arrays = _layer_arrays(list(zip(weights, biases, strict=True)))
-    net, _ = _of_arrays({**arrays, "theta": theta, "v_start": np.float32(fraction) * theta, "reset": "subtract"})
+    net, _, _ = _of_arrays({**arrays, "theta": theta, "v_start": np.float32(fraction) * theta, "reset": "subtract"})
     assert isinstance(net, Network)
     return net
 
 
-def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str]]:
+def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str], str]:
+    """The net of arrays W0, b0, W1, …, notes, and a CRC-32 of names and numbers."""
     named: list[tuple[str, Any]] = []
     for name, array in arrays.items():
         if hasattr(array, "tocsr"):
@@ -188,4 +200,8 @@ def _of_arrays(arrays: Mapping[str, Any]) -> tuple[Model | Network, list[str]]:
             named.append((name, np.asarray(array, np.int64)))
         else:
             named.append((name, as_floats(array)))
-    return from_arrays(named)
+    crc = 0
+    for name, array in named:
+        said = repr(array) if isinstance(array, str) else digest(array)["crc32"]
+        crc = zlib.crc32(f"{name} {said}".encode(), crc)
+    return *from_arrays(named), f"{crc:08x}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_calibration", "as_flags", "as_floats", "as_labels", "digest"]
+__all__ = ["array_digest", "as_calibration", "as_flags", "as_floats", "as_labels", "digest", "file_digest"]
 
 #: The most numbers that are gathered from a data loader or data set: 1 GiB as float32.
 MOST_NUMBERS = 1 << 28
@@ -97,10 +97,21 @@ def as_calibration(samples: Any) -> NDArray[np.float32]:
     return values
 
 
-def digest(values: NDArray[Any]) -> dict[str, str]:
-    """A digest of the bytes of an array, under its name: CRC-32."""
-    contiguous: Any = np.ascontiguousarray(values)
-    return {"crc32": f"{zlib.crc32(contiguous):08x}"}
+def digest(values: NDArray[Any] | bytes) -> dict[str, Any]:
+    """The number of some bytes, or of those of an array in C order, and their CRC-32 in hexadecimal digits."""
+    contiguous: Any = values if isinstance(values, bytes) else np.ascontiguousarray(values)
+    return {"bytes": memoryview(contiguous).nbytes, "crc32": f"{zlib.crc32(contiguous):08x}"}
+
+
+def array_digest(values: NDArray[Any]) -> dict[str, Any]:
+    """The shape of an array, with the :func:`digest` of its bytes."""
+    return {"shape": list(values.shape), **digest(values)}
+
+
+def file_digest(told: tuple[str | None, int, str]) -> dict[str, Any]:
+    """What is told of a file: name, number of bytes, CRC-32."""
+    file, size, crc32 = told
+    return {**({"file": file} if file is not None else {}), "bytes": size, "crc32": crc32}
 
 
 def _is_array(value: Any) -> bool:

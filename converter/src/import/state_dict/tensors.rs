@@ -7,12 +7,13 @@
 use super::StateDictError;
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, Metadata};
-use snn_formats::regular;
+use snn_formats::{Digest, Digester, FileDigest, regular};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use zip::{CompressionMethod, ZipArchive};
 
 /// The longest description of tensors that is read, in bytes: the pickle of a `.pt` file, the header of a `.safetensors`
@@ -31,6 +32,10 @@ pub struct StateDict {
     bytes: Vec<u8>,
     /// How many more bytes of tensors may be read.
     left: std::cell::Cell<u64>,
+    /// The file that they are in.
+    file: Option<FileDigest>,
+    /// Where a PyTorch file is, of which tensors are read later, its length and when it was changed last.
+    later: Option<(PathBuf, u64, Option<SystemTime>)>,
 }
 
 /// One tensor, its numbers not yet read.
@@ -75,8 +80,12 @@ impl StateDict {
         let length = found.len();
         let mut head = Vec::new();
         file.by_ref().take(8).read_to_end(&mut head).map_err(refuse)?;
-        let (tensors, bytes) = if head.starts_with(b"PK\x03\x04") {
-            (torch(path, file, length)?, Vec::new())
+        let mut later = None;
+        let (tensors, bytes, digest) = if head.starts_with(b"PK\x03\x04") {
+            file.rewind().map_err(refuse)?;
+            let digest = digest(&mut file).map_err(refuse)?;
+            later = Some((path.to_owned(), length, found.modified().ok()));
+            (torch(path, file, length)?, Vec::new(), digest)
         } else if head.starts_with(&[0x80]) && head.len() > 1 && head[1] <= 5 {
             return Err(StateDictError::Format(
                 "this is a PyTorch file from before version 1.6, or another pickle; load it and save its state_dict() again \
@@ -87,13 +96,33 @@ impl StateDict {
             file.rewind().map_err(refuse)?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(refuse)?;
-            (safe(&bytes).map_err(StateDictError::Format)?, bytes)
+            let digest = Digest::of(&bytes);
+            (safe(&bytes).map_err(StateDictError::Format)?, bytes, digest)
         };
         if tensors.is_empty() {
             return Err(StateDictError::Format("there is no tensor in it".into()));
         }
         let left = std::cell::Cell::new(length.saturating_mul(MOST_TIMES));
-        Ok(StateDict { tensors, bytes, left })
+        let file = Some(FileDigest::new(path, digest));
+        Ok(StateDict { tensors, bytes, left, file, later })
+    }
+
+    /// The file that the tensors are in, if they are in one.
+    pub fn file(&self) -> Option<&FileDigest> {
+        self.file.as_ref()
+    }
+
+    /// That a file whose tensors were read one by one is still the one of which the digest was taken.
+    pub(super) fn check_unchanged(&self) -> Result<(), StateDictError> {
+        let Some((path, length, modified)) = &self.later else { return Ok(()) };
+        let refuse = |reason| StateDictError::File { path: path.clone(), reason };
+        let found = std::fs::metadata(path).map_err(refuse)?;
+        if (found.len(), found.modified().ok()) != (*length, *modified) {
+            return Err(StateDictError::Format(
+                "it was changed while it was read; read it again when it is complete".into(),
+            ));
+        }
+        Ok(())
     }
 
     /// Tensors that are in memory: name, shape, and numbers in row-major order.
@@ -127,7 +156,7 @@ impl StateDict {
             return Err(StateDictError::Format("there is no tensor in it".into()));
         }
         let left = std::cell::Cell::new((bytes.len() as u64).saturating_mul(MOST_TIMES));
-        Ok(StateDict { tensors, bytes, left })
+        Ok(StateDict { tensors, bytes, left, file: None, later: None })
     }
 
     /// The names of the tensors, in ascending order.
@@ -264,6 +293,20 @@ fn program(entry: &str) -> Option<&'static str> {
         "this is an exported program (torch.export.save), which is not run. Write it as ONNX: \
          torch.onnx.export(torch.export.load(…), …, dynamo=True).save(\"net.onnx\")",
     )
+}
+
+/// Of all bytes of a file, from where it stands; it is back at its beginning then.
+fn digest(file: &mut File) -> io::Result<Digest> {
+    let mut digester = Digester::default();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut bytes)? {
+            0 => break,
+            read => digester.add(&bytes[..read]),
+        }
+    }
+    file.rewind()?;
+    Ok(digester.digest())
 }
 
 /// The tensors of a PyTorch file, a zip archive with a pickle and one stored entry per storage.
