@@ -154,7 +154,10 @@ impl Lowering<'_> {
         !slides
             || form.terms.iter().all(|term| match &term.map {
                 LinearMap::Placed(placed) => {
-                    stands_as(self.lowered.parts[term.population].layout, placed.source, placed.strides)
+                    let layout = self.lowered.parts[term.population].layout;
+                    // What cannot be seen as such an image is no matter of how it is stored.
+                    let seen = placed.viewed(planes_of(&form.shape));
+                    seen.is_none_or(|seen| stands_as(layout, seen.source, seen.strides))
                 }
                 _ => true,
             })

@@ -318,10 +318,14 @@ fn torch(path: &Path, file: File, length: u64) -> Result<BTreeMap<String, Tensor
     }
     for place in 0..archive.len() {
         let entry = archive.by_index_raw(place).map_err(|e| unsound(e.to_string()))?;
-        let name = entry.name().map_err(|e| unsound(e.to_string()))?.escape_debug().to_string();
+        let name = entry.name().map_err(|e| unsound(e.to_string()))?.to_string();
         if let Some(program) = program(&name) {
             return Err(StateDictError::Format(program.into()));
         }
+    }
+    for place in 0..archive.len() {
+        let entry = archive.by_index_raw(place).map_err(|e| unsound(e.to_string()))?;
+        let name = entry.name().map_err(|e| unsound(e.to_string()))?.escape_debug().to_string();
         if entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size() {
             return Err(unsound(format!(
                 "`{name}` in it is packed; torch.save packs nothing, save it so again"
