@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_weight_counts_as_much_as_its_source_is_active() {
-        let mut weights = weighted(&[7.3, 1.2, 0.61, 0.57, -0.44]);
+        let mut weights = weighted(&[7.3, 0.7, 0.61, 0.33, -0.44]);
         weights[0].counts = 1e-6;
         let quiet = least_error(&weights, 7).unwrap();
         weights[0].counts = 1.0;
