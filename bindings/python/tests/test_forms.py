@@ -325,6 +325,7 @@ def test_a_network_tells_every_option_in_effect_and_the_digest_of_all_that_was_r
         "scale_steps": 16,
         "unroll": False,
         "v0": "half",
+        "weights": "f32",
         "zeros": "in",
     }
     # A file says its own digest in the runs of what is in it, without a look at all of it.

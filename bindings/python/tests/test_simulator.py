@@ -92,13 +92,25 @@ def test_damaged_and_foreign_states_are_refused_and_change_nothing(snn, rng):
         ([14], "name the neuron 14; allowed are 0 to 13"),
         ([-1], "name the neuron -1"),
         ([3, 3], "name the neuron 3 twice"),
-        ({"layer0": [1]}, "allowed are sources"),
+        ({"layer0": [20]}, "name the neuron 20; allowed are 0 to 19"),
         ({"nobody": [1]}, "there is no population `nobody`; there are `input`, `layer0`, `layer1`"),
     ],
 )
 def test_spikes_that_do_not_fit_are_refused(snn, given, text):
     with pytest.raises(snn_event.NetworkError, match=text):
         snn.simulator().step(given)
+
+
+@pytest.mark.parametrize("mode", ["auto", "event", "dense"])
+def test_spikes_that_are_given_to_a_population_are_emitted_as_if_by_its_neurons(snn, mode):
+    silent, given = snn.simulator(mode), snn.simulator(mode)
+    silent.step()
+    given.step({"layer0": [1, 3]})
+    assert not silent.fired("layer0").any() and given.fired("layer0").tolist() == [1, 3]
+    # They are delivered: the next population has had their weights.
+    spikes = {name: count for name, count, *_ in given.statistics()}
+    operations = {name: count for name, _, count, *_ in given.statistics()}
+    assert (spikes["layer0"], spikes["input"]) == (2, 0) and operations["layer1"] > 0
 
 
 def test_what_is_neither_flags_nor_indices_is_a_type_error(snn):

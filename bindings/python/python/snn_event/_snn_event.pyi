@@ -313,7 +313,10 @@ class Simulator:
         """Goes back to step 0 with the same constant currents."""
 
     def step(self, spikes: _Spikes | Mapping[str, _Spikes] | None = None) -> NDArray[np.bool_]:
-        """Does one step and gives the spikes of the last population."""
+        """Does one step and gives the spikes of the last population.
+
+        Spikes are given to the input, or by name to any populations that fire: they are emitted as if by their neurons, whose
+        potentials they leave alone."""
 
     def spikes(self, population: str | None = None) -> NDArray[np.bool_]:
         """The spikes of a population in the last step, as flags of its shape; of the last population if none is named."""
