@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use snn_converter::import::onnx::Choice;
-use snn_engine::{AnySimulator, Memory, NetworkError};
+use snn_engine::{AnySimulator, Memory, NetworkError, Until};
 use snn_formats::{Digest, FileDigest, Provenance};
 use snn_research::{
     Context, EvaluationReport, Plan, Preset, Proportion, Stop, evaluate, presets, trained_classes,
@@ -50,7 +50,7 @@ pub struct Eval {
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "model")]
     input_std: Vec<f32>,
 
-    /// Numbers of steps after which all is told, ascending; the last is the length of the run [default: every one up to --T]
+    /// Numbers of steps after which all is told, ascending; the last is the length of the run [default: every one up to --T; until quiet, powers of two]
     #[arg(long, value_name = "1,2,4", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["steps", "until_quiet"])]
     points: Vec<u32>,
 
@@ -99,7 +99,7 @@ impl Eval {
         let net = self.net.read()?;
         let network = &net.network;
         let samples = self.input.read(&net)?;
-        let plan = self.plan(samples.steps)?;
+        let plan = self.plan(samples.steps, matches!(samples.until, Until::Quiet { .. }))?;
         let needs_unit = plan.stops.iter().any(|stop| matches!(stop, Stop::Confidence(_)));
         if needs_unit && net.description.unit(network.output().index()).is_none() {
             bail!(
@@ -163,7 +163,7 @@ impl Eval {
 
     /// What the report is made of, but for the files that not every run has.
     fn provenance(&self, net: &Net, samples: &Samples, plan: &Plan, threads: usize) -> Provenance {
-        let stops: Vec<String> = self.stop.iter().map(Stop::to_string).collect();
+        let stops: Vec<String> = plan.stops.iter().map(Stop::to_string).collect();
         provenance::of("eval")
             .file("net", Some(net.file.clone()))
             .file("input", samples.file.clone())
@@ -216,8 +216,12 @@ impl Eval {
         Ok((wanted.into_iter().map(find).collect::<Result<_>>()?, file))
     }
 
-    fn plan(&self, steps: u32) -> Result<Plan> {
-        let points = if self.points.is_empty() {
+    fn plan(&self, steps: u32, until_quiet: bool) -> Result<Plan> {
+        let points = if self.points.is_empty() && until_quiet {
+            // The limit is far beyond the steps that matter.
+            let powers = (0..u32::BITS).map(|power| 1 << power).take_while(|&power| power < steps);
+            powers.chain([steps]).filter(|&step| step > self.readout_from).collect()
+        } else if self.points.is_empty() {
             (self.readout_from.saturating_add(1)..=steps).collect()
         } else {
             self.points.clone()
@@ -232,12 +236,11 @@ impl Eval {
             ))
             .into());
         }
-        Ok(Plan {
-            points,
-            read_out_from: self.readout_from,
-            stops: self.stop.clone(),
-            membrane_updates: self.membrane_updates,
-        })
+        let mut stops = self.stop.clone();
+        if until_quiet && !stops.contains(&Stop::Quiet) {
+            stops.push(Stop::Quiet);
+        }
+        Ok(Plan { points, read_out_from: self.readout_from, stops, membrane_updates: self.membrane_updates })
     }
 
     /// The labels of the samples that are run, and their file.

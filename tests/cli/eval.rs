@@ -129,3 +129,24 @@ fn wrong_plans_are_refused_with_what_is_allowed() {
         assert!(error.contains(part), "{more}: {error}");
     }
 }
+
+#[test]
+fn a_network_that_runs_until_it_is_quiet_is_told_at_few_points_and_when_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let convert = "convert --model @examples/mnist/mlp300-p90.onnx --calib @examples/mnist/x_calib.npy --neuron settle \
+                   --levels 8 --max-spikes 1 --out %net.bin";
+    printed(folder.path(), convert);
+    let line = "--net %net.bin --input @examples/mnist/x.npy --labels @examples/mnist/y.npy --batch-range 0:20 --json -";
+    let report = json(folder.path(), &format!("eval {line}"));
+    let run = json(folder.path(), &format!("run {line}"));
+    assert_eq!(report["predictions"], run["predictions"]);
+    let steps: Vec<u64> =
+        report["points"].as_array().unwrap().iter().map(|point| point["T"].as_u64().unwrap()).collect();
+    assert_eq!((&steps[..4], *steps.last().unwrap()), (&[1, 2, 4, 8][..], 10_000));
+    let quiet = &report["stops"][0];
+    assert_eq!((quiet["rule"].as_str(), quiet["unended"].as_u64()), (Some("quiet"), Some(0)));
+    // The first power of two that is no less.
+    let after = run["quiet"]["after"].as_array().unwrap().iter().map(|steps| steps.as_u64().unwrap());
+    let sum: u64 = after.map(u64::next_power_of_two).sum();
+    assert_eq!(quiet["mean_steps"].as_f64().unwrap(), sum as f64 / 20.0);
+}
