@@ -68,7 +68,7 @@ pub struct Eval {
     #[arg(long, value_name = "PRESET")]
     energy: Vec<String>,
 
-    /// Own energies, in TOML: [NAME], source = \"…\", addition = pJ, multiply-add = pJ, …
+    /// Own energies, in TOML: tables by name with source, and addition, multiply-add and the like in pJ
     #[arg(long, value_parser = output::file(), value_name = "ENERGY.TOML")]
     energy_file: Option<PathBuf>,
 
