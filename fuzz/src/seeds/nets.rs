@@ -150,7 +150,7 @@ pub fn networks() -> Vec<(String, Network)> {
 /// They as `net.bin`, and those of older versions that the tests keep.
 pub fn files() -> Vec<Vec<u8>> {
     let mut files = files_of("tests/data", "bin");
-    let run = Some(RunLength { steps: 16, basis: Basis::Fitted });
+    let run = Some(RunLength::new(16, Basis::Fitted));
     let input = Some(InputRange { smallest: 0.0, largest: 1.0 });
     let description = Description { run, input, ..Description::default() };
     let folder = tempfile::tempdir().expect("a folder");

@@ -29,7 +29,7 @@ pub fn net_bin(bytes: &[u8]) -> bool {
         let connectivity = projection.connectivity();
         let _ = (connectivity.synapses(), connectivity.stored_weights(), connectivity.dense_operations());
     }
-    let _ = file.description.note_on_run(3, true);
+    let _ = file.description.note_on_run(3, Some(snn_formats::Arrives::EveryStep));
     let _ = file.description.note_on_input(&[0.0, 255.0]);
     true
 }
