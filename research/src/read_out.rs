@@ -65,7 +65,7 @@ impl<'a> ReadOut<'a> {
 }
 
 /// The place of the largest number, the first among equals; 0 if there are none.
-pub(crate) fn first_largest(values: &[f64]) -> usize {
+pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
     let mut largest = 0;
     for (place, value) in values.iter().enumerate() {
         if *value > values[largest] {

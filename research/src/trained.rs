@@ -4,6 +4,7 @@ use snn_converter::convert::{ConvertError, as_trained};
 use snn_converter::forward::{ForwardError, logits};
 
 use crate::proportion::{McNemar, Proportion};
+use crate::read_out::first_largest;
 
 /// Why a trained net has no classes for samples.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +42,7 @@ pub fn trained_classes(
     std: &[f32],
 ) -> Result<Vec<usize>, TrainedError> {
     let outputs = logits(ann, &as_trained(ann, samples, mean, std)?)?;
-    let largest = |outputs: &[f32]| {
-        let before = |best: usize, place: usize| if outputs[place] > outputs[best] { place } else { best };
-        (0..outputs.len()).fold(0, before)
-    };
-    Ok(outputs.chunks_exact(ann.output_shape().elements().max(1)).map(largest).collect())
+    Ok(outputs.chunks_exact(ann.output_shape().elements().max(1)).map(first_largest).collect())
 }
 
 impl Beside {
