@@ -1,6 +1,6 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch short single job recurrent --chart docs/speed.svg > tables.md`; without names of
+//! `cargo bench --bench studies -- cases cells scale batch short single job models recurrent --chart docs/speed.svg > tables.md`; without names of
 //! studies, all are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
@@ -10,6 +10,7 @@ mod cases;
 mod cells;
 mod chart;
 mod layers;
+mod models;
 mod nets;
 mod numbers;
 mod recurrent;
@@ -60,6 +61,9 @@ fn main() {
     if wanted("recurrent") {
         println!("{}", recurrent::recurrent(&recurrent::NETS, time));
     }
+    if wanted("models") {
+        println!("{}", models::models(time));
+    }
     if wanted("job") {
         println!("{}", layers::job(time));
     }
@@ -85,6 +89,8 @@ fn check() {
     assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
     let text = batches::single(&[(300, 0.1, 0.05)], short);
     assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
+    let text = models::models(short);
+    assert!(text.contains("| windows | ") && !text.contains("inf"), "{text}");
     let text = recurrent::recurrent(&[(300, 1, 0.04), (300, 2, 0.04)], short);
     assert!(text.contains("| 300 | 2 | ") && !text.contains("NaN"), "{text}");
 }

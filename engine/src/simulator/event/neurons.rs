@@ -133,6 +133,7 @@ impl EventNeurons {
             Autonomy::Never => {}
         }
         let (fired, values) = fired.parts();
+        let values = membrane.has_values().then_some(values);
         let touched =
             membrane.integrate(kernels.set, BlockStep { blocks: due, currents, k, acts, fired, values });
         if membrane.autonomy() == Autonomy::Ramp {
