@@ -1,7 +1,7 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch short single job recurrent few-steps --chart docs/speed.svg > tables.md`; without names of
-//! studies, all but few-steps are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
+//! `cargo bench --bench studies -- cases cells scale batch short single job models recurrent few-steps --chart docs/speed.svg > tables.md`;
+//! without names of studies, all but few-steps are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
 mod batches;
@@ -11,6 +11,7 @@ mod cells;
 mod chart;
 mod few;
 mod layers;
+mod models;
 mod nets;
 mod numbers;
 mod recurrent;
@@ -61,6 +62,9 @@ fn main() {
     if wanted("recurrent") {
         println!("{}", recurrent::recurrent(&recurrent::NETS, time));
     }
+    if wanted("models") {
+        println!("{}", models::models(time));
+    }
     // Half an hour: only if it is asked for, all nets or one, as `few-steps=resnet20-dense`.
     for name in names.iter().filter_map(|name| name.strip_prefix("few-steps")) {
         println!("{}", few::few_steps(name.strip_prefix('=')));
@@ -90,6 +94,8 @@ fn check() {
     assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
     let text = batches::single(&[(300, 0.1, 0.05)], short);
     assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
+    let text = models::models(short);
+    assert!(text.contains("| windows | ") && !text.contains("inf"), "{text}");
     let text = recurrent::recurrent(
         &[1, 2].map(|delay| recurrent::Net { neurons: 300, delay, bias: 0.04, floor: 0.0 }),
         short,

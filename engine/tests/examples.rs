@@ -4,6 +4,8 @@ use snn_engine::NetworkError;
 
 #[path = "../examples/embed.rs"]
 mod embed;
+#[path = "../examples/own_simulator.rs"]
+mod own_simulator;
 #[path = "../examples/recurrent.rs"]
 mod recurrent;
 #[path = "../examples/save_and_restore.rs"]
@@ -12,6 +14,7 @@ mod save_and_restore;
 #[test]
 fn the_examples_end_without_an_error() -> Result<(), NetworkError> {
     embed::main()?;
+    own_simulator::main()?;
     recurrent::main()?;
     save_and_restore::main()
 }
@@ -25,5 +28,5 @@ fn every_example_is_run_by_a_test() {
         .collect();
     names.sort();
     // `own_neuron` is run by the law over it.
-    assert_eq!(names, ["embed", "own_neuron", "recurrent", "save_and_restore"]);
+    assert_eq!(names, ["embed", "own_neuron", "own_simulator", "recurrent", "save_and_restore"]);
 }

@@ -148,7 +148,8 @@ fn what_a_rival_does_not_run_is_left_out_with_the_reason() {
     assert!(error.contains("`pool`") && error.contains("max pooling"), "{error}");
     let input = Input::values(&network, vec![0.5; 2], Encoding::Poisson { seed: 1 }).unwrap();
     let study = study(&network, &input, 1, 16, Duration::from_millis(1)).unwrap();
-    assert!(study.dense.is_err() && study.scatter.is_err() && study.layers.best() > 0.0);
+    // Not its time: two neurons can take less than the clock of the processor can tell.
+    assert!(study.dense.is_err() && study.scatter.is_err() && study.layers.runs() >= 3);
 
     let mut builder = NetworkBuilder::new();
     builder.population("source", Layout::Flat(40_000), Neuron::Source);

@@ -31,8 +31,8 @@ pub(crate) struct BlockStep<'a> {
     pub(crate) acts: &'a mut [u16],
     /// Neurons that fire are appended, ascending.
     pub(crate) fired: &'a mut Vec<u32>,
-    /// Their values, of models with values.
-    pub(crate) values: &'a mut Vec<i32>,
+    /// Their values are appended here, of models with values in populations in which not all are 1.
+    pub(crate) values: Option<&'a mut Vec<i32>>,
 }
 
 /// What a window brings to 64 neurons, and what it leaves.
@@ -49,8 +49,9 @@ pub(crate) struct WordWindow<'a> {
     pub(crate) fired: &'a mut [u64],
     /// The distance of words of following steps.
     pub(crate) stride: usize,
-    /// Values of the spikes are appended in order of steps and neurons, of models with values.
-    pub(crate) values: &'a mut Vec<i32>,
+    /// Values of the spikes are appended here in order of steps and neurons, of models with values in populations in which
+    /// not all are 1.
+    pub(crate) values: Option<&'a mut Vec<i32>>,
 }
 
 /// Lines of neurons whose lengths were checked.
@@ -136,7 +137,7 @@ fn push_values<C: Counts>(fires: u16, values: C, into: &mut Vec<i32>) {
 /// That of [`Lanes`].
 #[inline(always)]
 unsafe fn step_blocks<L: Lanes, M: Model>(model: &M, neurons: Neurons<'_>, step: BlockStep<'_>) -> u64 {
-    let BlockStep { blocks, currents, k, acts, fired, values } = step;
+    let BlockStep { blocks, currents, k, acts, fired, mut values } = step;
     let lines = currents.len();
     assert!(acts.len() == lines && blocks.len() == lines.div_ceil(64), "{lines} blocks");
     let mut neurons = Checked::<M>::new(neurons, lines);
@@ -158,7 +159,9 @@ unsafe fn step_blocks<L: Lanes, M: Model>(model: &M, neurons: Neurons<'_>, step:
                 neurons.store::<L>(block, &reals, &counts);
                 L::splat(-0.0).store(currents);
                 touched += u64::from((written | emitted.fires).count_ones());
-                if M::VALUES {
+                if M::VALUES
+                    && let Some(values) = &mut values
+                {
                     push_values(emitted.fires, emitted.values, values);
                 }
                 let mut fires = emitted.fires;
@@ -236,7 +239,7 @@ unsafe fn step_words<L: Lanes, M: Model>(
     currents: &mut [Line],
     k: u32,
     fired: &mut [u64],
-    values: &mut Vec<i32>,
+    mut values: Option<&mut Vec<i32>>,
 ) -> u64 {
     let words = fired.len();
     let mut neurons = Checked::<M>::new(neurons, words * LINES_PER_WORD);
@@ -257,7 +260,9 @@ unsafe fn step_words<L: Lanes, M: Model>(
                 let arrived = L::bits(arriving.arrived());
                 let emitted = model.lanes::<L>(&parameters, &mut reals, &mut counts, arriving, k);
                 neurons.store::<L>(line, &reals, &counts);
-                if M::VALUES {
+                if M::VALUES
+                    && let Some(values) = &mut values
+                {
                     push_values(emitted.fires, emitted.values, values);
                 }
                 fires |= u64::from(emitted.fires) << (BLOCK * q);
@@ -277,7 +282,7 @@ unsafe fn step_words<L: Lanes, M: Model>(
 /// That of [`Lanes`].
 #[inline(always)]
 unsafe fn run_word<L: Lanes, M: Model>(model: &M, neurons: Neurons<'_>, window: WordWindow<'_>) -> u64 {
-    let WordWindow { currents, first, steps, k, fired, stride, values } = window;
+    let WordWindow { currents, first, steps, k, fired, stride, mut values } = window;
     let mut neurons = Checked::<M>::new(neurons, LINES_PER_WORD);
     let padded = currents.len() / LINES_PER_WORD;
     assert!(first + steps <= padded, "{steps} steps from {first} on of {padded} currents");
@@ -298,7 +303,9 @@ unsafe fn run_word<L: Lanes, M: Model>(model: &M, neurons: Neurons<'_>, window: 
                 let current = L::load(&currents[q][t].0);
                 let arrived = L::bits(current.arrived());
                 let emitted = model.lanes::<L>(&parameters[q], &mut reals[q], &mut counts[q], current, k);
-                if M::VALUES {
+                if M::VALUES
+                    && let Some(values) = &mut values
+                {
                     push_values(emitted.fires, emitted.values, values);
                 }
                 fires |= u64::from(emitted.fires) << (BLOCK * q);
@@ -352,7 +359,7 @@ compiled! {
     fn integrate_blocks<M>(neurons: Neurons<'_>, step: BlockStep<'_>) -> u64 = step_blocks;
     /// One step of all words. Returns the number of neurons at which something arrived or that fired.
     fn integrate_words<M>(
-        neurons: Neurons<'_>, currents: &mut [Line], k: u32, fired: &mut [u64], values: &mut Vec<i32>
+        neurons: Neurons<'_>, currents: &mut [Line], k: u32, fired: &mut [u64], values: Option<&mut Vec<i32>>
     ) -> u64 = step_words;
     /// A word in the steps of a window. Returns the number of pairs of neuron and step in which something arrived at
     /// the neuron or it fired.

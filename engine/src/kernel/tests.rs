@@ -359,7 +359,7 @@ impl Check for ByDefinition {
                         k: k + first as u32,
                         fired: &mut bits[2 * first + 1..],
                         stride: 2,
-                        values: &mut of_values,
+                        values: Some(&mut of_values),
                     };
                     let model = found.model.clone();
                     counted += integrate_window(kernels.set, &model, found.neurons(), window);
@@ -377,8 +377,15 @@ impl Check for ByDefinition {
                 let (mut bits, mut left, model) = ([0], of_step.clone(), found.model.clone());
                 let at = k + step as u32;
                 let neurons = found.neurons();
-                counted +=
-                    integrate_words(kernels.set, &model, neurons, &mut left, at, &mut bits, &mut of_values);
+                counted += integrate_words(
+                    kernels.set,
+                    &model,
+                    neurons,
+                    &mut left,
+                    at,
+                    &mut bits,
+                    Some(&mut of_values),
+                );
                 assert_eq!(bits[0], fired[step], "{what}, step {step}");
                 let rest = [Line::of(-0.0); 4];
                 assert_eq!(self::bits(&left), self::bits(&rest), "{what}: currents are left at rest");
@@ -390,7 +397,7 @@ impl Check for ByDefinition {
                     k: at,
                     acts: &mut acts,
                     fired: &mut ids,
-                    values: &mut of_blocks,
+                    values: Some(&mut of_blocks),
                 };
                 integrate_blocks(kernels.set, &model, blocks.neurons(), blocks_of_step);
                 let of_ids = ids.iter().fold(0_u64, |bits, id| bits | 1 << id);
@@ -440,7 +447,7 @@ impl Check for ActsAreFound {
                     k: after,
                     acts: &mut acts,
                     fired: &mut vec![],
-                    values: &mut vec![],
+                    values: Some(&mut vec![]),
                 };
                 integrate_blocks(kernels.set, &model, word.neurons(), step);
                 for (block, &acts) in acts.iter().enumerate() {

@@ -264,7 +264,7 @@ pub(crate) trait Erased: fmt::Debug + Send + Sync {
         currents: &mut [Line],
         k: u32,
         fired: &mut [u64],
-        values: &mut Vec<i32>,
+        values: Option<&mut Vec<i32>>,
     ) -> u64;
     fn integrate_window(&self, set: InstructionSet, neurons: Neurons<'_>, window: WordWindow<'_>) -> u64;
 }
@@ -343,7 +343,7 @@ impl<M: Model> Erased for M {
         currents: &mut [Line],
         k: u32,
         fired: &mut [u64],
-        values: &mut Vec<i32>,
+        values: Option<&mut Vec<i32>>,
     ) -> u64 {
         integrate_words(set, self, neurons, currents, k, fired, values)
     }

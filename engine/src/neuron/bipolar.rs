@@ -201,20 +201,28 @@ impl Model for Bipolar {
         *u = u.add(current);
         let v = u.add(bias.mul(k));
         let zero = v.of(0.0);
-        // Divisions are slow, and most neurons are at rest.
-        let mut awake = L::bits(v.at_least(*threshold));
+        // Divisions are slow, and hardly any neuron has two thresholds at once, or less than none and something to take back.
+        let up = v.at_least(*threshold);
+        let (low, high) = (low.to_counts(), high.to_counts());
+        let mut large = L::bits(v.at_least(threshold.add(*threshold))) & high.sub(*count).nonzero();
         if self.sign == Sign::Signed {
-            awake |= !L::bits(v.at_least(zero));
+            large |= !L::bits(v.at_least(zero)) & count.sub(low).nonzero();
         }
-        if awake == 0 {
-            return Emitted { fires: 0, values: count.of(0) };
+        if large == 0 {
+            // Of θ ≤ v < 2θ the quotient is rounded to less than 2, because the number below 2 is an f32.
+            let after = count.add(zero.replace(up, v.of(1.0)).to_counts()).min(high);
+            let s = after.sub(*count);
+            let fires = s.nonzero();
+            *u = u.replace(v.mask_of(fires), u.sub(*threshold));
+            *count = after;
+            return Emitted { fires, values: s };
         }
         let least = match self.sign {
             Sign::Signed => zero.sub(*most),
             Sign::Unsigned => zero,
         };
         let s = v.div(*threshold).floor().max(least).min(*most).to_counts();
-        let after = count.add(s).max(low.to_counts()).min(high.to_counts());
+        let after = count.add(s).max(low).min(high);
         let s = after.sub(*count);
         let fires = s.nonzero();
         *u = u.replace(v.mask_of(fires), u.sub(L::from_counts(s).mul(*threshold)));

@@ -11,6 +11,8 @@ use crate::state::{PopulationState, neuron_rests};
 pub(super) struct Membrane {
     model: AnyModel,
     n: usize,
+    /// Whether spikes may have other values than 1.
+    has_values: bool,
     /// Lines of one sample.
     lines: usize,
     /// Columns of parameters, real numbers and whole numbers.
@@ -63,8 +65,10 @@ impl Membrane {
         let counts = vec![Line::of(0); lines * columns[2]];
         let biased = vec![model.parameters()[0].values().iter().any(|&bias| bias != 0.0)];
         let shown = vec![];
+        let has_values = !model.emission().is_unit();
+        let model = model.clone();
         let membrane =
-            Self { model: model.clone(), n, lines, columns, parameters, reals, counts, biased, shown };
+            Self { model, n, has_values, lines, columns, parameters, reals, counts, biased, shown };
         membrane.check_rest();
         membrane
     }
@@ -91,6 +95,11 @@ impl Membrane {
 
     pub(super) fn model(&self) -> &AnyModel {
         &self.model
+    }
+
+    /// Whether spikes may have other values than 1.
+    pub(super) fn has_values(&self) -> bool {
+        self.has_values
     }
 
     /// Lines of one sample.
@@ -239,6 +248,7 @@ impl Membrane {
         fired: &mut [u64],
         values: &mut Vec<i32>,
     ) -> u64 {
+        let values = self.has_values.then_some(values);
         let Self { model, parameters, reals, counts, .. } = self;
         let neurons = Neurons { parameters, reals, counts };
         model.erased().integrate_words(set, neurons, currents, k, fired, values)
@@ -246,11 +256,12 @@ impl Membrane {
 
     /// Ranges of lines of all samples: the first of one sample each, and as many as there are lines of one sample.
     pub(super) fn split(&mut self, samples: usize, each: usize) -> Vec<Range<'_>> {
-        let Self { model, lines, columns, parameters, reals, counts, .. } = self;
+        let Self { model, has_values, lines, columns, parameters, reals, counts, .. } = self;
         let erased = &*model;
         if each >= *lines {
             return vec![Range {
                 model: erased,
+                has_values: *has_values,
                 first: 0,
                 lines: *lines,
                 columns: *columns,
@@ -272,6 +283,7 @@ impl Membrane {
             counts = further;
             ranges.push(Range {
                 model: erased,
+                has_values: *has_values,
                 first,
                 lines: length,
                 columns: *columns,
@@ -287,6 +299,8 @@ impl Membrane {
 /// Some lines of a population, in every sample.
 pub(super) struct Range<'a> {
     pub(super) model: &'a AnyModel,
+    /// Whether spikes may have other values than 1.
+    pub(super) has_values: bool,
     /// The first line.
     pub(super) first: usize,
     /// Lines of one sample.

@@ -196,6 +196,7 @@ impl EventNeurons {
         wake.take(step, |block| set(due, block as usize));
         let currents = &mut scratch.currents[..blocks];
         let (fired, values) = fired.parts();
+        let values = membrane.has_values().then_some(values);
         let touched =
             membrane.integrate(kernels.set, BlockStep { blocks: due, currents, k, acts, fired, values });
         if membrane.autonomy() == Autonomy::Ramp {

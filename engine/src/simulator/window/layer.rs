@@ -198,7 +198,7 @@ impl Layer {
         match self.words() {
             0 => (0..steps).for_each(|_| train.push(SpikeSlice::default())),
             words => {
-                let values = self.membrane.model().description().values.then_some(&scratch.values);
+                let values = self.membrane.has_values().then_some(&scratch.values);
                 train.push_bits(kernels, &scratch.fired, words, values);
             }
         }
@@ -316,7 +316,7 @@ impl Layer {
             rows::make_room(&mut scratch.resting, lines);
             let (first, length) = (range.first, range.lines);
             let targets = first * BLOCK..(first + length) * BLOCK;
-            let (set, erased) = (kernels.set, range.model.erased());
+            let (set, erased, has_values) = (kernels.set, range.model.erased(), range.has_values);
             for (sample, updates) in updates.iter_mut().enumerate() {
                 for step in 0..steps {
                     if let (0, Some(given)) = (step, &given[sample]) {
@@ -332,8 +332,8 @@ impl Layer {
                     let fired = &mut out.fired[(sample * steps + step) * out.stride..][..words];
                     let neurons = range.neurons(sample, 0..length);
                     let k = k + step as u32;
-                    *updates +=
-                        erased.integrate_words(set, neurons, currents, k, fired, &mut out.values.values);
+                    let values = has_values.then_some(&mut out.values.values);
+                    *updates += erased.integrate_words(set, neurons, currents, k, fired, values);
                 }
             }
             out.values.end_piece(length / LINES_PER_WORD);
@@ -425,7 +425,7 @@ impl Layer {
             let ThreadScratch { currents, tile_scratch, .. } = scratch;
             currents.resize(currents.len().max(LINES_PER_WORD * padded), Line::of(-0.0));
             let currents = &mut currents[..LINES_PER_WORD * padded];
-            let erased = range.model.erased();
+            let (erased, has_values) = (range.model.erased(), range.has_values);
             for word in 0..range.lines / LINES_PER_WORD {
                 let tiles = range.first + word * LINES_PER_WORD..;
                 for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
@@ -443,7 +443,7 @@ impl Layer {
                     let first = sample * steps;
                     let lines = word * LINES_PER_WORD..(word + 1) * LINES_PER_WORD;
                     let fired = &mut out.fired[word + first * out.stride..];
-                    let (stride, values) = (out.stride, &mut out.values.values);
+                    let (stride, values) = (out.stride, has_values.then_some(&mut out.values.values));
                     let window = WordWindow { currents, first, steps, k, fired, stride, values };
                     *updates += erased.integrate_window(kernels.set, range.neurons(sample, lines), window);
                 }
