@@ -192,7 +192,7 @@ impl InputArgs {
                 && net.description.run.is_some_and(|run| run.until_quiet);
         let steps = self.steps_of(&input, net, until_quiet)?;
         let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
-        notes.extend(net.description.note_on_run(steps, encoding.arrives()));
+        notes.extend(net.description.note_on_run(until, encoding.arrives()));
         Ok(Samples { input, file, range, steps, until, encoding, notes })
     }
 

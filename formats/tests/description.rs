@@ -175,6 +175,9 @@ fn a_run_other_than_those_a_network_is_made_for_gets_a_note() {
     assert_eq!(fitted.note_on_run(8, Some(Arrives::EveryStep)), None);
     let note = fitted.note_on_run(256, Some(Arrives::EveryStep)).unwrap();
     assert!(note.contains("T = 8") && note.contains("T = 256") && note.contains("far off"), "{note}");
+    let until_quiet = fitted.note_on_run(Until::Quiet { limit: 500 }, Some(Arrives::EveryStep)).unwrap();
+    assert!(until_quiet.contains("until it is quiet, for at most 500 steps"), "{until_quiet}");
+    assert!(!until_quiet.contains("T = 500"), "{until_quiet}");
     assert!(fitted.note_on_run(8, None).unwrap().contains("constant input"));
     assert!(made_for(Basis::Scaled).note_on_run(9, None).unwrap().contains("less accurate"));
     assert_eq!(made_for(Basis::Scaled).note_on_run(8, None), None);
@@ -193,6 +196,9 @@ fn a_network_that_settles_gets_a_note_if_it_is_stopped_early_or_its_input_does_n
     }
     assert!(settled(3, false).note_on_run(2, Some(Arrives::Once)).unwrap().contains("not at rest"));
     assert_eq!(settled(10_000, true).note_on_run(2, Some(Arrives::Once)), None);
+    assert_eq!(settled(3, false).note_on_run(Until::Quiet { limit: 10 }, Some(Arrives::Once)), None);
+    let short = settled(3, false).note_on_run(Until::Quiet { limit: 2 }, Some(Arrives::Once)).unwrap();
+    assert!(short.contains("for at most 2 steps") && short.contains("not at rest"), "{short}");
     for otherwise in [None, Some(Arrives::EveryStep)] {
         assert!(settled(3, false).note_on_run(3, otherwise).unwrap().contains("`once`"));
     }

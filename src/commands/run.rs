@@ -37,7 +37,8 @@ pub struct Run {
     #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
     labels: Option<PathBuf>,
 
-    /// Write the spike counts of the last population, (N, n) uint32; int64 if spikes may be negative
+    /// Write what the values of the spikes of the last population sum up to, (N, n) uint32: their number where all values
+    /// are 1; int64 if spikes may be negative
     #[arg(long, value_parser = output::file(), value_name = "COUNTS.NPY")]
     counts: Option<PathBuf>,
 
@@ -120,16 +121,17 @@ struct QuietReport {
     samples: usize,
     /// Steps after which it did, of every sample.
     after: Vec<Option<u64>>,
-    mean_steps: f64,
-    most_steps: u64,
+    /// Of those that came to rest; absent if none did.
+    mean_steps: Option<f64>,
+    most_steps: Option<u64>,
 }
 
 impl QuietReport {
     fn of(outcomes: &[Outcome]) -> Self {
         let after: Vec<Option<u64>> = outcomes.iter().map(|outcome| outcome.quiet_after).collect();
         let rested: Vec<u64> = after.iter().flatten().copied().collect();
-        let mean_steps = rested.iter().sum::<u64>() as f64 / rested.len().max(1) as f64;
-        let most_steps = rested.iter().copied().max().unwrap_or(0);
+        let most_steps = rested.iter().copied().max();
+        let mean_steps = most_steps.map(|_| rested.iter().sum::<u64>() as f64 / rested.len() as f64);
         Self { samples: rested.len(), after, mean_steps, most_steps }
     }
 }
@@ -138,8 +140,9 @@ impl QuietReport {
 struct PopulationReport {
     name: String,
     neurons: usize,
+    /// Events, whatever their values.
     spikes: u64,
-    /// The sum of the magnitudes of their values.
+    /// The sum of the magnitudes of their values: as many as there are spikes where all values are 1.
     magnitude: u64,
     rate: f64,
     /// Weights that spikes delivered to it.
@@ -340,9 +343,12 @@ const LISTED: usize = 100;
 impl Report {
     fn text(&self) -> String {
         let mut text = format!(
-            "{}, T = {}, {} input, {} mode, {}\n\n",
+            "{}, {}, {} input, {} mode, {}\n\n",
             output::counted(self.samples, "sample"),
-            output::count(self.steps.into()),
+            match &self.quiet {
+                None => format!("T = {}", output::count(self.steps.into())),
+                Some(_) => format!("until quiet, {} at most", output::counted(self.steps as usize, "step")),
+            },
             self.encoding,
             self.mode,
             output::counted(self.threads, "thread")
@@ -367,13 +373,17 @@ impl Report {
         }
         text += "\n\n";
         if let Some(quiet) = &self.quiet {
-            text += &format!(
-                "quiet: {} of {}, after {} steps on average, {} at most\n\n",
-                output::count(quiet.samples as u64),
-                output::counted(self.samples, "sample"),
-                output::decimal(quiet.mean_steps, 1),
-                output::count(quiet.most_steps)
-            );
+            let samples = output::counted(self.samples, "sample");
+            let limit = output::counted(self.steps as usize, "step");
+            text += &match (quiet.mean_steps, quiet.most_steps) {
+                (Some(mean), Some(most)) => format!(
+                    "quiet: {} of {samples}, after {} steps on average, {} at most\n\n",
+                    output::count(quiet.samples as u64),
+                    output::decimal(mean, 1),
+                    output::count(most)
+                ),
+                _ => format!("quiet: none of {samples} within {limit}\n\n"),
+            };
         }
         let per_sample = |number: u64| number as f64 / self.samples as f64;
         let whole = |number: u64| output::decimal(per_sample(number), 0);

@@ -96,6 +96,7 @@ fn every_bad_input_gets_its_error_and_exit_status() {
         (&format!("run {net} --input %raster.npy --encoding raster --T 5"), 2, &["--T 5", "4 steps"]),
         ("run --input %x.npy", 2, &["--net"]),
         (&format!("run {net}"), 2, &["--input"]),
+        ("generate --sizes -9,9 --density 0.5 --rate 0.1 --out %out.bin", 2, &["--sizes", "-9"]),
         ("walk", 2, &["walk"]),
         // Conversion.
         (&format!("convert {onnx} --out %out.bin"), 1, &["calibration", "--calib"]),

@@ -15,6 +15,7 @@ mod library_errors;
 mod meaning;
 mod outputs;
 mod provenance;
+mod quiet;
 mod shared;
 mod state_dict;
 mod studies;

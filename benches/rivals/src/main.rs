@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use snn_formats::{OutputError, Part, check_outputs};
+use serde_json::json;
+use snn_formats::{FileDigest, NetFile, OutputError, Part, Provenance, Source, check_outputs};
 use snn_rivals::study;
 
 use crate::command::input::{InputArgs, Usage};
@@ -51,12 +52,19 @@ struct Command {
 impl Command {
     fn run(&self) -> Result<()> {
         self.check_outputs()?;
-        let network = Arc::new(snn_formats::read_net(&self.net, snn_formats::Source::Mapped)?);
-        let (input, steps) = self.input.read(&network)?;
+        let file = NetFile::open(&self.net, Source::Mapped)?;
+        let net = FileDigest::new(&self.net, file.digest);
+        let network = Arc::new(file.network);
+        let (input, steps, samples_file) = self.input.read(&network)?;
         let samples = self.input.samples().min(input.samples());
         let time = Duration::from_secs(u64::from(self.time));
         let study = study(&network, &input, samples, steps, time)?;
-        let report = Report::new(&self.net, self.input.words(), &network, &study);
+        let provenance = Provenance::new(concat!("snn-rivals ", env!("CARGO_PKG_VERSION")), "snn-rivals")
+            .file("net", Some(net))
+            .file("input", samples_file)
+            .options(self.input.options(steps, samples))
+            .options([("time", json!(self.time))]);
+        let report = Report::new(provenance, &self.net, self.input.words(), &network, &study);
         if let Some(path) = &self.json {
             print::write_json(path, &report)?;
         }

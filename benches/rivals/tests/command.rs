@@ -54,6 +54,14 @@ fn a_net_is_timed_beside_its_rivals_and_the_numbers_fit_each_other() {
         "--net %conv.bin --T 32 --rate 0.1".to_owned(),
     ] {
         let report = json(folder.path(), &format!("{line} --samples 2 --time 1 --json -"));
+        let provenance = &report["provenance"];
+        assert_eq!(provenance["net"]["crc32"].as_str().unwrap().len(), 8);
+        assert_eq!(provenance["input"].is_null(), line.contains("--rate"), "{line}");
+        assert_eq!(provenance["options"]["samples"], 2);
+        assert!(
+            provenance["kernels"].is_string()
+                && provenance["tool"].as_str().unwrap().starts_with("snn-rivals ")
+        );
         let number = |name: &str| {
             let number = report[name].as_f64().unwrap_or_else(|| panic!("no {name} in {report}"));
             assert!(number.is_finite() && number > 0.0, "{name} is {number}\n{report}");

@@ -51,33 +51,49 @@ pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> 
     let flags = array.extract::<PyReadonlyArrayDyn<'_, bool>>();
     let values = match &flags {
         Ok(flags) => {
-            return of_raster(network, flags.shape(), |steps| Input::spikes(network, copied(flags), steps));
+            return of_raster(network, flags.shape(), |steps| {
+                Input::spikes(network, copied(flags), steps).map_err(error::network)
+            });
         }
-        Err(_) => array.call_method1("astype", ("int64",)).and_then(|wide| {
-            // Numbers that are not whole, or text, are not made so silently.
-            let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
-            if !matches!(kind.as_str(), "i" | "u") {
-                return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
-            }
-            wide.extract::<PyReadonlyArrayDyn<'_, i64>>()
-        })?,
+        Err(_) => whole_numbers(array)?,
     };
-    let wide = copied(&values);
-    let allowed = i64::from(snn_engine::LARGEST_VALUE);
-    if let Some(value) = wide.iter().find(|value| !(-allowed..=allowed).contains(*value)) {
-        return Err(error::RaisedNetworkError::new_err(format!(
-            "a raster has the value {value}; allowed are spikes of -{allowed} to {allowed}"
-        )));
+    of_raster(network, values.shape(), |steps| {
+        Input::valued(network, spike_values(&values)?, steps).map_err(error::network)
+    })
+}
+
+/// An array of whole numbers of any type.
+fn whole_numbers<'py>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<'py, i64>> {
+    // Numbers that are not whole, or text, are not made so silently.
+    let kind: Option<String> = array.getattr("dtype").and_then(|dtype| dtype.getattr("kind")?.extract()).ok();
+    if !matches!(kind.as_deref(), Some("i" | "u" | "b")) {
+        return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
     }
-    // All are within 16 bits, as was just seen.
-    let narrow: Vec<i16> = wide.into_iter().map(|value| value as i16).collect();
-    of_raster(network, values.shape(), |steps| Input::valued(network, narrow, steps))
+    Ok(array.call_method1("astype", ("int64",))?.extract::<PyReadonlyArrayDyn<'_, i64>>()?)
+}
+
+fn spike_values(values: &PyReadonlyArrayDyn<'_, i64>) -> PyResult<Vec<i16>> {
+    let allowed = i64::from(snn_engine::LARGEST_VALUE);
+    let narrow = |value: i64| {
+        i16::try_from(value).ok().filter(|_| (-allowed..=allowed).contains(&value)).ok_or_else(|| {
+            error::RaisedNetworkError::new_err(format!(
+                "a raster has the value {value}; allowed are spikes of -{allowed} to {allowed}"
+            ))
+        })
+    };
+    copied(values).into_iter().map(narrow).collect()
+}
+
+/// One step of a raster: of a population's shape, or flat, the values of its spikes, 0 where there is none.
+pub fn step_of_raster(array: &Bound<'_, PyAny>) -> PyResult<(Vec<usize>, Vec<i16>)> {
+    let values = whole_numbers(array)?;
+    Ok((values.shape().to_vec(), spike_values(&values)?))
 }
 
 fn of_raster(
     network: &Network,
     shape: &[usize],
-    input: impl FnOnce(usize) -> Result<Input, snn_engine::NetworkError>,
+    input: impl FnOnce(usize) -> PyResult<Input>,
 ) -> PyResult<Samples> {
     let batch = samples::raster("a raster", shape, &source_shape(network)?).map_err(unfit)?;
     let steps = batch.steps.unwrap_or(0);
@@ -86,7 +102,7 @@ fn of_raster(
             "the raster has no steps; allowed are rasters of at least one step",
         ));
     }
-    let input = input(steps).map_err(error::network)?;
+    let input = input(steps)?;
     Ok(Samples { input, single: batch.single, notes: vec![] })
 }
 

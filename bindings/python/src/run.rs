@@ -320,7 +320,7 @@ pub fn run(
     };
     let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let mut notes = samples.notes.clone();
-    notes.extend(description.note_on_run(steps, arrives(&samples.input)));
+    notes.extend(description.note_on_run(until, arrives(&samples.input)));
     let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, samples.input.samples());
     let threads = fitting(memory, threads)?.min(samples.input.samples());
     let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };

@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArra
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use snn_engine::{AnySimulator, Drive, Layout, Memory, PopulationId, State, Stimulus};
+use snn_engine::{AnySimulator, Drive, Layout, Memory, PopulationId, SpikeList, SpikeSlice, State, Stimulus};
 
 use crate::error;
 use crate::network::{Limit, Network};
@@ -18,7 +18,7 @@ pub struct Simulator {
     #[pyo3(get)]
     network: Py<Network>,
     /// The spikes of the last step, in the network's own order.
-    last: Vec<Vec<u32>>,
+    last: Vec<SpikeList>,
     step: u64,
 }
 
@@ -74,18 +74,57 @@ fn neurons(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec
     Ok(neurons)
 }
 
+/// The spikes of a population whose values an array holds, in the network's own order.
+fn valued(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<SpikeList> {
+    let (shape, values) = array::step_of_raster(given)?;
+    if values.len() != layout.neurons().unwrap_or(u32::MAX) as usize {
+        return Err(error::RaisedNetworkError::new_err(format!(
+            "the raster of population `{name}` has the shape {shape:?}; allowed is {:?}",
+            layout.shape()
+        )));
+    }
+    let (mut neurons, mut own) = (vec![], vec![]);
+    for neuron in 0..values.len() {
+        let value = values[layout.user_index(neuron)];
+        if value != 0 {
+            neurons.push(neuron as u32);
+            own.push(i32::from(value));
+        }
+    }
+    Ok(SpikeSlice::new(&neurons, &own).map_err(error::network)?.into())
+}
+
 impl Simulator {
     fn layout(&self, id: PopulationId) -> Layout {
         self.network.get().inner.population(id).layout()
     }
 
-    /// What each source is given.
-    fn stimulus(&self, spikes: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(PopulationId, Vec<u32>)>> {
+    /// What each source is given: neurons that fire, or the values of all.
+    fn stimulus(
+        &self,
+        spikes: Option<&Bound<'_, PyAny>>,
+        raster: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<(PopulationId, SpikeList)>> {
         let network = self.network.get();
-        let Some(spikes) = spikes else { return Ok(vec![]) };
+        let (spikes, valued) = match (spikes, raster) {
+            (Some(_), Some(_)) => {
+                return Err(error::RaisedNetworkError::new_err(
+                    "spikes and raster= are given; allowed is one",
+                ));
+            }
+            (None, None) => return Ok(vec![]),
+            (Some(spikes), None) => (spikes, false),
+            (None, Some(raster)) => (raster, true),
+        };
         let of = |id: PopulationId, given: &Bound<'_, PyAny>| {
             let population = network.inner.population(id);
-            Ok((id, neurons(population.layout(), population.name(), given)?))
+            let (layout, name) = (population.layout(), population.name());
+            let list = if valued {
+                self::valued(layout, name, given)?
+            } else {
+                neurons(layout, name, given)?.into()
+            };
+            Ok((id, list))
         };
         if let Ok(by_name) = spikes.cast::<PyDict>() {
             let each = |(name, given): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
@@ -117,12 +156,12 @@ impl Simulator {
 
     fn flags<'py>(&self, py: Python<'py>, id: PopulationId) -> Bound<'py, PyArrayDyn<bool>> {
         let mut flags = vec![false; self.network.get().inner.population(id).size()];
-        self.last[id.index()].iter().for_each(|&neuron| flags[neuron as usize] = true);
+        self.last[id.index()].neurons().iter().for_each(|&neuron| flags[neuron as usize] = true);
         self.in_user_order(py, id, &flags)
     }
 
     fn forget_spikes(&mut self) {
-        self.last.iter_mut().for_each(Vec::clear);
+        self.last.iter_mut().for_each(SpikeList::clear);
     }
 }
 
@@ -135,7 +174,7 @@ impl Simulator {
         let mode = run::mode(mode)?;
         let limit = memory_limit.map(Limit::bytes).transpose()?;
         network.get().simulators(Memory::of(mode, &inner, u64::MAX), 1, limit)?;
-        let last = vec![vec![]; inner.populations().len()];
+        let last = vec![SpikeList::default(); inner.populations().len()];
         Ok(Self { simulator: AnySimulator::new(mode, inner), network, last, step: 0 })
     }
 
@@ -180,24 +219,25 @@ impl Simulator {
         self.forget_spikes();
     }
 
-    /// Does one step and gives the spikes of the last population.
-    #[pyo3(signature = (spikes = None))]
+    /// Does one step and gives the spikes of the last population, as flags; [`values`](Self::values) has their values.
+    #[pyo3(signature = (spikes = None, *, raster = None))]
     fn step<'py>(
         &mut self,
         py: Python<'py>,
         spikes: Option<&Bound<'py, PyAny>>,
+        raster: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArrayDyn<bool>>> {
         let network = self.network.get().inner.clone();
-        let given = self.stimulus(spikes)?;
-        let lists: Vec<(PopulationId, &[u32])> =
-            given.iter().map(|(id, list)| (*id, list.as_slice())).collect();
-        let stimulus = Stimulus::new(&network, &lists).map_err(error::network)?;
+        let given = self.stimulus(spikes, raster)?;
+        let mut stimulus = Stimulus::none();
+        for (id, list) in &given {
+            stimulus.set_spikes(&network, *id, list.as_slice()).map_err(error::network)?;
+        }
         let (simulator, last) = (&mut self.simulator, &mut self.last);
         py.detach(|| {
             let spikes = simulator.get().step(&stimulus);
             for (id, last) in network.ids().zip(last) {
-                last.clear();
-                last.extend_from_slice(spikes.of(id));
+                last.take(spikes.with_values(id));
             }
         });
         self.step += 1;
@@ -215,13 +255,29 @@ impl Simulator {
         Ok(self.flags(py, id))
     }
 
+    /// The values of the spikes of a population in the last step, of its shape, 0 where there is none; of the last population
+    /// if none is named.
+    #[pyo3(signature = (population = None))]
+    fn values<'py>(
+        &self,
+        py: Python<'py>,
+        population: Option<&str>,
+    ) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
+        let id = self.network.get().find(population)?;
+        let mut values = vec![0; self.network.get().inner.population(id).size()];
+        let last = self.last[id.index()].as_slice();
+        last.iter().for_each(|(neuron, value)| values[neuron as usize] = value);
+        Ok(self.in_user_order(py, id, &values))
+    }
+
     /// The neurons of a population that fired in the last step, ascending; of the last population if none is named.
     #[pyo3(signature = (population = None))]
     fn fired<'py>(&self, py: Python<'py>, population: Option<&str>) -> PyResult<Bound<'py, PyArray1<u32>>> {
         let id = self.network.get().find(population)?;
         let layout = self.layout(id);
+        let last = self.last[id.index()].neurons();
         let mut fired: Vec<u32> =
-            self.last[id.index()].iter().map(|&neuron| layout.user_index(neuron as usize) as u32).collect();
+            last.iter().map(|&neuron| layout.user_index(neuron as usize) as u32).collect();
         fired.sort_unstable();
         Ok(fired.into_pyarray(py))
     }

@@ -159,7 +159,9 @@ def test_the_integrated_input_loses_no_negative_output():
         ({}, "give either x or raster="),
         ({"x": np.zeros(4), "raster": np.zeros((2, 4))}, "give either x or raster="),
         ({"raster": np.zeros((3, 3))}, r"a raster of shape \(3, 3\); allowed are \(T, 4\) and \(N, T, 4\)"),
-        ({"raster": np.full((3, 4), 2)}, r"the raster has 2 at \[0, 0\]; allowed are 0 and 1"),
+        ({"raster": np.full((3, 4), 2.5)}, r"the raster has 2\.5 at \[0, 0\]; allowed are 0 and 1, and whole numbers"),
+        ({"raster": np.full((3, 4), np.nan)}, r"the raster has nan at \[0, 0\]"),
+        ({"raster": np.full((3, 4), 5000)}, "a raster has the value 5000; allowed are spikes of -4096 to 4096"),
         ({"raster": np.zeros((3, 4)), "T": 4}, "T is 4; the raster has 3 steps"),
         ({"raster": np.zeros((0, 4))}, "allowed are rasters of at least one step"),
     ],
@@ -168,6 +170,41 @@ def test_bad_input_is_refused_with_what_was_found_and_what_is_allowed(arguments,
     snn = spiking([(np.ones((2, 4), np.float32), None)])
     with pytest.raises(ValueError, match=text):
         snn.run(**arguments)
+
+
+def test_spikes_carry_their_values_through_runs_rasters_rates_and_steps(rng):
+    (weights, bias), *_ = layers = lattice_layers(rng, [6, 5])
+    snn = spiking(layers, readout="potential")
+    raster = rng.integers(-3, 4, (2, 30, 6))
+    run = snn.simulate(raster=raster, spikes=True)
+    given = run.spikes["input"]
+    for sample in range(2):
+        assert np.array_equal(given.valued_raster(sample), raster[sample])
+        assert np.array_equal(given.raster(sample), raster[sample] != 0)
+        assert np.array_equal(given.to_sparse(sample).toarray(), raster[sample])
+    # Events and the sums of their values have names of their own; rates are of the values.
+    assert np.array_equal(given.events(), (raster != 0).sum(1)) and np.array_equal(given.counts(), raster.sum(1))
+    assert np.allclose(run.rates()["input"], raster.sum(1) / 30)
+    assert run.statistics["input"].spikes == (raster != 0).sum()
+    assert run.statistics["input"].magnitude == np.abs(raster).sum()
+    arrived = raster.sum(1) @ np.asarray(weights, np.float64).T
+    arrived += 0 if bias is None else 30 * np.asarray(bias, np.float64)
+    assert np.allclose(run.potentials, arrived)
+    # What a run gives back it takes again.
+    again = snn.simulate(raster=np.stack([given.valued_raster(sample) for sample in range(2)]))
+    assert np.array_equal(again.potentials, run.potentials)
+    simulator = snn.simulator()
+    for step, values in enumerate(raster[0]):
+        simulator.step(raster=values if step % 2 else {"input": values.astype(np.int8)})
+        assert np.array_equal(simulator.values("input"), values)
+        assert np.array_equal(simulator.spikes("input"), values != 0)
+    assert np.array_equal(simulator.potentials(), run.potentials[0])
+    with pytest.raises(snn_event.NetworkError, match="allowed is one"):
+        simulator.step([0], raster=raster[0, 0])
+    with pytest.raises(snn_event.NetworkError, match=r"has the shape \[5\]; allowed is \[6\]"):
+        simulator.step(raster=raster[0, 0, :5])
+    with pytest.raises(TypeError, match="whole numbers"):
+        simulator.step(raster=np.full(6, 0.5))
 
 
 def test_files_that_are_missing_or_damaged_raise_what_python_users_expect(tmp_path, rng):

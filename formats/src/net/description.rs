@@ -1,7 +1,7 @@
 //! What a `net.bin` says about its network beside the network itself: what its numbers stand for.
 
 use serde::{Deserialize, Serialize};
-use snn_engine::{IntegrateFire, Network, NetworkError, Outcome, PerNeuron, Population, Reset};
+use snn_engine::{IntegrateFire, Network, NetworkError, Outcome, PerNeuron, Population, Reset, Until};
 
 /// What a `net.bin` says about the network beside the network itself. Nothing of it changes a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -205,10 +205,10 @@ impl Description {
         Some(outcome.counts.iter().enumerate().map(value).collect())
     }
 
-    /// What the user should know about a run of at most `steps` steps: that the network is made for others, or for input that
-    /// arrives otherwise; `arrives` says when constant input does, nothing of spikes.
+    /// What the user should know about a run: that the network is made for one of other length, or for input that arrives
+    /// otherwise; `arrives` says when constant input does, nothing of spikes.
     #[must_use]
-    pub fn note_on_run(&self, steps: u32, arrives: Option<Arrives>) -> Option<String> {
+    pub fn note_on_run(&self, until: impl Into<Until>, arrives: Option<Arrives>) -> Option<String> {
         let made_for = self.run?;
         let (known, consequence) = match made_for.basis {
             Basis::Fitted => ("fitted to the spikes of", "its outputs can be far off"),
@@ -219,13 +219,27 @@ impl Description {
             Basis::Stated => return None,
         };
         let settles = made_for.basis == Basis::Settled;
-        let as_long =
-            if settles { steps >= made_for.steps || made_for.until_quiet } else { steps == made_for.steps };
+        let until = until.into();
+        let (steps, this) = match until {
+            Until::Steps(steps) => (steps, format!("this one has T = {steps}")),
+            Until::Quiet { limit } => {
+                (limit, format!("this one goes on until it is quiet, for at most {limit} steps"))
+            }
+        };
+        let as_long = match until {
+            _ if settles => steps >= made_for.steps || made_for.until_quiet,
+            Until::Steps(steps) => steps == made_for.steps,
+            Until::Quiet { .. } => false,
+        };
         if !as_long {
+            let instead = match until {
+                _ if settles => format!("allow it T = {} or more", made_for.steps),
+                Until::Steps(steps) => format!("convert again for T = {steps}"),
+                Until::Quiet { .. } => "convert again for no number of steps".to_owned(),
+            };
             return Some(format!(
-                "the network was {known} runs of T = {}, and this one has T = {steps}: {consequence}; {} T = {steps}",
-                made_for.steps,
-                if settles { "do without" } else { "convert again for" },
+                "the network was {known} runs of T = {}, and {this}: {consequence}; {instead}",
+                made_for.steps
             ));
         }
         (made_for.basis != Basis::Scaled && arrives != Some(made_for.arrives)).then(|| match made_for.arrives {

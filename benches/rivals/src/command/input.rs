@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args, ValueEnum};
+use serde_json::{Value, json};
 use snn_engine::{Encoding, Input, Network};
-use snn_formats::Array;
+use snn_formats::{Array, FileDigest};
 
 use super::print;
 
@@ -93,8 +94,21 @@ impl InputArgs {
         }
     }
 
-    /// The samples and the steps of each.
-    pub fn read(&self, network: &Network) -> Result<(Input, u32)> {
+    /// The options in effect.
+    pub fn options(&self, steps: u32, samples: usize) -> [(&'static str, Value); 5] {
+        let encoding = if self.rate.is_some() { EncodingName::Poisson } else { self.encoding };
+        let random = encoding == EncodingName::Poisson;
+        [
+            ("T", json!(steps)),
+            ("samples", json!(samples)),
+            ("rate", json!(self.rate)),
+            ("encoding", json!(encoding.name())),
+            ("seed", json!(random.then_some(self.seed))),
+        ]
+    }
+
+    /// The samples, the steps of each, and the file that they are from.
+    pub fn read(&self, network: &Network) -> Result<(Input, u32, Option<FileDigest>)> {
         let Some(path) = &self.input else {
             let Some(rate) = self.rate else {
                 return Err(Usage("--input or --rate: one of them is needed".to_owned()).into());
@@ -102,12 +116,13 @@ impl InputArgs {
             let width: usize = network.sources().map(|source| network.population(source).size()).sum();
             let x = vec![rate as f32; width * self.samples()];
             let input = Input::values(network, x, Encoding::Poisson { seed: self.seed })?;
-            return Ok((input, self.steps.unwrap_or(DEFAULT_STEPS)));
+            return Ok((input, self.steps.unwrap_or(DEFAULT_STEPS), None));
         };
-        let input =
-            self.of(network, snn_formats::npy::read(path)?).with_context(|| path.display().to_string())?;
+        let array = snn_formats::npy::read(path)?;
+        let file = array.digest.map(|digest| FileDigest::new(path, digest));
+        let input = self.of(network, array).with_context(|| path.display().to_string())?;
         let steps = self.steps_of(&input, path)?;
-        Ok((input, steps))
+        Ok((input, steps, file))
     }
 
     fn steps_of(&self, input: &Input, path: &Path) -> Result<u32> {

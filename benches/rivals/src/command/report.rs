@@ -4,12 +4,14 @@ use std::path::Path;
 
 use serde::Serialize;
 use snn_engine::{Delivery, Network, instruction_sets};
+use snn_formats::Provenance;
 use snn_rivals::{LayerStudy, Study, Times, Unsupported};
 
 use super::print;
 
 #[derive(Serialize)]
 pub struct Report {
+    provenance: Provenance,
     net: String,
     machine: Machine,
     input: String,
@@ -67,7 +69,7 @@ struct RivalReport {
 }
 
 impl Report {
-    pub fn new(net: &Path, input: String, network: &Network, study: &Study) -> Self {
+    pub fn new(provenance: Provenance, net: &Path, input: String, network: &Network, study: &Study) -> Self {
         let total = study.statistics.total();
         let per_sample = |number: u64| number as f64 / study.samples as f64;
         let operations = per_sample(total.synaptic_operations);
@@ -75,6 +77,7 @@ impl Report {
         let ratio = |rival: &Result<Times, Unsupported>| rival.as_ref().ok().map(|one| one.best() / seconds);
         let of_layers: f64 = study.each.iter().map(|layer| layer.times.best()).sum();
         Self {
+            provenance,
             net: net.display().to_string(),
             machine: Machine::this(),
             input,

@@ -312,11 +312,21 @@ class Simulator:
     def reset(self) -> None:
         """Goes back to step 0 with the same constant currents."""
 
-    def step(self, spikes: _Spikes | Mapping[str, _Spikes] | None = None) -> NDArray[np.bool_]:
-        """Does one step and gives the spikes of the last population.
+    def step(
+        self,
+        spikes: _Spikes | Mapping[str, _Spikes] | None = None,
+        *,
+        raster: NDArray[Any] | Mapping[str, NDArray[Any]] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Does one step and gives the spikes of the last population, as flags; `values` has their values.
 
         Spikes are given to the input, or by name to any populations that fire: they are emitted as if by their neurons, whose
-        potentials they leave alone."""
+        potentials they leave alone. `spikes` of value 1 are given as flags or neurons; `raster` has the values of the spikes of
+        all neurons, whole numbers in the population's shape, 0 where there is none."""
+
+    def values(self, population: str | None = None) -> NDArray[np.int32]:
+        """The values of the spikes of a population in the last step, of its shape, 0 where there is none; of the last
+        population if none is named."""
 
     def spikes(self, population: str | None = None) -> NDArray[np.bool_]:
         """The spikes of a population in the last step, as flags of its shape; of the last population if none is named."""

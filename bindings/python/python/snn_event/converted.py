@@ -25,7 +25,7 @@ from snn_event._snn_event import (
 )
 from snn_event.extras import need
 from snn_event.models import of_layers
-from snn_event.samples import array_digest, as_flags, as_floats, as_labels, file_digest
+from snn_event.samples import array_digest, as_floats, as_labels, as_raster, file_digest
 
 __all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "RunWarning", "Spikes", "Statistics"]
 
@@ -43,11 +43,11 @@ class PopulationStatistics:
 
     name: str
     neurons: int
-    #: Spikes that its neurons emitted.
+    #: Spikes that its neurons emitted, whatever their values: events.
     spikes: int
-    #: The sum of the magnitudes of their values.
+    #: The sum of the magnitudes of their values; as many as there are spikes where all values are 1.
     magnitude: int
-    #: Spikes per neuron and step.
+    #: Spikes, as events, per neuron and step.
     rate: float
     #: Weights that spikes delivered to it.
     synaptic_operations: int
@@ -123,28 +123,51 @@ class Spikes:
 
     def sample(self, index: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """Neurons and steps of one sample."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"sample {index} of {len(self)}")
-        index %= len(self)
-        part = slice(int(self.sample_ptr[index]), int(self.sample_ptr[index + 1]))
+        part = self._part(index)
         return self.node_ids[part], self.timestamps[part]
 
+    def events(self) -> NDArray[np.int64]:
+        """The number of spikes of every neuron, whatever their values, `(N, *shape)`."""
+        return self._sums(1)
+
     def counts(self) -> NDArray[np.int64]:
-        """The sum of the values of the spikes of every neuron, `(N, *shape)`: their number where all values are 1."""
+        """The sum of the values of the spikes of every neuron, as :attr:`Run.counts`, `(N, *shape)`: their number where all
+        values are 1."""
+        return self._sums(1 if self.values is None else self.values)
+
+    def _sums(self, values: NDArray[Any] | int) -> NDArray[np.int64]:
         size = int(np.prod(self.shape))
         ends = self.sample_ptr.astype(np.int64)
         samples = np.repeat(np.arange(len(self)), ends[1:] - ends[:-1])
-        places = samples * size + self.node_ids
-        counts = np.zeros(len(self) * size, np.int64)
-        np.add.at(counts, places, 1 if self.values is None else self.values)
-        return counts.reshape(len(self), *self.shape)
+        sums = np.zeros(len(self) * size, np.int64)
+        np.add.at(sums, samples * size + self.node_ids, values)
+        return sums.reshape(len(self), *self.shape)
+
+    def _part(self, index: int) -> slice:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        index %= len(self)
+        return slice(int(self.sample_ptr[index]), int(self.sample_ptr[index + 1]))
 
     def raster(self, index: int) -> NDArray[np.bool_]:
         """The spikes of one sample as flags, `(T, *shape)`."""
-        neurons, steps = self.sample(index)
-        flags = np.zeros((self.T, int(np.prod(self.shape))), np.bool_)
-        flags[steps, neurons] = True
-        return flags.reshape(self.T, *self.shape)
+        flags: NDArray[np.bool_] = self.valued_raster(index) != 0
+        return flags
+
+    def valued_raster(self, index: int) -> NDArray[np.int32]:
+        """The values of the spikes of one sample, `(T, *shape)`, 0 where there is none; a run takes it as its `raster`."""
+        part = self._part(index)
+        values = np.zeros((self.T, int(np.prod(self.shape))), np.int32)
+        values[self.timestamps[part], self.node_ids[part]] = 1 if self.values is None else self.values[part]
+        return values.reshape(self.T, *self.shape)
+
+    def to_sparse(self, index: int) -> Any:
+        """The values of the spikes of one sample as a SciPy CSR array `(T, neurons)`. Needs SciPy."""
+        sparse = need("scipy.sparse", "scipy")
+        part, shape = self._part(index), (self.T, int(np.prod(self.shape)))
+        steps, neurons = self.timestamps[part], self.node_ids[part]
+        values = np.ones(len(steps), np.int32) if self.values is None else self.values[part]
+        return sparse.coo_array((values, (steps, neurons)), shape=shape).tocsr()
 
     def to_neo(self, index: int, step: float = 1.0) -> list[Any]:
         """The spike train of every neuron in one sample, a step lasting `step` milliseconds. Needs neo."""
@@ -188,7 +211,8 @@ class Run:
 
     @property
     def counts(self) -> NDArray[np.uint32]:
-        """Output spike counts, `(n,)` or `(N, n)`."""
+        """Output spike counts, `(n,)` or `(N, n)`: of every neuron the sum of the values of its spikes, their number where all
+        values are 1."""
         counts: NDArray[np.uint32] = self._batch(self._outcomes.counts)
         return counts
 
@@ -475,10 +499,11 @@ class ConvertedSNN:
         Args:
             x: one sample or a batch `(N, …)` in the shape of the network's input, images channels first.
             T: steps; the network's own `T`, or the steps of `raster`, if it is not given.
-            encoding: "constant" (a current in every step), "once" (in the first step only, and all biases with it), "poisson" (random spikes, `x` in [0, 1] their probability) or
-                "regular" (evenly spaced spikes, `x` their rate); what the network was made for if it is not given.
+            encoding: "constant" (a current in every step), "once" (in the first step only, and all biases with it), "poisson"
+                (random spikes, `x` in [0, 1] their probability) or "regular" (evenly spaced spikes, `x` their rate); what the
+                network was made for if it is not given.
             seed: of "poisson". Every sample of a batch has its own stream, which depends on its place only.
-            raster: given input spikes `(T, …)` or `(N, T, …)` of 0 and 1, instead of `x`.
+            raster: given input spikes `(T, …)` or `(N, T, …)`, instead of `x`: flags, or whole numbers that are their values.
             spikes: whether to keep all spikes of all populations.
             threads: over which the samples are spread; all processors if it is not given. Results do not depend on it.
             mode: "auto" (event-driven, over windows of steps), "event" (event-driven, step by step) or "dense" (the slow
@@ -493,7 +518,7 @@ class ConvertedSNN:
         if (x is None) == (raster is None):
             raise ValueError("give either x or raster=")
         values = None if x is None else as_floats(x)
-        flags = None if raster is None else as_flags(raster)
+        flags = None if raster is None else as_raster(raster)
         if T is None and flags is None and not self._runs_until_quiet():
             T = self.T
         encoding = self.network.encoding if encoding is None else encoding

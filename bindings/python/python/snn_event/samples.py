@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["array_digest", "as_calibration", "as_flags", "as_floats", "as_labels", "digest", "file_digest"]
+__all__ = ["array_digest", "as_calibration", "as_floats", "as_labels", "as_raster", "digest", "file_digest"]
 
 #: The most numbers that are gathered from a data loader or data set: 1 GiB as float32.
 MOST_NUMBERS = 1 << 28
@@ -24,17 +24,22 @@ def as_floats(x: Any) -> NDArray[np.float32]:
     return np.asarray(x, dtype=np.float32)
 
 
-def as_flags(raster: Any) -> NDArray[np.bool_]:
-    """An array or tensor of 0 and 1 as booleans, without a copy where it is bool or uint8."""
+def as_raster(raster: Any) -> NDArray[np.bool_] | NDArray[np.int64]:
+    """Spikes as booleans, where there are 0 and 1 only, or as whole numbers that are their values; without a copy where they
+    are bool or uint8 flags."""
     if hasattr(raster, "detach"):
         raster = raster.detach().cpu().numpy()
     values: NDArray[Any] = np.asarray(raster)
     if values.dtype == np.bool_:
         return values
-    allowed = (values == 0) | (values == 1)
-    if not allowed.all():
-        place = tuple(int(i) for i in np.argwhere(~allowed)[0])
-        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1")
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"a raster of type {values.dtype}; allowed are flags and whole numbers")
+    whole = values.dtype.kind != "f" or values == np.rint(values)
+    if not np.all(whole):
+        place = tuple(int(i) for i in np.argwhere(~whole)[0])
+        raise ValueError(f"the raster has {values[place]} at {list(place)}; allowed are 0 and 1, and whole numbers")
+    if not ((values == 0) | (values == 1)).all():
+        return values.astype(np.int64)
     flags: NDArray[np.bool_] = values.view(np.bool_) if values.dtype == np.uint8 else values.astype(np.bool_)
     return flags
 
