@@ -322,7 +322,7 @@ pub fn run(
     let mut notes = samples.notes.clone();
     notes.extend(description.note_on_run(until, arrives(&samples.input)));
     let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, samples.input.samples());
-    let threads = fitting(memory, threads)?.min(samples.input.samples());
+    let threads = fitting(memory, threads)?;
     let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
     let single = samples.single;
     let once = samples.input.arrives_once();

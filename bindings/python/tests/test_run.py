@@ -48,6 +48,15 @@ def test_event_driven_and_dense_runs_are_equal_for_any_number_of_threads(rng):
             assert run.statistics == runs[0].statistics
 
 
+def test_one_sample_is_spread_over_threads_with_the_same_bits(rng):
+    # Wide enough that a layer's work is worth a second thread.
+    snn = spiking(lattice_layers(rng, [64, 4096, 1024, 10]), readout="potential")
+    x = rng.random(64)
+    alone, spread = (snn.simulate(x, T=64, threads=threads) for threads in (1, 2))
+    assert (alone.provenance["options"]["threads"], spread.provenance["options"]["threads"]) == (1, 2)
+    assert spread.potentials.tobytes() == alone.potentials.tobytes() and spread.statistics == alone.statistics
+
+
 def test_one_sample_gives_results_without_an_axis_of_samples(rng):
     snn = spiking(lattice_layers(rng, [9, 8, 4]))
     x = rng.random((5, 9))

@@ -12,6 +12,7 @@ mod words;
 pub use bernoulli::bernoulli;
 pub(crate) use bernoulli::{split_mix, stream};
 pub use given::given;
+pub(crate) use given::{of_rows, pack, unpack};
 pub use regular::regular;
 
 use crate::error::NetworkError;

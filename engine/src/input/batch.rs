@@ -2,7 +2,7 @@ use super::drive::Drive;
 use super::sample::Sample;
 use crate::encode;
 use crate::error::NetworkError;
-use crate::network::{Network, PopulationId};
+use crate::network::{Layout, Network, PopulationId};
 use crate::record::Raster;
 use crate::spikes::{LARGEST_VALUE, SpikeSlice};
 
@@ -34,8 +34,8 @@ pub struct Input {
 #[derive(Clone, Debug)]
 enum Kind {
     Values(Vec<f32>, Encoding),
-    /// Flags `[samples][steps][width]`.
-    Spikes(Vec<bool>, usize),
+    /// `[samples][steps]` rows of bits, a bit for each neuron in the user's order, in whole words.
+    Spikes(Vec<u64>, usize),
     /// Values of spikes `[samples][steps][width]`, 0 for none.
     Valued(Vec<i16>, usize),
 }
@@ -89,7 +89,26 @@ impl Input {
         let source = only_source(network)?;
         let width = network.population(source).size();
         let samples = whole(flags.len(), width.saturating_mul(steps), "spike flags")?;
-        Ok(Self { source, width, samples, kind: Kind::Spikes(flags, steps) })
+        Ok(Self { source, width, samples, kind: Kind::Spikes(encode::pack(width, &flags), steps) })
+    }
+
+    /// Given spikes as bits, as `numpy.packbits(flags, axis=-1)` makes them of flags `[samples][steps][neurons of the source]`:
+    /// every row is filled up to whole bytes, the first neuron in the highest bit.
+    ///
+    /// # Errors
+    /// If the network has not exactly one source, the number of bytes is not a whole number of samples, or a bit behind the
+    /// last neuron is set.
+    pub fn packed(network: &Network, bytes: &[u8], steps: usize) -> Result<Self, NetworkError> {
+        let source = only_source(network)?;
+        let width = network.population(source).size();
+        let samples = whole(bytes.len(), width.div_ceil(8).saturating_mul(steps), "bytes of packed spikes")?;
+        let words = encode::unpack(width, bytes).map_err(|(row, bit)| {
+            NetworkError::of_input(
+                format!("input: sample {}, step {}, bit {bit}", row / steps, row % steps),
+                format!("is set; the population has {width} neurons, and what fills up the last byte is 0"),
+            )
+        })?;
+        Ok(Self { source, width, samples, kind: Kind::Spikes(words, steps) })
     }
 
     /// Given spikes with values, such as the counts of an event camera: `[samples][steps][neurons of the source]`, neurons in
@@ -165,14 +184,10 @@ impl Input {
         let layout = network.population(self.source).layout();
         let spikes = |raster| Sample { drive: Drive::none(), spikes: vec![(self.source, raster)] };
         let (values, encoding) = match &self.kind {
-            Kind::Spikes(flags, given) => {
-                let flags = &flags[index * given * self.width..][..given * self.width];
-                let mut raster = Raster::new();
-                for step in flags.chunks_exact(self.width) {
-                    let fired = (0..self.width).filter(|&neuron| step[layout.user_index(neuron)]);
-                    raster.push_step(&fired.map(|neuron| neuron as u32).collect::<Vec<_>>());
-                }
-                return Ok(spikes(raster));
+            Kind::Spikes(words, given) => {
+                let each = self.width.div_ceil(64);
+                let of_user = encode::of_rows(&words[index * given * each..][..given * each], each);
+                return Ok(spikes(in_own_order(layout, of_user)));
             }
             Kind::Valued(values, given) => {
                 let mut raster = Raster::new();
@@ -204,6 +219,20 @@ impl Input {
     }
 }
 
+/// A raster of neurons in the user's order as one of a layout's own.
+fn in_own_order(layout: Layout, raster: Raster) -> Raster {
+    if let Layout::Flat(_) = layout {
+        return raster;
+    }
+    let (starts, mut neurons) = raster.into_parts();
+    // A neuron's id is below 2^32.
+    neurons.iter_mut().for_each(|neuron| *neuron = layout.neuron_at(*neuron as usize) as u32);
+    for ends in starts.windows(2) {
+        neurons[ends[0]..ends[1]].sort_unstable();
+    }
+    Raster::from_parts(starts, neurons)
+}
+
 fn whole(len: usize, each: usize, what: &str) -> Result<usize, NetworkError> {
     if each == 0 || !len.is_multiple_of(each) {
         return Err(NetworkError::of_input(
@@ -212,4 +241,51 @@ fn whole(len: usize, each: usize, what: &str) -> Result<usize, NetworkError> {
         ));
     }
     Ok(len / each)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{NetworkBuilder, Neuron};
+
+    #[test]
+    fn flags_bits_and_values_of_an_image_are_the_same_spikes_in_the_networks_own_order() {
+        let layout = Layout::Image { channels: 3, height: 5, width: 7 };
+        let mut builder = NetworkBuilder::new();
+        builder.population("image", layout, Neuron::Source);
+        let network = builder.build().unwrap();
+        let (n, steps, samples) = (105, 4, 3);
+        let mut state = 7;
+        let flags: Vec<bool> = (0..samples * steps * n)
+            .map(|_| {
+                state = encode::split_mix(state);
+                state.is_multiple_of(5)
+            })
+            .collect();
+        let bytes: Vec<u8> = flags
+            .chunks_exact(n)
+            .flat_map(|row| row.chunks(8))
+            .map(|eight| (0..8).fold(0, |byte, at| byte << 1 | u8::from(eight.get(at) == Some(&true))))
+            .collect();
+        let values = flags.iter().map(|&flag| i16::from(flag)).collect();
+        let of_flags = Input::spikes(&network, flags.clone(), steps).unwrap();
+        let of_bits = Input::packed(&network, &bytes, steps).unwrap();
+        let of_values = Input::valued(&network, values, steps).unwrap();
+        for index in 0..samples {
+            let sample = of_flags.sample(&network, index, steps as u32).unwrap();
+            for step in 0..steps {
+                let row = &flags[(index * steps + step) * n..][..n];
+                let fired: Vec<u32> =
+                    (0..n as u32).filter(|&neuron| row[layout.user_index(neuron as usize)]).collect();
+                assert_eq!(sample.spikes[0].1.step(step), fired, "sample {index}, step {step}");
+                let valued = of_values.sample(&network, index, steps as u32).unwrap();
+                assert_eq!(valued.spikes[0].1.step(step), fired);
+            }
+            assert_eq!(of_bits.sample(&network, index, steps as u32).unwrap().spikes, sample.spikes);
+        }
+        let mut wrong = bytes;
+        wrong[14 * steps + 13] |= 1;
+        let error = Input::packed(&network, &wrong, steps).unwrap_err().to_string();
+        assert!(error.contains("sample 1, step 0, bit 111") && error.contains("105 neurons"), "{error}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::lanes::Line;
 /// Six bytes per synapse and four per column.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// All sources are below.
+    /// All ids are below.
     sources: usize,
     /// `[targets + 1]`
     starts: Vec<u32>,
@@ -26,7 +26,17 @@ impl Columns {
     /// If the table has more than 65,536 rows or 2³² synapses.
     #[must_use]
     pub fn of(rows: &Rows) -> Self {
+        Self::placed(rows, |row| row)
+    }
+
+    /// The same with other ids for the rows, which ascend with them.
+    ///
+    /// # Panics
+    /// If an id is above 65,535, or the table has more than 65,536 rows or 2³² synapses.
+    pub(crate) fn placed(rows: &Rows, id: impl Fn(usize) -> usize) -> Self {
         assert!(rows.len() <= 1 << 16 && rows.synapses() < 1 << 32, "{} rows", rows.len());
+        let sources = rows.len().checked_sub(1).map_or(0, |last| id(last) + 1);
+        assert!(sources <= 1 << 16, "ids up to {sources}");
         let mut starts = vec![0_u32; rows.width() + 1];
         for row in 0..rows.len() {
             rows.fan_out(row, |target, _| starts[target + 1] += 1);
@@ -40,12 +50,12 @@ impl Columns {
         for row in 0..rows.len() {
             rows.fan_out(row, |target, weight| {
                 let at = &mut next[target];
-                ids[*at as usize] = row as u16;
+                ids[*at as usize] = id(row) as u16;
                 weights[*at as usize] = weight;
                 *at += 1;
             });
         }
-        Self { sources: rows.len(), starts, ids, weights }
+        Self { sources, starts, ids, weights }
     }
 
     /// The sources of one target and their weights; none beyond the last target.
@@ -60,8 +70,8 @@ impl Columns {
         }
     }
 
-    /// All sources are below.
-    pub(super) fn sources(&self) -> usize {
+    /// All ids are below.
+    pub(crate) fn sources(&self) -> usize {
         self.sources
     }
 }
@@ -75,25 +85,31 @@ pub struct SpikeMasks {
 }
 
 impl SpikeMasks {
-    /// Takes the spikes of a window of `steps` steps of `sources` neurons. Cost: O(spikes + sources), and a kilobyte of
-    /// memory for each source if spikes have values.
+    /// Takes the spikes of a window of `steps` steps; the mask of a source stands at `place(source)` of so many places. Cost:
+    /// O(spikes + places), and a kilobyte of memory for each place if spikes have values.
     ///
     /// # Panics
-    /// If a spike is not of the sources, or the window is too long.
-    pub(crate) fn take<'a>(&mut self, sources: usize, steps: usize, list: impl Fn(usize) -> SpikeSlice<'a>) {
+    /// If a place is not below `places`, or the window is too long.
+    pub(crate) fn take<'a>(
+        &mut self,
+        places: usize,
+        steps: usize,
+        list: impl Fn(usize) -> SpikeSlice<'a>,
+        place: impl Fn(usize) -> usize,
+    ) {
         self.masks.clear();
-        self.masks.resize(sources, [0; MOST_STEPS / 16]);
+        self.masks.resize(places, [0; MOST_STEPS / 16]);
         self.values.clear();
         for step in 0..steps {
             let list = list(step);
             for &source in list.neurons() {
-                self.masks[source as usize][step / 16] |= 1 << (step % 16);
+                self.masks[place(source as usize)][step / 16] |= 1 << (step % 16);
             }
             if !list.values().is_empty() {
                 // Steps in which all values are 1 need not say so.
-                self.values.resize(sources, [Line::of(1.0); MOST_STEPS / 16]);
+                self.values.resize(places, [Line::of(1.0); MOST_STEPS / 16]);
                 for (source, value) in list.iter() {
-                    self.values[source as usize][step / 16].0[step % 16] = value as f32;
+                    self.values[place(source as usize)][step / 16].0[step % 16] = value as f32;
                 }
             }
         }

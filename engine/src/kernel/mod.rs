@@ -89,8 +89,9 @@ pub struct Kernels {
     /// Writes the weights of packed rows to their places in `rows` lines, which are at −0.0 elsewhere.
     pub unpack: fn(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]),
     /// The currents `[steps][16]` of 16 targets from `first` on, summed over time: per target the steps stand
-    /// side by side, and a source adds its weight in those in which it fires.
-    pub time_lanes: fn(&Columns, first: usize, masks: &SpikeMasks, steps: usize, currents: &mut [Line]),
+    /// side by side, and a source adds its weight in those in which it fires. The mask of id 0 stands at the place `from`.
+    pub time_lanes:
+        fn(&Columns, first: usize, masks: &SpikeMasks, from: usize, steps: usize, currents: &mut [Line]),
 }
 
 macro_rules! kernels {
@@ -141,9 +142,11 @@ macro_rules! kernels {
                 fn unpack(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]) {
                     windowed::unpack_rows(packed, rows, into)
                 }
-                fn time_lanes(columns: &Columns, first: usize, masks: &SpikeMasks, steps: usize, currents: &mut [Line]) {
+                fn time_lanes(
+                    columns: &Columns, first: usize, masks: &SpikeMasks, from: usize, steps: usize, currents: &mut [Line]
+                ) {
                     // SAFETY: this function is compiled for the instructions of these lanes.
-                    unsafe { windowed::time_lanes::<$lanes>(columns, first, masks, steps, currents) }
+                    unsafe { windowed::time_lanes::<$lanes>(columns, first, masks, from, steps, currents) }
                 }
             }
         }

@@ -44,27 +44,27 @@ impl Octets {
         self.rows = usize::MAX;
         self.given = steps;
         self.padded = steps.next_multiple_of(8);
-        // Counting sort of the steps by their number of spikes.
-        let mut lengths = [0_u16; MOST_STEPS];
+        // To find the spikes of a step is half the work where they are few: once is enough.
+        let mut lists: [&[u32]; MOST_STEPS] = [&[]; MOST_STEPS];
         let mut longest = 0;
-        for (step, length) in lengths[..steps].iter_mut().enumerate() {
-            let spikes = list(step).len();
-            assert!(spikes <= rows, "{spikes} spikes of a step in a block of {rows} rows");
-            *length = spikes as u16;
-            longest = longest.max(usize::from(*length));
+        for (step, spikes) in lists[..steps].iter_mut().enumerate() {
+            *spikes = list(step);
+            longest = longest.max(spikes.len());
         }
+        assert!(longest <= rows, "{longest} spikes of a step in a block of {rows} rows");
+        // Counting sort of the steps by their number of spikes.
         self.counts.clear();
         self.counts.resize(longest + 2, 0);
-        for &length in &lengths[..self.padded] {
-            self.counts[usize::from(length) + 1] += 1;
+        for spikes in &lists[..self.padded] {
+            self.counts[spikes.len() + 1] += 1;
         }
         for length in 0..=longest {
             self.counts[length + 1] += self.counts[length];
         }
         self.order.clear();
         self.order.resize(self.padded, 0);
-        for (step, &length) in lengths[..self.padded].iter().enumerate() {
-            let place = &mut self.counts[usize::from(length)];
+        for (step, spikes) in lists[..self.padded].iter().enumerate() {
+            let place = &mut self.counts[spikes.len()];
             self.order[*place as usize] = step as u16;
             *place += 1;
         }
@@ -80,10 +80,9 @@ impl Octets {
             self.starts.push(start as u32);
             self.steps.push(*eight);
             // The last of the eight has the most.
-            self.places.resize(start + usize::from(lengths[usize::from(eight[7])]), [0; 8]);
-            for (slot, &step) in eight.iter().enumerate().filter(|(_, step)| usize::from(**step) < steps) {
-                let spikes = list(usize::from(step));
-                for (place, &spike) in self.places[start..].iter_mut().zip(spikes) {
+            self.places.resize(start + lists[usize::from(eight[7])].len(), [0; 8]);
+            for (slot, &step) in eight.iter().enumerate() {
+                for (place, &spike) in self.places[start..].iter_mut().zip(lists[usize::from(step)]) {
                     let row = spike.wrapping_add(shift);
                     largest = largest.max(row);
                     place[slot] = row.wrapping_mul(8) as u16;

@@ -168,7 +168,7 @@ fn time_lanes_sum_the_weights_of_the_sources_that_fire_in_order() {
         let spikes = lists(&mut rng, sources, steps, 0.3);
         let columns = super::Columns::of(&rows);
         let mut masks = SpikeMasks::default();
-        masks.take(sources as usize, steps, |step| SpikeSlice::unit(&spikes[step]));
+        masks.take(sources as usize, steps, |step| SpikeSlice::unit(&spikes[step]), |source| source);
         let padded = steps.next_multiple_of(BLOCK);
         for first in (0..width).step_by(BLOCK) {
             let mut expected = vec![Line::of(-0.0); padded];
@@ -181,7 +181,7 @@ fn time_lanes_sum_the_weights_of_the_sources_that_fire_in_order() {
             }
             for kernels in available() {
                 let mut currents = vec![Line::of(7.0); padded];
-                (kernels.time_lanes)(&columns, first, &masks, steps, &mut currents);
+                (kernels.time_lanes)(&columns, first, &masks, 0, steps, &mut currents);
                 assert_eq!(bits(&currents), bits(&expected), "{}, seed {seed}", kernels.name);
             }
         }
@@ -507,7 +507,7 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
         };
         let columns = super::Columns::of(&rows);
         let mut masks = SpikeMasks::default();
-        masks.take(sources as usize, steps, |step| slices[step]);
+        masks.take(sources as usize, steps, |step| slices[step], |source| source);
         let mut octets = Octets::default();
         octets.arrange(sources as usize, 0, steps, |step| &spikes[step]);
         octets.set_values(|step| &values[step]);
@@ -559,7 +559,7 @@ fn spikes_with_values_bring_their_weights_times_the_value_in_order() {
                     }
                 }
                 let mut of_lanes = vec![Line::of(7.0); steps.next_multiple_of(BLOCK)];
-                (kernels.time_lanes)(&columns, first, &masks, steps, &mut of_lanes);
+                (kernels.time_lanes)(&columns, first, &masks, 0, steps, &mut of_lanes);
                 let mut of_tiles = vec![Line::of(7.0); octets.padded()];
                 (kernels.deliver_tile)(&tile, &[], &octets, &mut of_tiles, true);
                 for step in 0..steps {

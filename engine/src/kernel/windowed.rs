@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::columns::{Columns, SpikeMasks};
-use super::octets::{MOST_ROWS, Octets};
+use super::octets::{MOST_ROWS, MOST_STEPS, Octets};
 use super::packed::Packed;
 use crate::lanes::{BLOCK, Lanes, Line, flat};
 
@@ -363,19 +363,22 @@ pub(super) unsafe fn time_lanes<L: Lanes>(
     columns: &Columns,
     first: usize,
     masks: &SpikeMasks,
+    from: usize,
     steps: usize,
     currents: &mut [Line],
 ) {
     let groups = steps.div_ceil(BLOCK);
+    let valued = !masks.values.is_empty();
+    assert!(!valued || masks.values.len() == masks.masks.len(), "values of {} sources", masks.values.len());
+    let values = if valued { &masks.values[from..] } else { &[] };
+    let masks = &masks.masks[from..];
     assert!(
-        masks.masks.len() >= columns.sources() && currents.len() >= groups * BLOCK,
+        masks.len() >= columns.sources() && currents.len() >= groups * BLOCK,
         "{} masks for {} sources, {} currents for {steps} steps",
-        masks.masks.len(),
+        masks.len(),
         columns.sources(),
         currents.len()
     );
-    let valued = !masks.values.is_empty();
-    assert!(!valued || masks.values.len() == masks.masks.len(), "values of {} sources", masks.values.len());
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[L::splat(-0.0); BLOCK]; 16];
@@ -383,7 +386,7 @@ pub(super) unsafe fn time_lanes<L: Lanes>(
             let (ids, weights) = columns.of_target(first + i);
             // SAFETY: sources are below the number of masks, as asserted.
             match groups {
-                _ if valued => scaled_column::<L>(ids, weights, masks, groups, sums),
+                _ if valued => scaled_column::<L>(ids, weights, masks, values, groups, sums),
                 0..=1 => column::<L, 1>(ids, weights, masks, sums),
                 2..=4 => column::<L, 4>(ids, weights, masks, sums),
                 5..=8 => column::<L, 8>(ids, weights, masks, sums),
@@ -408,7 +411,8 @@ pub(super) unsafe fn time_lanes<L: Lanes>(
 unsafe fn scaled_column<L: Lanes>(
     ids: &[u16],
     weights: &[f32],
-    masks: &SpikeMasks,
+    masks: &[[u16; MOST_STEPS / 16]],
+    values: &[[Line; MOST_STEPS / 16]],
     groups: usize,
     sums: &mut [L; BLOCK],
 ) {
@@ -416,8 +420,8 @@ unsafe fn scaled_column<L: Lanes>(
     unsafe {
         for (&id, &weight) in ids.iter().zip(weights) {
             let weight = L::splat(weight);
-            let mask = masks.masks.get_unchecked(usize::from(id));
-            let values = masks.values.get_unchecked(usize::from(id));
+            let mask = masks.get_unchecked(usize::from(id));
+            let values = values.get_unchecked(usize::from(id));
             for (g, sum) in sums[..groups].iter_mut().enumerate() {
                 let values = L::load(&values[g].0);
                 *sum = sum.replace(L::mask(mask[g]), sum.add(weight.mul(values)));
@@ -434,7 +438,7 @@ unsafe fn scaled_column<L: Lanes>(
 unsafe fn column<L: Lanes, const G: usize>(
     ids: &[u16],
     weights: &[f32],
-    masks: &SpikeMasks,
+    masks: &[[u16; MOST_STEPS / 16]],
     sums: &mut [L; BLOCK],
 ) {
     // SAFETY: the caller's promise.
@@ -442,7 +446,7 @@ unsafe fn column<L: Lanes, const G: usize>(
         let mut steps = [L::splat(-0.0); G];
         for (&id, &weight) in ids.iter().zip(weights) {
             let weight = L::splat(weight);
-            let mask = masks.masks.get_unchecked(usize::from(id));
+            let mask = masks.get_unchecked(usize::from(id));
             for (g, sum) in steps.iter_mut().enumerate() {
                 *sum = sum.replace(L::mask(mask[g]), sum.add(weight));
             }

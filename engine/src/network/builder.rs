@@ -1,5 +1,6 @@
 use super::connectivity::Connectivity;
 use super::id::PopulationId;
+use super::kept::Kept;
 use super::lattice::lattice;
 use super::layout::Layout;
 use super::net::Network;
@@ -119,6 +120,7 @@ impl NetworkBuilder {
             delay_from,
             emissions,
             lattices,
+            kept: Kept::default(),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 pub mod connectivity;
 mod id;
+mod kept;
 mod lattice;
 mod layout;
 mod net;

@@ -1,4 +1,8 @@
+use std::any::Any;
+use std::sync::Arc;
+
 use super::id::PopulationId;
+use super::kept::Kept;
 use super::lattice::Lattice;
 use super::neuron::Neuron;
 use super::order::{Component, components};
@@ -18,9 +22,15 @@ pub struct Network {
     pub(crate) delay_from: Vec<u32>,
     pub(crate) emissions: Vec<Emission>,
     pub(crate) lattices: Vec<Option<Lattice>>,
+    pub(super) kept: Kept,
 }
 
 impl Network {
+    /// What simulators of this network make of it once and share, one thing of each type; it lives as long as the network.
+    pub(crate) fn kept<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        self.kept.or_make(|| make(self))
+    }
+
     /// The populations in order of declaration.
     #[must_use]
     pub fn populations(&self) -> &[Population] {

@@ -39,6 +39,11 @@ impl Raster {
         Self { starts, neurons, values: vec![] }
     }
 
+    /// What [`from_parts`](Self::from_parts) takes, of spikes of value 1; values are lost.
+    pub(crate) fn into_parts(self) -> (Vec<usize>, Vec<u32>) {
+        (self.starts, self.neurons)
+    }
+
     /// The number of steps.
     #[must_use]
     pub fn steps(&self) -> usize {

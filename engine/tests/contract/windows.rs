@@ -111,15 +111,17 @@ fn layers_of_several_blocks_of_rows_and_words_of_targets_agree_at_every_density_
 
 #[test]
 fn convolutions_agree_whatever_their_geometry() {
-    for seed in 0..24 {
+    for seed in 0..36 {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(100 + seed);
         let kernel = [rng.random_range(1..4), rng.random_range(1..4)];
-        let dilation = [rng.random_range(1..3), 1];
+        // Where taps of a row lie apart there are no tiles, but time lanes.
+        let apart = seed >= 24;
+        let dilation = [rng.random_range(1..3), if apart { 2 } else { 1 }];
         let stride = [rng.random_range(1..3), rng.random_range(1..3)];
         let padding = [rng.random_range(0..3), rng.random_range(0..3)];
         let source: [u32; 3] = [rng.random_range(3..9), rng.random_range(3..9), rng.random_range(1..8)];
         // Only whole vectors of channels of an image that is not pooled have tiles.
-        let tiles = seed < 12;
+        let tiles = seed < 12 || apart;
         let pool = if tiles { [1, 1] } else { [rng.random_range(1..3), rng.random_range(1..3)] };
         let channels = if tiles { 16 * rng.random_range(1..5) } else { rng.random_range(1..70) };
         let size = |axis: usize| {
@@ -149,7 +151,18 @@ fn convolutions_agree_whatever_their_geometry() {
         builder.projection(input, conv, 1, Connectivity::Conv2d(Conv2d::new(geometry, taps).unwrap()));
         let network = Arc::new(builder.build().unwrap());
         let spikes = raster(&mut rng, geometry.sources(), 40, 0.2);
-        agree(&network, &Sample { drive: Drive::none(), spikes: vec![(input, spikes)] }, 40, "convolution");
+        let sample = Sample { drive: Drive::none(), spikes: vec![(input, spikes)] };
+        agree(&network, &sample, 40, "convolution");
+        for (delivery, possible) in
+            [(Delivery::TimeLanes, tiles), (Delivery::Tiles, tiles && (!apart || kernel[1] == 1))]
+        {
+            let mut windows =
+                WindowSimulator::with_kernels(Arc::clone(&network), kernel::best(), Some(delivery));
+            windows.run(&sample, 40, &mut ()).unwrap();
+            let taken = windows.delivery(conv) == Some(delivery);
+            // Channels of any number may be whole vectors by chance.
+            assert!(taken == possible || !tiles, "{delivery:?} of {geometry:?}");
+        }
     }
 }
 

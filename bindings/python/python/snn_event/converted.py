@@ -505,7 +505,8 @@ class ConvertedSNN:
             seed: of "poisson". Every sample of a batch has its own stream, which depends on its place only.
             raster: given input spikes `(T, …)` or `(N, T, …)`, instead of `x`: flags, or whole numbers that are their values.
             spikes: whether to keep all spikes of all populations.
-            threads: over which the samples are spread; all processors if it is not given. Results do not depend on it.
+            threads: over which samples are spread, or fewer samples' large layers; all processors if it is not given. Results
+                do not depend on it.
             mode: "auto" (event-driven, over windows of steps), "event" (event-driven, step by step) or "dense" (the slow
                 reference). The results are the same, bit for bit.
             progress: whether to show a progress bar. Needs tqdm.

@@ -57,15 +57,16 @@ impl EventSimulator {
     /// The same with the given kernels; the results do not depend on them.
     #[must_use]
     pub fn with_kernels(network: Arc<Network>, kernels: &'static Kernels) -> Self {
-        let fan_out =
-            network.projections().iter().map(|projection| FanOut::of(projection.connectivity())).collect();
+        let fan_out = network.kept(|network| {
+            network.projections().iter().map(|projection| FanOut::of(projection.connectivity())).collect()
+        });
         let depth = network.longest_delay() as usize + 1;
         let populations: Vec<EventPopulation> =
             network.ids().map(|id| EventPopulation::new(&network, id)).collect();
         let lines = populations.iter().map(EventPopulation::lines).max().unwrap_or(0);
         let mut simulator = Self {
             kernels,
-            fan_out: Arc::new(fan_out),
+            fan_out,
             drive: Drive::none(),
             step: 0,
             populations,

@@ -5,7 +5,10 @@
 //! `benches/record`; a wrong choice costs time, never a bit of the result.
 
 use super::Delivery;
+use super::tiles::{packed, table};
+use crate::lanes::BLOCK;
 use crate::network::Network;
+use crate::network::connectivity::Connectivity;
 use crate::simulator::rows::{NEAR, is_far};
 
 /// What is known of a population and a window before it is run.
@@ -39,6 +42,8 @@ pub(super) struct Work {
     pub(super) unpacked: f64,
     /// With tiles: spikes that must be arranged.
     pub(super) arranged: f64,
+    /// With time lanes: masks, made anew in each window.
+    pub(super) places: f64,
     /// With time lanes: synapses of the population.
     pub(super) lanes: f64,
     /// With time lanes: synapses of the population times groups of 16 steps.
@@ -67,12 +72,22 @@ const UNPACKED_ROW: f64 = 1.5;
 const UNPACKED: f64 = 1.5;
 /// A spike arranged.
 const ARRANGED: f64 = 7.0;
+/// A mask set to rest.
+const PLACE: f64 = 1.0;
 /// A synapse, its weight and the spikes of its source fetched.
 const LANE: f64 = 2.0;
 /// Sixteen steps of a synapse, masked.
 const LANES: f64 = 1.1;
 /// A word of 64 neurons and 16 steps turned from time to neurons.
 const TURNED: f64 = 350.0;
+/// A row of 16 weights of tiles made, at rest: 3 to 6 ns were measured with fresh memory.
+const TILE_ROW_MADE: f64 = 10.0;
+/// A weight put into its tile: 2.7 to 4 ns.
+const TILED: f64 = 6.0;
+/// A weight put into a packed tile: 37 to 46 ns.
+const PACKED: f64 = 100.0;
+/// A weight put into its column: 3.2 ns in a near cache, 25 in large tables.
+const COLUMN: f64 = 20.0;
 /// Threads woken, and waited for: 5 to 17 µs were measured.
 const TURN: f64 = 40_000.0;
 
@@ -103,6 +118,21 @@ pub(super) fn most_of_a_step(network: &Network) -> f64 {
         work.add_weights(connectivity.synapses(), connectivity.synapses());
     }
     cycles(&work, Delivery::Rows).shared
+}
+
+/// The cycles of making what a delivery needs of a projection.
+pub(super) fn making(connectivity: &Connectivity, delivery: Delivery) -> f64 {
+    let Some(rows) = table(connectivity) else { return 0.0 };
+    let synapses = rows.synapses() as f64;
+    match delivery {
+        Delivery::Rows => 0.0,
+        Delivery::Tiles if packed(connectivity) => synapses * PACKED,
+        Delivery::Tiles => {
+            let lines = rows.len() as f64 * rows.width().div_ceil(BLOCK) as f64;
+            lines * TILE_ROW_MADE + synapses * TILED
+        }
+        Delivery::TimeLanes => synapses * COLUMN,
+    }
 }
 
 /// The cycles of a delivery.
@@ -145,7 +175,8 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
         }
         Delivery::TimeLanes => {
             let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
-            Cycles { alone: 0.0, shared: work.lanes * LANE + work.lane_adds * LANES + turned + update }
+            let shared = work.lanes * LANE + work.lane_adds * LANES + turned + update;
+            Cycles { alone: work.places * PLACE, shared }
         }
     }
 }

@@ -7,7 +7,8 @@ pub enum Delivery {
     /// large sparse tables are written out block by block.
     Tiles,
     /// Target by target: the currents of all steps are summed in registers, each weight added in the steps in
-    /// which its source fires. Of populations behind a single table of weight rows.
+    /// which its source fires. Of populations behind a single table of weight rows, or a single convolution of spikes
+    /// without values whose tiles of 16 targets are of one position.
     TimeLanes,
 }
 

@@ -1,5 +1,6 @@
 use super::cost::{self, Work};
 use super::delivery::Delivery;
+use super::lanes;
 use super::threads::Threads;
 use super::tiled::{ImageRows, Tiled};
 use super::tiles::{self, blocks, table};
@@ -64,6 +65,13 @@ pub(super) struct Incoming<'a> {
     pub(super) arriving: Arriving<'a>,
     /// The weights that the arriving spikes carry.
     pub(super) operations: u64,
+}
+
+impl Incoming<'_> {
+    /// Whether time lanes may take what arrives: values of an image's spikes would take a kilobyte for each neuron.
+    fn fits_lanes(&self) -> bool {
+        !matches!(self.connectivity, Connectivity::Conv2d(_)) || !self.arriving.has_values()
+    }
 }
 
 /// Memory for one population and window, used for one after the other.
@@ -215,7 +223,7 @@ impl Layer {
     ) -> (Delivery, usize) {
         let tiles = !incoming.is_empty() && incoming.iter().all(|one| one.layouts.has_tiles());
         // Time lanes write currents anew, so nothing may have been given.
-        let lanes = matches!(incoming, [one] if one.layouts.has_columns()) && !given;
+        let lanes = matches!(incoming, [one] if one.layouts.has_columns() && one.fits_lanes()) && !given;
         let possible = |delivery: &Delivery| match delivery {
             Delivery::Rows => true,
             Delivery::Tiles => tiles,
@@ -231,13 +239,29 @@ impl Layer {
             let threads = team.threads_for(cycles.shared);
             (delivery, threads, cycles.by(threads))
         };
-        let all = Delivery::ALL.into_iter().filter(possible);
-        let (delivery, threads, _) = all
-            .filter(|&delivery| forced.is_none_or(|forced| forced == delivery))
-            .map(reckon)
-            .min_by(|(.., a), (.., b)| a.total_cmp(b))
-            .unwrap_or_else(|| reckon(Delivery::Rows));
-        (delivery, threads)
+        let cheapest = |allowed: &dyn Fn(Delivery) -> bool| {
+            let all = Delivery::ALL.into_iter().filter(|delivery| possible(delivery) && allowed(*delivery));
+            all.map(reckon)
+                .min_by(|(.., a), (.., b)| a.total_cmp(b))
+                .unwrap_or_else(|| reckon(Delivery::Rows))
+        };
+        if let Some(forced) = forced {
+            let (delivery, threads, _) = cheapest(&|delivery| delivery == forced);
+            return (delivery, threads);
+        }
+        let exists = |delivery| incoming.iter().all(|one| one.layouts.exist_for(delivery));
+        let best = cheapest(&|_| true);
+        if exists(best.0) {
+            return (best.0, best.1);
+        }
+        // Layouts are made once the windows that went without have lost as much as making them takes: whatever comes, that
+        // is at most twice the best that could have been done.
+        let without = cheapest(&exists);
+        let lost = incoming.first().map_or(0.0, |one| one.layouts.miss(without.2 - best.2));
+        let missing = incoming.iter().filter(|one| !one.layouts.exist_for(best.0));
+        let making: f64 = missing.map(|one| cost::making(one.connectivity, best.0)).sum();
+        let chosen = if lost >= making { best } else { without };
+        (chosen.0, chosen.1)
     }
 
     fn work(&self, incoming: &[Incoming<'_>], steps: usize, threads: usize) -> Work {
@@ -286,9 +310,13 @@ impl Layer {
                 }
             }
             work.arranged += count * runs;
-            if let Connectivity::Rows(rows) = one.connectivity {
-                work.lanes += rows.synapses() as f64;
-                work.lane_adds += rows.synapses() as f64 * steps.div_ceil(BLOCK).next_power_of_two() as f64;
+            if let Some((places, rows)) = lanes::places(one.connectivity).zip(table(one.connectivity)) {
+                // A position has the columns of all.
+                let positions = (self.n / rows.width().max(1)) as f64;
+                let synapses = rows.synapses() as f64 * positions;
+                work.places += places as f64;
+                work.lanes += synapses;
+                work.lane_adds += synapses * steps.div_ceil(BLOCK).next_power_of_two() as f64;
             }
         }
         work
@@ -398,9 +426,10 @@ impl Layer {
         };
         let (kernels, steps) = (window.kernels, window.all_steps());
         let mut masks = std::mem::take(&mut scratch.masks);
-        masks.take(one.connectivity.sources(), steps, |step| one.arriving.of(step));
+        columns.take(&mut masks, one.connectivity.sources(), steps, |step| one.arriving.of(step));
         self.by_words(window, threads, scratch, updates, |tile, _, currents, _| {
-            (kernels.time_lanes)(columns, tile * BLOCK, &masks, steps, currents);
+            let (first, from) = columns.tile(tile);
+            (kernels.time_lanes)(columns.columns(), first, &masks, from, steps, currents);
         });
         scratch.masks = masks;
     }

@@ -24,7 +24,8 @@ use crate::state::State;
 ///
 /// Cost of a window: that of the cheapest delivery, plus O(steps · neurons / 16). Memory: 16 bytes per
 /// neuron and sample side by side, a bit per step of a window and neuron of the largest population, the spikes of
-/// a window, 600 KB, and at most 96 MiB of rearranged weights that clones share.
+/// a window, 600 KB, and at most 96 MiB of rearranged weights, made where they pay and shared by all simulators of the
+/// network, with which they stay.
 #[derive(Clone)]
 pub struct WindowSimulator {
     pub(super) network: Arc<Network>,

@@ -1,7 +1,9 @@
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::delivery::Delivery;
+use super::lanes::{LaneColumns, places};
 use super::tiles::{Tiles, table};
-use crate::kernel::Columns;
 use crate::network::Network;
 use crate::network::connectivity::Connectivity;
 use crate::simulator::rows::{Carried, Cuts};
@@ -16,8 +18,10 @@ const THINNEST: f64 = 1.0 / 256.0;
 pub(super) struct WeightLayouts {
     carried: Carried,
     tiles: Option<OnceLock<Tiles>>,
-    columns: Option<OnceLock<Columns>>,
+    columns: Option<OnceLock<LaneColumns>>,
     cuts: OnceLock<Option<Cuts>>,
+    /// Cycles that windows took longer because tiles or columns were not there.
+    missed: AtomicU64,
 }
 
 /// One for each projection. Layouts are granted in order of declaration while their bytes fit the budget.
@@ -36,15 +40,15 @@ pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
             let worth = table(connectivity).is_some_and(|rows| {
                 rows.synapses() as f64 > THINNEST * rows.len() as f64 * rows.width() as f64
             });
-            let lanes = match connectivity {
-                Connectivity::Rows(rows) if rows.len() <= 1 << 16 => Some(rows.synapses().saturating_mul(6)),
-                _ => None,
-            };
+            let lanes = places(connectivity)
+                .and_then(|_| table(connectivity))
+                .map(|rows| rows.synapses().saturating_mul(6));
             WeightLayouts {
                 carried: Carried::by(connectivity),
                 tiles: (worth && grant(Tiles::bytes(connectivity))).then(OnceLock::new),
                 columns: (worth && grant(lanes)).then(OnceLock::new),
                 cuts: OnceLock::new(),
+                missed: AtomicU64::new(0),
             }
         })
         .collect()
@@ -64,6 +68,21 @@ impl WeightLayouts {
         self.columns.is_some()
     }
 
+    /// Whether what a delivery needs exists already.
+    pub(super) fn exist_for(&self, delivery: Delivery) -> bool {
+        match delivery {
+            Delivery::Rows => true,
+            Delivery::Tiles => self.tiles.as_ref().is_some_and(|tiles| tiles.get().is_some()),
+            Delivery::TimeLanes => self.columns.as_ref().is_some_and(|columns| columns.get().is_some()),
+        }
+    }
+
+    /// Adds cycles that a window takes longer because a layout is not there: all that were missed so far.
+    pub(super) fn miss(&self, cycles: f64) -> f64 {
+        let cycles = cycles.max(0.0) as u64;
+        (self.missed.fetch_add(cycles, Ordering::Relaxed) + cycles) as f64
+    }
+
     /// The tiles, if granted.
     pub(super) fn tiles(&self, connectivity: &Connectivity) -> Option<&Tiles> {
         Some(self.tiles.as_ref()?.get_or_init(|| Tiles::of(connectivity)))
@@ -75,10 +94,10 @@ impl WeightLayouts {
     }
 
     /// The columns, if granted.
-    pub(super) fn columns(&self, connectivity: &Connectivity) -> Option<&Columns> {
-        let Connectivity::Rows(rows) = connectivity else {
-            return None;
-        };
-        Some(self.columns.as_ref()?.get_or_init(|| Columns::of(rows)))
+    pub(super) fn columns(&self, connectivity: &Connectivity) -> Option<&LaneColumns> {
+        let columns = self.columns.as_ref()?;
+        Some(columns.get_or_init(|| {
+            LaneColumns::of(connectivity).unwrap_or_else(|| panic!("columns were granted to what has none"))
+        }))
     }
 }

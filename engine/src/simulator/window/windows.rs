@@ -66,7 +66,7 @@ impl Windows {
             kernels,
             forced,
             team: Threads::default(),
-            layouts: Arc::new(weights::layouts(&network)),
+            layouts: network.kept(weights::layouts),
             components: network.components().into(),
             longest: longest_window(&network),
             step: 0,
