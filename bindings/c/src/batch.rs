@@ -58,7 +58,7 @@ fn run(network: &SnnNetwork, input: &Input, options: &SnnRunOptions) -> Result<S
         if options.until_quiet { Until::Quiet { limit: options.steps } } else { Until::Steps(options.steps) };
     let wanted = if options.threads == 0 { default_threads() } else { options.threads };
     let memory = Memory::of(mode, inner, u64::from(options.steps)).and_outcomes(inner, input.samples());
-    let threads = network.simulators(memory, wanted)?.min(input.samples()).max(1);
+    let threads = network.simulators(memory, wanted)?;
     let (simulator, over) = AnySimulator::new(mode, Arc::clone(inner)).over_threads(threads, input.samples());
     let done = |_| Ok::<(), NetworkError>(());
     Ok(SnnOutcomes(run_batch(0..input.samples(), over, &simulator, input, until, false, done)?))

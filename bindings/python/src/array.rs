@@ -62,6 +62,24 @@ pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> 
     })
 }
 
+/// Spikes as `numpy.packbits(flags, axis=-1)` writes them: `(T, bytes)` of one sample or `(N, T, bytes)`, a row of bits over the
+/// neurons in the user's order.
+pub fn packed(network: &Network, bytes: &PyReadonlyArrayDyn<'_, u8>) -> PyResult<Samples> {
+    let neurons: usize = source_shape(network)?.iter().product();
+    let shape = bytes.shape();
+    let each = neurons.div_ceil(8);
+    let steps = match shape {
+        [steps, last] | [_, steps, last] if *last == each && *steps > 0 => *steps,
+        _ => {
+            return Err(error::RaisedNetworkError::new_err(format!(
+                "packed spikes of shape {shape:?}; allowed are (T, {each}) and (N, T, {each}), eight of {neurons} neurons to a byte"
+            )));
+        }
+    };
+    let input = Input::packed(network, &copied(bytes), steps).map_err(error::network)?;
+    Ok(Samples { input, single: shape.len() == 2, notes: vec![] })
+}
+
 /// An array of whole numbers of any type.
 fn whole_numbers<'py>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<'py, i64>> {
     // Numbers that are not whole, or text, are not made so silently.
@@ -69,7 +87,7 @@ fn whole_numbers<'py>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<
     if !matches!(kind.as_deref(), Some("i" | "u" | "b")) {
         return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
     }
-    Ok(array.call_method1("astype", ("int64",))?.extract::<PyReadonlyArrayDyn<'_, i64>>()?)
+    array.call_method1("astype", ("int64",))?.extract()
 }
 
 fn spike_values(values: &PyReadonlyArrayDyn<'_, i64>) -> PyResult<Vec<i16>> {

@@ -178,8 +178,8 @@ impl Network {
         Ok((py.get_type::<Self>().getattr("from_bytes")?, (self.to_bytes(py)?,)))
     }
 
-    /// Runs samples: values `x` in an encoding, or the spikes of `raster`.
-    #[pyo3(signature = (x = None, T = None, *, raster = None, encoding = None, seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = None, memory_limit = None))]
+    /// Runs samples: values `x` in an encoding, or the spikes of `raster` or `packed`.
+    #[pyo3(signature = (x = None, T = None, *, raster = None, packed = None, encoding = None, seed = 0, threads = None, mode = "auto", spikes = false, progress = None, until_quiet = None, memory_limit = None))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -191,6 +191,7 @@ impl Network {
         x: Option<PyReadonlyArrayDyn<'py, f32>>,
         T: Option<u32>,
         raster: Option<Bound<'py, PyAny>>,
+        packed: Option<PyReadonlyArrayDyn<'py, u8>>,
         encoding: Option<&str>,
         seed: u64,
         threads: Option<usize>,
@@ -203,6 +204,7 @@ impl Network {
         let asked = Asked {
             x,
             raster,
+            packed,
             steps: T,
             encoding,
             seed,

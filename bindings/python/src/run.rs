@@ -274,6 +274,7 @@ impl Outcomes {
 pub struct Asked<'a, 'py> {
     pub x: Option<PyReadonlyArrayDyn<'py, f32>>,
     pub raster: Option<Bound<'py, PyAny>>,
+    pub packed: Option<PyReadonlyArrayDyn<'py, u8>>,
     pub steps: Option<u32>,
     pub encoding: Option<&'a str>,
     pub seed: u64,
@@ -284,7 +285,7 @@ pub struct Asked<'a, 'py> {
     pub until_quiet: Option<bool>,
 }
 
-/// Runs samples: values `x` in an encoding, or the spikes of `raster`. `fitting` says how many simulators, of those that are
+/// Runs samples: values `x` in an encoding, or the spikes of `raster` or `packed`. `fitting` says how many simulators, of those that are
 /// wanted, fit into the memory that the run may take.
 pub fn run(
     py: Python<'_>,
@@ -300,10 +301,11 @@ pub fn run(
         None => default_threads(),
     };
     let encoding = array::encoding(asked.encoding.unwrap_or(usual_encoding(description)), asked.seed)?;
-    let samples = match (&asked.x, &asked.raster) {
-        (Some(x), None) => array::values(network, description, x, encoding)?,
-        (None, Some(raster)) => array::raster(network, raster)?,
-        _ => return Err(PyValueError::new_err("give either x or raster=")),
+    let samples = match (&asked.x, &asked.raster, &asked.packed) {
+        (Some(x), None, None) => array::values(network, description, x, encoding)?,
+        (None, Some(raster), None) => array::raster(network, raster)?,
+        (None, None, Some(bytes)) => array::packed(network, bytes)?,
+        _ => return Err(PyValueError::new_err("give one of x, raster= and packed=")),
     };
     let made_for = description.run.map(|run| run.steps);
     let until_quiet = asked.until_quiet.unwrap_or_else(|| {

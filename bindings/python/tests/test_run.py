@@ -165,8 +165,10 @@ def test_the_integrated_input_loses_no_negative_output():
         ({"x": np.zeros(4), "mode": "fast"}, r'mode is "fast"; allowed are "auto", "event" and "dense"'),
         ({"x": np.zeros(4), "T": 0}, "allowed are|steps from 1 on"),
         ({"x": np.zeros(4), "threads": 0}, "numbers from 1 on"),
-        ({}, "give either x or raster="),
-        ({"x": np.zeros(4), "raster": np.zeros((2, 4))}, "give either x or raster="),
+        ({}, "give one of x, raster= and packed="),
+        ({"x": np.zeros(4), "raster": np.zeros((2, 4))}, "give one of x, raster= and packed="),
+        ({"packed": np.zeros((3, 2), np.uint8)}, r"shape \[3, 2\]; allowed are \(T, 1\) and \(N, T, 1\), eight of 4 neurons"),
+        ({"packed": np.full((3, 1), 8, np.uint8)}, "sample 0, step 0, bit 4: is set; the population has 4 neurons"),
         ({"raster": np.zeros((3, 3))}, r"a raster of shape \(3, 3\); allowed are \(T, 4\) and \(N, T, 4\)"),
         ({"raster": np.full((3, 4), 2.5)}, r"the raster has 2\.5 at \[0, 0\]; allowed are 0 and 1, and whole numbers"),
         ({"raster": np.full((3, 4), np.nan)}, r"the raster has nan at \[0, 0\]"),
@@ -179,6 +181,16 @@ def test_bad_input_is_refused_with_what_was_found_and_what_is_allowed(arguments,
     snn = spiking([(np.ones((2, 4), np.float32), None)])
     with pytest.raises(ValueError, match=text):
         snn.run(**arguments)
+
+
+def test_packed_bits_are_the_raster_that_they_pack(rng):
+    snn = spiking(lattice_layers(rng, [13, 5]))
+    flags = rng.random((3, 40, 13)) < 0.3
+    plain, packed = snn.simulate(raster=flags), snn.simulate(packed=np.packbits(flags, axis=-1))
+    assert packed.T == 40 and packed.statistics == plain.statistics and packed.provenance["options"]["encoding"] == "packed"
+    assert np.array_equal(packed.counts, plain.counts) and packed.counts.any()
+    single = snn.simulate(packed=np.packbits(flags[0], axis=-1), T=10)
+    assert np.array_equal(single.counts, snn.simulate(raster=flags[0, :10]).counts)
 
 
 def test_spikes_carry_their_values_through_runs_rasters_rates_and_steps(rng):

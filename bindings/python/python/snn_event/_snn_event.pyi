@@ -89,6 +89,7 @@ class Network:
         T: int | None = None,
         *,
         raster: NDArray[np.bool_] | NDArray[np.integer] | None = None,
+        packed: NDArray[np.uint8] | None = None,
         encoding: str | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -98,7 +99,8 @@ class Network:
         until_quiet: bool | None = None,
         memory_limit: int | str | None = None,
     ) -> Outcomes:
-        """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values).
+        """Runs samples: values `x` in an encoding, or the spikes of `raster` (bool, or whole numbers as their values) or
+        `packed` (`numpy.packbits` over the neurons of every step).
 
         With `until_quiet` each sample runs until nothing happens any more, at most T (10000) steps. Encoding and
         until_quiet are those that the network was made for if they are not given, and its run length is if T is not."""

@@ -488,6 +488,7 @@ class ConvertedSNN:
         encoding: str | None = None,
         seed: int = 0,
         raster: ArrayLike | None = None,
+        packed: NDArray[np.uint8] | None = None,
         spikes: bool = False,
         threads: int | None = None,
         mode: str = "auto",
@@ -498,12 +499,13 @@ class ConvertedSNN:
 
         Args:
             x: one sample or a batch `(N, …)` in the shape of the network's input, images channels first.
-            T: steps; the network's own `T`, or the steps of `raster`, if it is not given.
+            T: steps; the network's own `T`, or the steps of `raster` or `packed`, if it is not given.
             encoding: "constant" (a current in every step), "once" (in the first step only, and all biases with it), "poisson"
                 (random spikes, `x` in [0, 1] their probability) or "regular" (evenly spaced spikes, `x` their rate); what the
                 network was made for if it is not given.
             seed: of "poisson". Every sample of a batch has its own stream, which depends on its place only.
             raster: given input spikes `(T, …)` or `(N, T, …)`, instead of `x`: flags, or whole numbers that are their values.
+            packed: the same flags as bits, `np.packbits(flags.reshape(..., n), axis=-1)`, `(T, ⌈n/8⌉)` or `(N, T, ⌈n/8⌉)`.
             spikes: whether to keep all spikes of all populations.
             threads: over which samples are spread, or fewer samples' large layers; all processors if it is not given. Results
                 do not depend on it.
@@ -516,20 +518,21 @@ class ConvertedSNN:
         Raises:
             InputError: if one thread needs more memory.
         """
-        if (x is None) == (raster is None):
-            raise ValueError("give either x or raster=")
+        if sum(one is not None for one in (x, raster, packed)) != 1:
+            raise ValueError("give one of x, raster= and packed=")
         values = None if x is None else as_floats(x)
         flags = None if raster is None else as_raster(raster)
-        if T is None and flags is None and not self._runs_until_quiet():
+        if T is None and values is not None and not self._runs_until_quiet():
             T = self.T
         encoding = self.network.encoding if encoding is None else encoding
-        given = values if values is not None else flags
+        given: NDArray[Any] | None = values if values is not None else flags if packed is None else packed
         samples = given.shape[0] if given is not None and given.ndim else 1
         with _bar(progress, samples) as bar:
             outcomes = self.network.run(
                 values,
                 T,
                 raster=flags,
+                packed=packed,
                 encoding=encoding,
                 seed=seed,
                 threads=threads,
@@ -541,7 +544,7 @@ class ConvertedSNN:
         for note in outcomes.notes:
             warnings.warn(note, RunWarning, stacklevel=_callers_level())
         assert given is not None
-        encoding = "raster" if given is flags else encoding
+        encoding = encoding if given is values else "raster" if given is flags else "packed"
         options = {
             "T": outcomes.T,
             "encoding": encoding,
