@@ -17,7 +17,7 @@ const OUTPUTS: usize = 3;
 
 /// The weight from input `i` to output `o`, most of them 0.
 fn weight(o: usize, i: usize) -> f32 {
-    if (o * 5 + i * 3) % 4 == 0 { (o as f32 - 2.5) / 4.0 + i as f32 / 8.0 } else { 0.0 }
+    if (o * 5 + i * 3).is_multiple_of(4) { (o as f32 - 2.5) / 4.0 + i as f32 / 8.0 } else { 0.0 }
 }
 
 /// A matrix in compressed sparse rows.
