@@ -66,7 +66,10 @@ impl AffineForm {
                     term.sources,
                     most,
                 )?;
-                push(&mut terms, Term { map, ..*term });
+                // Some of a tensor's channels may be none of this population's.
+                if !map.is_empty() {
+                    push(&mut terms, Term { map, ..*term });
+                }
             }
             if let Op::Concat { axis } = op {
                 offset += form.shape.extents()[*axis];

@@ -4,12 +4,15 @@ mod decision;
 mod op;
 mod resample;
 mod shape;
+mod weights;
 mod window;
 
 pub use decision::Decision;
 pub use op::{Affine, AveragePool, Conv, Linear, MaxPool, Op, coefficient};
 pub use resample::{Progression, Resample, Taps};
 pub use shape::{MAX_ELEMENTS, Shape};
+pub(crate) use weights::Row;
+pub use weights::{Csr, Weights};
 pub use window::Window;
 
 use std::collections::HashSet;

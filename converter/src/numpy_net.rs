@@ -13,19 +13,14 @@
 //! Populations are called `input`, `layer0`, `layer1`, ….
 
 use crate::affine::Runs;
-use crate::ann::{Ann, AnnError, Linear, Op, Shape};
+use crate::ann::{Ann, AnnError, Csr, Linear, Op, Shape, Weights};
 use crate::lower::{Receiver, scatter};
 use snn_engine::{IntegrateFire, Layout, Network, NetworkBuilder, NetworkError, Neuron, PerNeuron, Reset};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Inputs that any sparse layer may have: a thousand bytes can state as many as there are. One for each number that the
 /// layer lists on top of it.
 const SPARSE_INPUTS: usize = 1 << 20;
-
-/// Weights that the sparse layers of any net may have together, zeros included, when they are written out: 48 MiB. Eight
-/// for each number that they list on top of it.
-const WRITTEN_OUT: usize = 3 << 22;
 
 /// One array of a net.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,37 +73,6 @@ struct Layer {
     inputs: usize,
     weights: Weights,
     bias: Vec<f32>,
-}
-
-enum Weights {
-    /// `[outputs][inputs]`
-    Dense(Vec<f32>),
-    /// CSR by outputs, columns unsorted as they may come, each at most once.
-    Sparse { starts: Vec<usize>, columns: Vec<usize>, values: Vec<f32> },
-}
-
-impl Weights {
-    /// The numbers that a sparse matrix lists.
-    fn listed(&self) -> usize {
-        match self {
-            Self::Dense(_) => 0,
-            Self::Sparse { starts, columns, .. } => starts.len().saturating_add(columns.len()),
-        }
-    }
-
-    fn row(&self, output: usize, inputs: usize, each: &mut dyn FnMut(usize, f64)) {
-        match self {
-            Self::Dense(values) => {
-                let row = &values[output * inputs..(output + 1) * inputs];
-                row.iter().enumerate().for_each(|(input, &weight)| each(input, f64::from(weight)));
-            }
-            Self::Sparse { starts, columns, values } => {
-                for at in starts[output]..starts[output + 1] {
-                    each(columns[at], f64::from(values[at]));
-                }
-            }
-        }
-    }
 }
 
 /// The net that the arrays make, and a note about arrays that have no meaning here.
@@ -175,7 +139,7 @@ fn take_layers(arrays: &mut Arrays) -> Result<Vec<Layer>, NumpyNetError> {
             let [outputs, inputs] = array.shape[..] else {
                 return Err(refuse(name, format!("has the shape {:?}; allowed is [out, in]", array.shape)));
             };
-            ([outputs, inputs], Weights::Dense(numbers(array)?))
+            ([outputs, inputs], Weights::from(numbers(array)?))
         } else if arrays.contains_key(&format!("{name}.data")) {
             take_sparse(arrays, &name)?
         } else {
@@ -232,22 +196,20 @@ fn take_sparse(arrays: &mut Arrays, name: &str) -> Result<([usize; 2], Weights),
     };
     let (data, indices, starts, shape) = (take("data")?, take("indices")?, take("indptr")?, take("shape")?);
     let at = |part: &str| format!("{name}.{part}");
-    let [outputs, inputs] = whole(&shape)?[..] else {
+    let [outputs, inputs] = unsigned::<usize>(shape)?[..] else {
         return Err(refuse(at("shape"), "has not two numbers; allowed is [out, in]"));
     };
     let values = numbers(data)?;
-    let columns = whole(&indices)?;
-    let starts = whole(&starts)?;
+    let columns = unsigned::<u32>(indices)?;
+    let starts = unsigned::<u64>(starts)?;
     if columns.len() != values.len() {
         return Err(refuse(
             at("indices"),
             format!("has {} numbers for {} weights", columns.len(), values.len()),
         ));
     }
-    let rows = outputs
-        .checked_add(1)
-        .is_some_and(|ends| ends == starts.len() && starts[0] == 0 && starts[outputs] == values.len());
-    if !rows || !starts.is_sorted() {
+    let ends = [starts.first().copied(), starts.last().copied()] == [Some(0), Some(values.len() as u64)];
+    if outputs.checked_add(1) != Some(starts.len()) || !ends || !starts.is_sorted() {
         return Err(refuse(
             at("indptr"),
             format!("does not ascend from 0 to {} in {outputs} + 1 numbers", values.len()),
@@ -263,24 +225,10 @@ fn take_sparse(arrays: &mut Arrays, name: &str) -> Result<([usize; 2], Weights),
             ),
         ));
     }
-    let mut last_row = vec![usize::MAX; inputs];
-    for row in 0..outputs {
-        for &column in &columns[starts[row]..starts[row + 1]] {
-            if column >= inputs {
-                return Err(refuse(
-                    at("indices"),
-                    format!("has column {column} in row {row}; allowed are columns below {inputs}"),
-                ));
-            }
-            if std::mem::replace(&mut last_row[column], row) == row {
-                return Err(refuse(
-                    at("indices"),
-                    format!("has column {column} twice in row {row}; call sum_duplicates() before saving"),
-                ));
-            }
-        }
-    }
-    Ok(([outputs, inputs], Weights::Sparse { starts, columns, values }))
+    let csr = Csr::new(inputs, starts, columns, values).map_err(|reason| {
+        refuse(at("indices"), format!("does not fit: {reason}; call sum_duplicates() before saving"))
+    })?;
+    Ok(([outputs, inputs], csr.into()))
 }
 
 fn numbers(array: NamedArray) -> Result<Vec<f32>, NumpyNetError> {
@@ -297,17 +245,16 @@ fn numbers(array: NamedArray) -> Result<Vec<f32>, NumpyNetError> {
     }
 }
 
-fn whole(array: &NamedArray) -> Result<Vec<usize>, NumpyNetError> {
-    let ArrayValues::Whole(values) = &array.values else {
-        return Err(refuse(&array.name, "does not hold whole numbers; allowed are integer types"));
+fn unsigned<T: TryFrom<i64>>(array: NamedArray) -> Result<Vec<T>, NumpyNetError> {
+    let ArrayValues::Whole(values) = array.values else {
+        return Err(refuse(array.name, "does not hold whole numbers; allowed are integer types"));
     };
-    values
-        .iter()
-        .map(|&value| {
-            usize::try_from(value)
-                .map_err(|_| refuse(&array.name, format!("has {value}; allowed are numbers of at least 0")))
+    let number = |value: i64| {
+        T::try_from(value).map_err(|_| {
+            refuse(&array.name, format!("has {value}; allowed are numbers from 0 to below 2^32"))
         })
-        .collect()
+    };
+    values.into_iter().map(number).collect()
 }
 
 /// One number per layer.
@@ -360,7 +307,7 @@ fn spiking(
         let unscaled = Runs::same(layer.outputs, 1.0);
         let receiver = Receiver { layout, scale: &unscaled };
         let connectivity = scatter(flat(layer.inputs)?, &receiver, |output, each| {
-            layer.weights.row(output, layer.inputs, each);
+            layer.weights.row(output, layer.inputs).for_each(|input, weight| each(input, f64::from(weight)));
         })
         .map_err(fail(format!("W{place}")))?;
         builder.projection(before, population, 0, connectivity);
@@ -375,36 +322,9 @@ fn trained(layers: Vec<Layer>) -> Result<Ann, NumpyNetError> {
     let mut ann = Ann::new("input", shape(layers[0].inputs)?).map_err(graph)?;
     let mut before = ann.input();
     let last = layers.len() - 1;
-    let listed = layers.iter().fold(0_usize, |sum, layer| sum.saturating_add(layer.weights.listed()));
-    let allowed = WRITTEN_OUT.saturating_add(listed.saturating_mul(8));
-    let mut left = allowed;
     for (place, layer) in layers.into_iter().enumerate() {
-        let weights: Arc<[f32]> = match layer.weights {
-            Weights::Dense(values) => values.into(),
-            sparse @ Weights::Sparse { .. } => {
-                let size = layer.outputs.checked_mul(layer.inputs).filter(|&size| size <= left);
-                let Some(size) = size else {
-                    return Err(refuse(
-                        format!("W{place}.shape"),
-                        format!(
-                            "makes with its zeros more than the {left} weights that are left of {allowed} for sparse layers \
-                             that list so few; save the layer with all its zeros, as `W{place}`"
-                        ),
-                    ));
-                };
-                left -= size;
-                let mut table: Arc<[f32]> = std::iter::repeat_n(0.0, size).collect();
-                let cells = Arc::make_mut(&mut table);
-                for output in 0..layer.outputs {
-                    sparse.row(output, layer.inputs, &mut |input, weight| {
-                        cells[output * layer.inputs + input] = weight as f32;
-                    });
-                }
-                table
-            }
-        };
-        let linear =
-            Linear { weights, bias: Some(layer.bias.into()), inputs: layer.inputs, outputs: layer.outputs };
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let linear = Linear { weights: layer.weights, bias: Some(layer.bias.into()), inputs, outputs };
         let name = format!("layer{place}");
         if place == last {
             ann.push(name, Op::Linear(linear), &[before]).map_err(graph)?;

@@ -63,6 +63,7 @@ impl Pass {
             Pass::Maxima => maxima::behind_activations(&mut graph),
             Pass::Views => {
                 views::merge(&mut graph);
+                views::shuffles(&mut graph);
                 views::turn_weights(&mut graph);
             }
             Pass::Pads => pads::absorb(&mut graph),

@@ -276,6 +276,10 @@ fn cases() -> Vec<(String, Vec<u8>)> {
         ),
         ("edges of 2^40", padded_by("edge", &[0, 1 << 40, 0, 0])),
         ("edges along two axes", padded_by("edge", &[0, 1 << 20, 1 << 20, 1 << 20, 0, 0, 0, 0])),
+        (
+            "a wrapped image of 2^25 pixels",
+            padded_by("wrap", &[0, 0, 0, 0, 0, (1 << 13) - 4, (1 << 12) - 4, 0]),
+        ),
         ("a wrapped axis of 2^63", padded_by("wrap", &[0, i64::MAX, 0, i64::MAX])),
         // Maps along one axis, with a number or three for each of its positions.
         ("Resize of an axis to 2^24", resized("nearest", 1 << 22)),

@@ -64,7 +64,7 @@ const NETS: &[(&str, Right)] = &[
 /// Weights of the operators that the output needs.
 fn trained(ann: &Ann) -> u64 {
     let weights = |op: &Op| match op {
-        Op::Linear(linear) => linear.weights.len(),
+        Op::Linear(linear) => linear.weights.values().len(),
         Op::Conv(conv) => conv.weights.len(),
         _ => 0,
     };

@@ -103,7 +103,7 @@ fn scaled(map: &LinearMap, planes: [usize; 3], factors: &Runs) -> Option<LinearM
             let region = if let [factor] = factors.values() {
                 Runs::same(elements, *factor)
             } else if let Some(channels) = channels {
-                Runs::new(elements, channels[placed.at[0]..placed.at[0] + c].to_vec())
+                Runs::new(elements, (0..c).map(|channel| channels[placed.tensor_channel(channel)]).collect())
             } else {
                 let mut values = Vec::with_capacity(elements);
                 for channel in 0..c {

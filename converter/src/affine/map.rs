@@ -2,7 +2,7 @@
 
 use super::placed::Placed;
 use super::runs::Runs;
-use crate::ann::Taps;
+use crate::ann::{Row, Taps, Weights};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -160,7 +160,7 @@ pub(crate) struct Matrix {
     /// What the map sees.
     pub input: Placed,
     /// `[outputs as trained][elements of the input's tensor]`.
-    pub weights: Arc<[f32]>,
+    pub weights: Weights,
     /// Which rows are outputs, in this order; all, if nothing is said.
     pub picked: Option<Arc<[u32]>>,
     /// The element of the tensor that is the first output.
@@ -181,11 +181,15 @@ impl Matrix {
         self.picked.as_ref().map_or(o, |list| list[o] as usize)
     }
 
-    /// The weights of an output, one per element of the input's tensor, factors not included.
-    pub fn weights_of(&self, o: usize) -> &[f32] {
-        let inputs = self.input.tensor.iter().product::<usize>();
-        let o = self.trained_output(o);
-        &self.weights[o * inputs..(o + 1) * inputs]
+    /// The weights of an output by the elements of the input's tensor, factors not included.
+    pub fn weights_of(&self, o: usize) -> Row<'_> {
+        self.weights.row(self.trained_output(o), self.input.tensor.iter().product())
+    }
+
+    /// The weight from an element of the input's tensor to an output, factors not included.
+    pub fn weight(&self, o: usize, element: usize) -> f64 {
+        let inputs = self.input.tensor.iter().product();
+        f64::from(self.weights.get(self.trained_output(o), element, inputs))
     }
 
     /// Some elements of the tensor, in another order, if that is a form of this kind.
@@ -202,11 +206,10 @@ impl Matrix {
             return;
         };
         let scale = self.scale.get(output);
-        let row = self.weights_of(output).iter().enumerate();
-        for (element, &weight) in row.filter(|(_, weight)| **weight != 0.0) {
+        self.weights_of(output).for_each(|element, weight| {
             let weight = f64::from(weight) * scale;
             self.input.row(element, &mut |source, factor| each(source, weight * factor));
-        }
+        });
     }
 }
 

@@ -45,10 +45,8 @@ impl<'a> Operator<'a> {
         let shape = self.inputs[input];
         match self.op {
             Op::Linear(linear) => {
-                let row = &linear.weights[target * linear.inputs..(target + 1) * linear.inputs];
-                for (place, &weight) in row.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-                    each(place, f64::from(weight));
-                }
+                let row = linear.weights.row(target, linear.inputs);
+                row.for_each(|place, weight| each(place, f64::from(weight)));
             }
             Op::Conv(conv) => {
                 let [_, h, w] = planes_of(shape);

@@ -27,6 +27,9 @@ pub(crate) struct Placed {
     pub pool: [usize; 2],
     /// Where the first element lies in the tensor.
     pub at: [usize; 3],
+    /// How many channels of the tensor lie between the first and each of the region's, strictly ascending; if nothing is
+    /// said, they follow one another.
+    pub spread: Option<Arc<[u32]>>,
     /// `[channels, height, width]` of the tensor.
     pub tensor: [usize; 3],
     /// Factors of the elements of the region ([`Placed::region`]); the mean's divisor is in them.
@@ -45,6 +48,7 @@ impl Placed {
             size: [planes[1], planes[2]],
             pool: [1, 1],
             at: [0; 3],
+            spread: None,
             tensor: planes,
             scale,
         }
@@ -63,7 +67,7 @@ impl Placed {
 
     /// Whether the tensor is all of the population, perhaps with its axes permuted.
     pub fn is_all(&self) -> bool {
-        let unchanged = self.channels.is_none() && self.first == [0, 0] && self.step == [1, 1];
+        let unchanged = !self.picks_channels() && self.first == [0, 0] && self.step == [1, 1];
         unchanged && self.pool == [1, 1] && self.source == self.tensor && self.region() == self.source
     }
 
@@ -90,6 +94,11 @@ impl Placed {
         Some(Self { strides, ..Self::whole(source, scale) })
     }
 
+    /// Whether it has some of the population's channels only, has them in another order, or puts them apart.
+    pub fn picks_channels(&self) -> bool {
+        self.channels.is_some() || self.spread.is_some()
+    }
+
     /// Whether the region fills all positions of the channels that it lies in.
     pub fn covers(&self) -> bool {
         self.at[1..] == [0, 0] && self.size[..] == self.tensor[1..]
@@ -109,7 +118,7 @@ impl Placed {
                 placed.tensor,
             )
         };
-        frame(self) == frame(other) && self.channels == other.channels
+        frame(self) == frame(other) && self.channels == other.channels && self.spread == other.spread
     }
 
     /// The same map with the tensor read as an image of other planes, if that is a form of this kind.
@@ -138,10 +147,25 @@ impl Placed {
         self.channels.as_ref().map_or(of_region, |list| list[of_region] as usize)
     }
 
+    /// The channel of the tensor that a channel of the region is.
+    pub fn tensor_channel(&self, of_region: usize) -> usize {
+        self.at[0] + self.spread.as_ref().map_or(of_region, |list| list[of_region] as usize)
+    }
+
+    /// The channel of the region that a channel of the tensor is, if it is one.
+    fn region_channel(&self, of_tensor: usize) -> Option<usize> {
+        let place = of_tensor.checked_sub(self.at[0])?;
+        match &self.spread {
+            None => (place < self.region()[0]).then_some(place),
+            // Below 2^26, as all channels.
+            Some(list) => list.binary_search(&(place as u32)).ok(),
+        }
+    }
+
     /// The element of the tensor at which an element of the region lies.
     pub fn tensor_element(&self, [c, y, x]: [usize; 3]) -> usize {
         let [_, h, w] = self.tensor;
-        ((c + self.at[0]) * h + y + self.at[1]) * w + x + self.at[2]
+        (self.tensor_channel(c) * h + y + self.at[1]) * w + x + self.at[2]
     }
 
     /// The tensor resampled along one of its axes, if that is a form of this kind: channels that are picked once each, rows
@@ -149,30 +173,31 @@ impl Placed {
     pub fn resampled(&self, axis: usize, taps: &Taps) -> Option<Self> {
         debug_assert_eq!(taps.inputs(), self.tensor[axis]);
         let extent = self.region()[axis];
-        // The place in the region that every output takes.
-        let kept: Vec<Option<usize>> = taps
-            .picks()?
-            .into_iter()
-            .map(|pick| pick?.checked_sub(self.at[axis]).filter(|&place| place < extent))
-            .collect();
-        let taken = Taps::picked(extent, kept).ok()?;
         let mut placed = self.clone();
         placed.tensor[axis] = taps.outputs();
         let chosen: Vec<usize> = if axis == 0 {
-            let picks = taken.picks()?;
-            let before = picks.iter().take_while(|pick| pick.is_none()).count();
-            let chosen: Vec<usize> = picks[before..].iter().map_while(|&pick| pick).collect();
+            // Channels of the tensor, and which of the region each of them is; ascending.
+            let picks = taps.picks()?.into_iter().enumerate();
+            let (columns, chosen): (Vec<usize>, Vec<usize>) =
+                picks.filter_map(|(column, pick)| Some((column, self.region_channel(pick?)?))).unzip();
             // What is behind must see every channel once.
             let mut seen = vec![false; extent];
-            let repeated = chosen.iter().any(|&c| std::mem::replace(&mut seen[c], true));
-            if repeated || picks[before + chosen.len()..].iter().any(Option::is_some) {
+            if chosen.iter().any(|&c| std::mem::replace(&mut seen[c], true)) {
                 return None;
             }
-            placed.at[0] = before;
-            placed.channels = Some(chosen.iter().map(|&c| self.channel(c) as u32).collect());
+            placed.at[0] = columns.first().copied()?;
+            let apart = columns.iter().map(|column| (column - placed.at[0]) as u32);
+            let together = columns.last().is_some_and(|last| last - placed.at[0] < columns.len());
+            placed.spread = if together { None } else { Some(apart.collect()) };
+            let all = chosen.len() == self.source[0] && self.channels.is_none() && chosen.is_sorted();
+            let channels = chosen.iter().map(|&c| self.channel(c) as u32);
+            placed.channels = if all { None } else { Some(channels.collect()) };
             chosen
         } else {
-            let found = taken.progression()?;
+            // The place in the region that every output takes.
+            let kept = taps.picks()?.into_iter();
+            let kept = kept.map(|pick| pick?.checked_sub(self.at[axis]).filter(|&place| place < extent));
+            let found = Taps::picked(extent, kept).ok()?.progression()?;
             let place = axis - 1;
             let pool = self.pool[place];
             if pool > 1 && found.step > 1 && found.count > 1 {
@@ -222,14 +247,11 @@ impl Placed {
         let [_, h, w] = self.tensor;
         let position = [target / (h * w), target / w % h, target % w];
         let region = self.region();
-        let mut inside = [0; 3];
-        for axis in 0..3 {
-            match position[axis].checked_sub(self.at[axis]) {
-                Some(place) if place < region[axis] => inside[axis] = place,
-                _ => return,
-            }
-        }
-        let [c, y, x] = inside;
+        let inside =
+            |axis: usize| position[axis].checked_sub(self.at[axis]).filter(|&place| place < region[axis]);
+        let (Some(c), Some(y), Some(x)) = (self.region_channel(position[0]), inside(1), inside(2)) else {
+            return;
+        };
         let factor = self.scale.get((c * region[1] + y) * region[2] + x);
         if factor == 0.0 {
             return;

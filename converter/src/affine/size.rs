@@ -18,6 +18,11 @@ impl LinearMap {
         }
     }
 
+    /// Whether it is known to carry nothing.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Sparse(sparse) if sparse.values.is_empty())
+    }
+
     /// Whether it is no more than the population itself, scaled and put somewhere.
     pub fn is_placed(&self) -> bool {
         matches!(self, Self::Placed(_))
@@ -78,7 +83,9 @@ impl Shared {
     fn factors(&self) -> Vec<f64> {
         let mut factors = vec![0.0; self.input.tensor[0]];
         let own = self.input.channel_scale().unwrap_or_default();
-        factors[self.input.at[0]..][..own.len()].copy_from_slice(&own);
+        for (channel, factor) in own.into_iter().enumerate() {
+            factors[self.input.tensor_channel(channel)] = factor;
+        }
         factors
     }
 
@@ -127,18 +134,19 @@ impl Matrix {
 
     fn numbers(&self) -> usize {
         let factors = self.factors();
-        let of = |output: usize| {
-            let weights = self.weights_of(output).iter().zip(&factors);
-            weights.filter(|(weight, factor)| **weight != 0.0 && **factor != 0.0).count()
-        };
-        (0..self.outputs()).map(of).sum()
+        let mut numbers = 0;
+        for output in 0..self.outputs() {
+            self.weights_of(output).for_each(|element, _| numbers += usize::from(factors[element] != 0.0));
+        }
+        numbers
     }
 
     fn reach(&self, widen: &mut Widen<'_>) {
         let factors = self.factors();
         for output in 0..self.outputs() {
-            let weights = self.weights_of(output).iter().zip(&factors);
-            let sum: f64 = weights.map(|(&weight, factor)| f64::from(weight).abs() * factor).sum();
+            let mut sum = 0.0;
+            self.weights_of(output)
+                .for_each(|element, weight| sum += f64::from(weight).abs() * factors[element]);
             let element = self.at + output;
             widen(element..element + 1, sum * self.scale.get(output).abs());
         }

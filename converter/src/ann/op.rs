@@ -1,6 +1,6 @@
 //! What a node of an [`Ann`](super::Ann) computes.
 
-use super::{Resample, Shape, Window};
+use super::{Resample, Shape, Weights, Window};
 use std::sync::Arc;
 
 /// What a node computes from its inputs: the complete list, so that a `match` shows what is not covered.
@@ -67,8 +67,8 @@ pub enum Op {
 /// A fully connected map `y = W·x + b`.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    /// Row-major `[outputs][inputs]`.
-    pub weights: Arc<[f32]>,
+    /// `[outputs][inputs]`.
+    pub weights: Weights,
     /// `[outputs]`, if there is one.
     pub bias: Option<Arc<[f32]>>,
     /// Number of inputs.
@@ -345,10 +345,8 @@ impl Linear {
         if input.extents() != [self.inputs] {
             return Err(format!("the weights take [{}] inputs, found {input}", self.inputs));
         }
-        if self.outputs.checked_mul(self.inputs) != Some(self.weights.len()) {
-            return Err(format!("{} weights for [{}][{}]", self.weights.len(), self.outputs, self.inputs));
-        }
-        check_numbers("weight", &self.weights)?;
+        self.weights.check(self.outputs, self.inputs)?;
+        check_numbers("weight", self.weights.values())?;
         check_bias(self.bias.as_ref(), self.outputs)?;
         Shape::new([self.outputs])
     }

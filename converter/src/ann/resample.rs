@@ -149,6 +149,13 @@ impl Resample {
         Resample { axes }
     }
 
+    /// Whether every channel is one of the input's, in place.
+    pub(crate) fn moves_channels_only(&self) -> bool {
+        let [Some(taps), others @ ..] = &self.axes[..] else { return false };
+        let whole = |pick: &Option<usize>| pick.is_some();
+        others.iter().all(Option::is_none) && taps.picks().is_some_and(|picks| picks.iter().all(whole))
+    }
+
     pub(super) fn output_shape(&self, input: &Shape) -> Result<Shape, String> {
         if self.axes.len() != input.rank() {
             return Err(format!("maps along {} axes for shape {input}", self.axes.len()));

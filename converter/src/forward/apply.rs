@@ -1,7 +1,7 @@
 //! One node's values from its inputs' values.
 
 use super::product::{PANEL, Panels, product};
-use crate::ann::{Affine, AveragePool, Conv, Linear, MaxPool, Op, Shape};
+use crate::ann::{Affine, AveragePool, Conv, Linear, MaxPool, Op, Shape, Weights};
 
 /// Numbers of an unfolded strip of the input of a convolution that are held at once (1 MiB).
 const STRIP: usize = 1 << 18;
@@ -99,6 +99,10 @@ fn per_channel(shape: &Shape, x: &[f32], f: impl Fn(&[f32]) -> f32) -> Vec<f32> 
 }
 
 fn apply_linear(linear: &Linear, x: &[f32], samples: usize) -> Vec<f32> {
+    let weights = match &linear.weights {
+        Weights::Dense(weights) => weights,
+        Weights::Sparse(_) => return apply_sparse(linear, x),
+    };
     let mut panels = Panels::zeros(linear.inputs, samples);
     for (sample, x) in x.chunks_exact(linear.inputs).enumerate() {
         for (i, &x) in x.iter().enumerate() {
@@ -106,11 +110,25 @@ fn apply_linear(linear: &Linear, x: &[f32], samples: usize) -> Vec<f32> {
         }
     }
     let mut y = vec![0.0; samples * linear.outputs];
-    product(&linear.weights, linear.bias.as_deref(), &panels, |row, first, values| {
+    product(weights, linear.bias.as_deref(), &panels, |row, first, values| {
         for (i, value) in values.iter().enumerate() {
             y[(first + i) * linear.outputs + row] = *value;
         }
     });
+    y
+}
+
+/// The bits of a matrix written out: each sum begins with the bias and goes on in the order of the inputs, and what is left
+/// out is zeros, which change nothing.
+fn apply_sparse(linear: &Linear, x: &[f32]) -> Vec<f32> {
+    let mut y = Vec::with_capacity(x.len() / linear.inputs * linear.outputs);
+    for x in x.chunks_exact(linear.inputs) {
+        y.extend((0..linear.outputs).map(|output| {
+            let mut sum = linear.bias.as_ref().map_or(0.0, |bias| bias[output]);
+            linear.weights.row(output, linear.inputs).for_each(|input, weight| sum += weight * x[input]);
+            sum
+        }));
+    }
     y
 }
 

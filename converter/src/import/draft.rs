@@ -218,7 +218,7 @@ impl Part {
             return resample.axes.iter().flatten().map(|taps| taps.numbers()).sum();
         }
         let lists: [Option<&[f32]>; 2] = match self {
-            Part::Op(Op::Linear(linear)) => [Some(&linear.weights), linear.bias.as_deref()],
+            Part::Op(Op::Linear(linear)) => [Some(linear.weights.values()), linear.bias.as_deref()],
             Part::Op(Op::Conv(conv)) => [Some(&conv.weights), conv.bias.as_deref()],
             Part::Op(Op::Affine(affine)) => [Some(&affine.scale), Some(&affine.shift)],
             _ => [None, None],

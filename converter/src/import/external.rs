@@ -4,10 +4,12 @@
 //! or below are read, whatever a link, a pipe or a device of a harmless name leads to.
 
 use super::budget::Budget;
+use super::stamp::{Stamp, digest};
 use rten_onnx::onnx::StringStringEntryProto;
 use snn_formats::{Digest, FileDigest, regular};
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -26,20 +28,37 @@ pub(super) enum Beside<'a> {
     Given(&'a Opener<'a>),
 }
 
-/// The files beside a net; each is read once.
+/// A file beside a net: its bytes as they were given, or where they are read from, and how many there are.
+enum Held {
+    Bytes(Vec<u8>),
+    File(File, u64),
+}
+
+impl Held {
+    fn length(&self) -> u64 {
+        match self {
+            Held::Bytes(bytes) => bytes.len() as u64,
+            Held::File(_, length) => *length,
+        }
+    }
+}
+
+/// The files beside a net; each is opened once.
 pub(crate) struct External<'a> {
     beside: Beside<'a>,
     /// By the name in the net.
-    files: HashMap<String, Rc<[u8]>>,
+    files: HashMap<String, Rc<Held>>,
     /// By the place on the disk, which several names may lead to.
-    places: HashMap<PathBuf, Rc<[u8]>>,
+    places: HashMap<PathBuf, Rc<Held>>,
+    /// Of the files that are read piece by piece.
+    stamps: Vec<Stamp>,
     /// In the order in which they were read, by the names in the net.
     read: Vec<FileDigest>,
 }
 
 impl<'a> External<'a> {
     pub(super) fn new(beside: Beside<'a>) -> Self {
-        External { beside, files: HashMap::new(), places: HashMap::new(), read: vec![] }
+        External { beside, files: HashMap::new(), places: HashMap::new(), stamps: vec![], read: vec![] }
     }
 
     /// For a net that stands alone.
@@ -47,7 +66,7 @@ impl<'a> External<'a> {
         External::new(Beside::Nothing)
     }
 
-    /// Gives `read` the `expected` bytes that the entries `location`, `offset` and `length` of a tensor name; what it makes
+    /// Lets `read` have the `expected` bytes that the entries `location`, `offset` and `length` of a tensor name; what it makes
     /// of them takes `held` bytes.
     pub(super) fn read<T>(
         &mut self,
@@ -55,7 +74,7 @@ impl<'a> External<'a> {
         expected: usize,
         held: Option<usize>,
         budget: &mut Budget,
-        read: impl FnOnce(&[u8]) -> T,
+        read: impl FnOnce(&mut dyn Read) -> Result<T, String>,
     ) -> Result<T, String> {
         let entry = |key: &str| {
             entries.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref())
@@ -83,10 +102,24 @@ impl<'a> External<'a> {
             .file(&name, budget)
             .map_err(|reason| format!("cannot read its numbers from `{location}`: {reason}"))?;
         budget.external(held)?;
-        let bytes = offset.checked_add(expected).and_then(|end| file.get(offset..end)).ok_or_else(|| {
-            format!("`{location}` has {} bytes; {expected} from {offset} on are needed", file.len())
-        })?;
-        Ok(read(bytes))
+        let length = file.length();
+        if offset.checked_add(expected).is_none_or(|end| end as u64 > length) {
+            return Err(format!("`{location}` has {length} bytes; {expected} from {offset} on are needed"));
+        }
+        match &*file {
+            Held::Bytes(bytes) => read(&mut &bytes[offset..offset + expected]),
+            Held::File(file, _) => {
+                let mut file: &File = file;
+                let sought = file.seek(SeekFrom::Start(offset as u64));
+                sought.map_err(|error| format!("cannot read its numbers from `{location}`: {error}"))?;
+                read(&mut file.take(expected as u64))
+            }
+        }
+    }
+
+    /// That the files which were read piece by piece are still those of which the digests were taken.
+    pub(super) fn check_unchanged(&self) -> Result<(), String> {
+        self.stamps.iter().try_for_each(Stamp::check)
     }
 
     /// The files that were read, each under the first of its names.
@@ -95,33 +128,33 @@ impl<'a> External<'a> {
     }
 
     /// A file that was read.
-    fn note(&mut self, name: &str, bytes: &[u8], budget: &mut Budget) {
-        budget.add_file(bytes.len());
-        self.read.push(FileDigest { file: name.to_owned(), digest: Digest::of(bytes) });
+    fn note(&mut self, name: &str, digest: Digest, budget: &mut Budget) {
+        budget.add_file(usize::try_from(digest.bytes).unwrap_or(usize::MAX));
+        self.read.push(FileDigest { file: name.to_owned(), digest });
     }
 
-    fn file(&mut self, name: &str, budget: &mut Budget) -> io::Result<Rc<[u8]>> {
+    fn file(&mut self, name: &str, budget: &mut Budget) -> io::Result<Rc<Held>> {
         if let Some(file) = self.files.get(name) {
             return Ok(Rc::clone(file));
         }
         let bytes = match self.beside {
             Beside::Nothing => return Err(io::Error::other("it was not given")),
             Beside::Given(open) => {
-                let bytes: Rc<[u8]> = open(name)?.into();
-                self.note(name, &bytes, budget);
-                bytes
+                let bytes = open(name)?;
+                self.note(name, Digest::of(&bytes), budget);
+                Rc::new(Held::Bytes(bytes))
             }
             Beside::Net(net) => {
                 let (mut file, place) = regular::open_beside(net, name)?;
                 match self.places.get(&place) {
                     Some(bytes) => Rc::clone(bytes),
                     None => {
-                        let mut bytes = Vec::new();
-                        file.read_to_end(&mut bytes)?;
-                        let bytes: Rc<[u8]> = bytes.into();
-                        self.note(name, &bytes, budget);
-                        self.places.insert(place, Rc::clone(&bytes));
-                        bytes
+                        self.stamps.push(Stamp::of(&place, &file)?);
+                        let digest = digest(&mut file)?;
+                        self.note(name, digest, budget);
+                        let held = Rc::new(Held::File(file, digest.bytes));
+                        self.places.insert(place, Rc::clone(&held));
+                        held
                     }
                 }
             }
@@ -156,6 +189,11 @@ mod tests {
         vec![StringStringEntryProto { key: Some("location".into()), value: Some(location.into()) }]
     }
 
+    fn length(reader: &mut dyn Read) -> Result<usize, String> {
+        let mut bytes = vec![];
+        reader.read_to_end(&mut bytes).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn a_file_of_many_names_is_read_once_and_counted_once() {
         let opened = Cell::new(0);
@@ -166,7 +204,7 @@ mod tests {
         };
         let mut external = External::new(Beside::Given(&open));
         for name in ["sub/blob", "./sub/blob", "././sub/././blob", "sub//blob"] {
-            let length = external.read(&entries(name), 8, Some(8), &mut Budget::of(0), <[u8]>::len);
+            let length = external.read(&entries(name), 8, Some(8), &mut Budget::of(0), length);
             assert_eq!(length, Ok(8), "{name}");
         }
         assert_eq!(opened.get(), 1);
@@ -177,8 +215,7 @@ mod tests {
         let open = |name: &str| -> io::Result<Vec<u8>> { panic!("{name} was opened") };
         for name in ["../x", "a/../../x", "/etc/passwd", "", ".", "./.", "a\0b", "a/.."] {
             let mut external = External::new(Beside::Given(&open));
-            let error =
-                external.read(&entries(name), 8, Some(8), &mut Budget::of(0), <[u8]>::len).unwrap_err();
+            let error = external.read(&entries(name), 8, Some(8), &mut Budget::of(0), length).unwrap_err();
             assert!(error.contains("cannot read its numbers from"), "{name}: {error}");
         }
     }

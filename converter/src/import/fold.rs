@@ -5,6 +5,7 @@ use super::numbers::arithmetic;
 use super::operator::Attributes;
 use super::span::{Span, spans};
 use super::tensor::{BATCH, MOST_AXES, Numbers, Tensor, count};
+use crate::ann::Csr;
 
 /// The constant that an operator makes of constants, or `None` if it is not one that is evaluated.
 ///
@@ -100,8 +101,11 @@ fn extents(integers: &[i64]) -> Result<Vec<usize>, String> {
 }
 
 fn cast(x: &Tensor, to: i64, budget: &mut Budget) -> Result<Tensor, String> {
-    budget.constant(&x.extents, size_of::<i64>())?;
+    if !matches!(x.numbers, Numbers::Listed(_)) {
+        budget.constant(&x.extents, size_of::<i64>())?;
+    }
     let numbers = match (to, &x.numbers) {
+        (1 | 10 | 11 | 16, Numbers::Listed(csr)) => Numbers::Listed(csr.clone()),
         (1 | 10 | 11 | 16, _) => Numbers::Floats(x.floats()?),
         (9, Numbers::Integers(i)) => Numbers::Integers(i.iter().map(|&i| i64::from(i != 0)).collect()),
         (2..=7 | 12 | 13, Numbers::Integers(i)) => Numbers::Integers(i.clone()),
@@ -186,11 +190,24 @@ fn transpose(x: &Tensor, perm: Option<&[i64]>, budget: &mut Budget) -> Result<Te
         return Err(format!("{perm:?} does not permute {rank} axes"));
     }
     let extents: Vec<_> = perm.iter().map(|&a| x.extents[a]).collect();
+    if let Numbers::Listed(csr) = &x.numbers {
+        if perm == [0, 1] {
+            return Ok(x.clone());
+        }
+        return Ok(Tensor { extents, numbers: Numbers::Listed(turned(csr, budget)?.into()) });
+    }
     budget.constant_like(x)?;
     let strides = strides(&x.extents);
     let axes: Vec<_> =
         perm.iter().map(|&a| Axis::Span { span: Span::all(x.extents[a]), step: strides[a] }).collect();
     Ok(Tensor { extents, numbers: gathered(&x.numbers, &axes) })
+}
+
+/// A sparse matrix with its axes exchanged.
+pub(super) fn turned(csr: &Csr, budget: &mut Budget) -> Result<Csr, String> {
+    // A number and a column for each that is listed, two starts for each row to be.
+    budget.constant(&[csr.values().len() + 2 * (csr.inputs() + 1)], size_of::<u64>())?;
+    Ok(csr.transposed())
 }
 
 fn concat(

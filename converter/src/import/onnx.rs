@@ -9,13 +9,17 @@ use super::operator::{
     unknown,
 };
 use super::order::{Order, node_name};
+use super::skeleton::{Origin, Skeleton};
 use super::staircase;
-use super::tensor::Tensor;
-use super::{Import, ImportError, Refusal, wire};
+use super::stamp::Stamp;
+use super::tensor::{LeftOut, Tensor};
+use super::{Import, ImportError, Refusal, sparse, wire};
 use crate::ann::{Decision, Op, Shape};
-use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use snn_formats::{Digest, FileDigest, regular};
 use std::collections::{HashMap, HashSet};
+use std::io::Cursor;
+use std::ops::Range;
 use std::path::Path;
 
 /// The operator sets that are understood.
@@ -45,10 +49,12 @@ pub fn read(path: &Path) -> Result<Import, ImportError> {
 /// # Errors
 /// As [`read`]; also if the choice does not fit the file.
 pub fn read_chosen(path: &Path, choice: &Choice) -> Result<Import, ImportError> {
-    let bytes = regular::read(path).map_err(|reason| ImportError::File { path: path.to_owned(), reason })?;
-    let own = FileDigest::new(path, Digest::of(&bytes));
-    let mut import = import_beside(bytes, Beside::Net(path), choice)?;
-    import.files.insert(0, own);
+    let refuse = |reason| ImportError::File { path: path.to_owned(), reason };
+    let (file, _) = regular::open(path).map_err(refuse)?;
+    let stamp = Stamp::of(path, &file).map_err(refuse)?;
+    let (mut import, digest) = import_beside(Origin::File(file), Beside::Net(path), choice)?;
+    stamp.check().map_err(ImportError::Format)?;
+    import.files.insert(0, FileDigest::new(path, digest));
     Ok(import)
 }
 
@@ -81,16 +87,24 @@ pub fn import_chosen(
     open: Option<&Opener<'_>>,
     choice: &Choice,
 ) -> Result<Import, ImportError> {
-    import_beside(bytes, open.map_or(Beside::Nothing, Beside::Given), choice)
+    let beside = open.map_or(Beside::Nothing, Beside::Given);
+    Ok(import_beside(Origin::Memory(Cursor::new(bytes)), beside, choice)?.0)
 }
 
-fn import_beside(bytes: Vec<u8>, beside: Beside<'_>, choice: &Choice) -> Result<Import, ImportError> {
-    if bytes.is_empty() {
+/// The net, and the digest of the file itself.
+fn import_beside(
+    mut origin: Origin,
+    beside: Beside<'_>,
+    choice: &Choice,
+) -> Result<(Import, Digest), ImportError> {
+    let Skeleton { bytes, raw, digest, length } = origin.skeleton().map_err(ImportError::Format)?;
+    if length == 0 {
         return Err(ImportError::Format("the file is empty".into()));
     }
     wire::check(&bytes).map_err(ImportError::Format)?;
     let model = ModelProto::parse_buf(&bytes).map_err(|e| ImportError::Format(e.to_string()))?;
-    let budget = Budget::of(bytes.len());
+    let mut budget = Budget::of(usize::try_from(length).unwrap_or(usize::MAX));
+    let sparse = sparse::initializers(&bytes, &mut budget).map_err(ImportError::Format)?;
     drop(bytes);
     let default = |domain: &Option<String>| matches!(domain.as_deref(), None | Some("" | "ai.onnx"));
     let opset = model
@@ -102,9 +116,23 @@ fn import_beside(bytes: Vec<u8>, beside: Beside<'_>, choice: &Choice) -> Result<
     if !OPSETS.contains(&opset) {
         return Err(ImportError::Opset { found: opset });
     }
-    let graph = model.graph.ok_or_else(|| ImportError::Format("it holds no graph".into()))?;
+    let mut graph = model.graph.ok_or_else(|| ImportError::Format("it holds no graph".into()))?;
+    let numbers = Constants { origin, raw, sparse };
+    // By their names they are initialisers like the others, behind which they stand.
+    let named = |(name, _): &(String, Tensor)| TensorProto { name: Some(name.clone()), ..Default::default() };
+    graph.initializer.extend(numbers.sparse.iter().map(named));
     let order = Order::of(&graph, choice.output.as_deref()).map_err(ImportError::Refused)?;
-    Reader::new(&graph, opset, External::new(beside), budget, &order, choice)?.read(&graph, &order)
+    let reader = Reader::new(&graph, opset, External::new(beside), budget, &order, choice)?;
+    Ok((reader.read(&graph, &order, numbers)?, digest))
+}
+
+/// Where the numbers of the initialisers are that were not parsed.
+struct Constants {
+    origin: Origin,
+    /// Of every initialiser the place of its raw bytes.
+    raw: Vec<Option<Range<u64>>>,
+    /// The sparse ones.
+    sparse: Vec<(String, Tensor)>,
 }
 
 struct Reader<'a> {
@@ -190,8 +218,13 @@ impl<'a> Reader<'a> {
         self.refusals.push((order, Refusal { node: node.to_owned(), op: op.to_owned(), reason, hint }));
     }
 
-    fn read(mut self, graph: &GraphProto, order: &Order<'_>) -> Result<Import, ImportError> {
-        self.initializers(graph)?;
+    fn read(
+        mut self,
+        graph: &GraphProto,
+        order: &Order<'_>,
+        numbers: Constants,
+    ) -> Result<Import, ImportError> {
+        self.initializers(graph, numbers)?;
         let names: Vec<String> =
             graph.node.iter().enumerate().map(|(place, node)| node_name(place, node)).collect();
         for &place in &order.nodes {
@@ -221,19 +254,34 @@ impl<'a> Reader<'a> {
         let decisions = self.decisions(graph, &names, order);
         let mut ann = self.draft.finish(output)?;
         ann.set_decisions(decisions);
+        self.external.check_unchanged().map_err(ImportError::Format)?;
         Ok(Import { ann, notes: self.notes, files: self.external.into_read() })
     }
 
-    fn initializers(&mut self, graph: &GraphProto) -> Result<(), ImportError> {
-        for proto in &graph.initializer {
+    fn initializers(&mut self, graph: &GraphProto, numbers: Constants) -> Result<(), ImportError> {
+        let Constants { mut origin, raw, sparse } = numbers;
+        let dense = graph.initializer.len() - sparse.len();
+        let mut raw = raw.into_iter();
+        for proto in &graph.initializer[..dense] {
             let name = proto.name.clone().unwrap_or_default();
-            let tensor = Tensor::decode(proto, &mut self.external, &mut self.draft.budget)
+            let place = raw.next().flatten();
+            let mut read = |kind, count| match &place {
+                Some(place) => origin.numbers(kind, place, count),
+                None => Err("has no numbers".into()),
+            };
+            let left_out: Option<LeftOut<'_>> = if place.is_some() { Some(&mut read) } else { None };
+            let tensor = Tensor::decode(proto, left_out, &mut self.external, &mut self.draft.budget)
                 .map_err(|reason| ImportError::Format(format!("the constant `{name}` {reason}")))?;
             // Freed here, so that a large net is held once.
             if let Some(raw) = &proto.raw_data {
                 raw.take();
             }
             self.types.extend(proto.data_type.map(|kind| (name.clone(), kind)));
+            if self.values.insert(name.clone(), Value::Constant(tensor)).is_some() {
+                return Err(ImportError::Format(format!("two tensors are named `{name}`")));
+            }
+        }
+        for (name, tensor) in sparse {
             if self.values.insert(name.clone(), Value::Constant(tensor)).is_some() {
                 return Err(ImportError::Format(format!("two tensors are named `{name}`")));
             }

@@ -12,7 +12,7 @@ pub use tensors::StateDict;
 use super::layer_list::{Extent, Kind, Layer, Numbers, Padding, PoolWindow};
 use super::operator::batch_normalisation;
 use super::{Fault, Import};
-use crate::ann::{Affine, Ann, AnnError, AveragePool, Conv, Linear, MaxPool, NodeId, Op, Shape, Window};
+use crate::ann::{Affine, Ann, AnnError, AveragePool, Conv, Csr, Linear, MaxPool, NodeId, Op, Shape, Window};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
@@ -148,6 +148,13 @@ impl Builder<'_> {
         let shape = shapes.and_then(|shapes| shapes.first());
         match kind {
             Kind::Linear { weights, bias } => {
+                if self.is_listed(weights) {
+                    let csr = self.listed(weights, shape);
+                    let bias = self.bias(weights, *bias);
+                    let csr = csr?;
+                    let (inputs, outputs) = (csr.inputs(), csr.outputs());
+                    return Some(Op::Linear(Linear { weights: csr.into(), bias: bias?, inputs, outputs }));
+                }
                 let table = self.table(weights, "weight");
                 let bias = self.bias(weights, *bias);
                 let (extents, weights) = table?;
@@ -155,7 +162,7 @@ impl Builder<'_> {
                     self.fault(format!("its weights have the shape {extents:?}; allowed is [out, in]"));
                     return None;
                 };
-                Some(Op::Linear(Linear { weights, bias: bias?, inputs, outputs }))
+                Some(Op::Linear(Linear { weights: weights.into(), bias: bias?, inputs, outputs }))
             }
             Kind::Conv { weights, bias, stride, padding, dilation, groups } => {
                 let table = self.table(weights, "weight");
@@ -230,6 +237,32 @@ impl Builder<'_> {
             Kind::Transpose { perm } => Some(Op::Transpose { perm: perm.clone() }),
             Kind::Pad { before, after } => Some(Op::Pad { before: before.clone(), after: after.clone() }),
         }
+    }
+
+    /// Whether a matrix is there as its parts, by the names that PyTorch gives to them.
+    fn is_listed(&self, weights: &str) -> bool {
+        !self.has(weights, "weight")
+            && self.tensors.shape(&self.full_name(weights, "weight.crow_indices")).is_some()
+    }
+
+    /// A matrix in compressed sparse rows: `weight.values`, `weight.col_indices` and `weight.crow_indices`. It has as many
+    /// columns as its input has features.
+    fn listed(&mut self, weights: &str, shape: Option<&Shape>) -> Option<Csr> {
+        let values = self.list(weights, "weight.values");
+        let mut whole = |what: &str| {
+            let name = self.full_name(weights, what);
+            self.used.insert(name.clone());
+            let read = self.tensors.whole(&name);
+            read.map_err(|reason| self.fault(format!("tensor `{}` {reason}", name.escape_debug()))).ok()
+        };
+        let (columns, starts) = (whole("weight.col_indices"), whole("weight.crow_indices"));
+        let (values, columns, starts) = (values?, columns?, starts?);
+        let inputs = shape?.elements();
+        let narrow: Result<Vec<u32>, _> = columns.into_iter().map(u32::try_from).collect();
+        let made = narrow
+            .map_err(|_| "a column is 2^32 or more".to_owned())
+            .and_then(|columns| Csr::new(inputs, starts, columns, values.to_vec()));
+        made.map_err(|reason| self.fault(format!("its sparse weights do not fit: {reason}"))).ok()
     }
 
     fn batch_norm(&mut self, weights: &str, epsilon: f32) -> Option<Op> {

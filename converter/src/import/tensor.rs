@@ -2,8 +2,13 @@
 
 use super::budget::Budget;
 use super::external::External;
+use crate::ann::{Csr, Weights};
 use rten_onnx::onnx::{DataLocation, DataType, TensorProto};
+use std::io::Read;
 use std::sync::Arc;
+
+/// Gets as many numbers of a type from where a tensor's raw bytes are.
+pub(super) type LeftOut<'a> = &'a mut dyn FnMut(DataType, usize) -> Result<Numbers, String>;
 
 /// Stands for the size of the batch among the integers of a shape. No file can mean this number as an extent.
 pub(super) const BATCH: i64 = i64::MIN + 1;
@@ -18,6 +23,8 @@ pub(super) enum Numbers {
     Floats(Arc<[f32]>),
     /// Any integer type and booleans; may hold [`BATCH`].
     Integers(Arc<[i64]>),
+    /// A matrix of which only some numbers are listed; it is never written out.
+    Listed(Arc<Csr>),
 }
 
 impl Numbers {
@@ -25,13 +32,14 @@ impl Numbers {
         match self {
             Numbers::Floats(x) => x.len(),
             Numbers::Integers(x) => x.len(),
+            Numbers::Listed(csr) => csr.outputs() * csr.inputs(),
         }
     }
 
     /// Bytes of one number.
     pub(super) fn width(&self) -> usize {
         match self {
-            Numbers::Floats(_) => size_of::<f32>(),
+            Numbers::Floats(_) | Numbers::Listed(_) => size_of::<f32>(),
             Numbers::Integers(_) => size_of::<i64>(),
         }
     }
@@ -53,6 +61,13 @@ impl Numbers {
         match self {
             Numbers::Floats(x) => Numbers::Floats(picked(x, count, places)),
             Numbers::Integers(x) => Numbers::Integers(picked(x, count, places)),
+            Numbers::Listed(csr) => {
+                let weights = Weights::Sparse(csr.clone());
+                let columns = csr.inputs();
+                Numbers::Floats(
+                    places.take(count).map(|at| weights.get(at / columns, at % columns, columns)).collect(),
+                )
+            }
         }
     }
 }
@@ -98,6 +113,9 @@ impl Tensor {
     pub(super) fn floats(&self) -> Result<Arc<[f32]>, String> {
         match &self.numbers {
             Numbers::Floats(x) => Ok(x.clone()),
+            Numbers::Listed(_) => {
+                Err("it is a sparse matrix, which only Gemm, MatMul and Transpose take".into())
+            }
             Numbers::Integers(x) if x.contains(&BATCH) => Err("depends on the size of the batch".into()),
             Numbers::Integers(x) => Ok(x.iter().map(|&i| i as f32).collect()),
         }
@@ -107,7 +125,9 @@ impl Tensor {
     pub(super) fn as_integers(&self) -> Result<&[i64], String> {
         match &self.numbers {
             Numbers::Integers(x) => Ok(x),
-            Numbers::Floats(_) => Err("integers are needed, found floating-point numbers".into()),
+            Numbers::Floats(_) | Numbers::Listed(_) => {
+                Err("integers are needed, found floating-point numbers".into())
+            }
         }
     }
 
@@ -129,12 +149,13 @@ impl Tensor {
         }
     }
 
-    /// Reads a tensor of a file.
+    /// Reads a tensor of a file. `left_out` gets its raw bytes, if they were left out of what was parsed.
     ///
     /// # Errors
     /// A sentence: an unknown or textual type, numbers missing or left over, an external file that cannot be read.
     pub(super) fn decode(
         proto: &TensorProto,
+        left_out: Option<LeftOut<'_>>,
         external: &mut External<'_>,
         budget: &mut Budget,
     ) -> Result<Self, String> {
@@ -152,7 +173,11 @@ impl Tensor {
             let width = width(kind)?;
             let length = expected.checked_mul(width).ok_or("is too large")?;
             let held = expected.checked_mul(size_of::<i64>());
-            external.read(&proto.external_data, length, held, budget, |bytes| from_bytes(kind, bytes))??
+            external.read(&proto.external_data, length, held, budget, |bytes| {
+                from_reader(kind, bytes, length as u64, expected)
+            })?
+        } else if let Some(read) = left_out {
+            read(kind, expected)?
         } else if let Some(raw) = &proto.raw_data {
             from_bytes(kind, &raw.borrow())?
         } else {
@@ -174,6 +199,49 @@ fn width(kind: DataType) -> Result<usize, String> {
         DataType::INT64 | DataType::UINT64 | DataType::DOUBLE => 8,
         _ => return Err(format!("has the type {kind}, which is not supported")),
     })
+}
+
+/// Bytes of numbers that are read at once.
+const PIECE: usize = 1 << 16;
+
+/// The next `length` bytes as `count` numbers, which are written where they stay.
+pub(super) fn from_reader(
+    kind: DataType,
+    reader: &mut dyn Read,
+    length: u64,
+    count: usize,
+) -> Result<Numbers, String> {
+    let width = width(kind)?;
+    if count.checked_mul(width).map(|bytes| bytes as u64) != Some(length) {
+        return Err(format!("has {length} bytes for {count} numbers of {width} each"));
+    }
+    fn filled<T: Copy + Default>(
+        count: usize,
+        width: usize,
+        reader: &mut dyn Read,
+        decode: impl Fn(&[u8]) -> Result<Arc<[T]>, String>,
+    ) -> Result<Arc<[T]>, String> {
+        let mut numbers: Arc<[T]> = std::iter::repeat_n(T::default(), count).collect();
+        let mut bytes = vec![0; PIECE.min(count * width)];
+        for piece in Arc::make_mut(&mut numbers).chunks_mut(PIECE / width) {
+            let bytes = &mut bytes[..piece.len() * width];
+            reader.read_exact(bytes).map_err(|error| format!("cannot be read: {error}"))?;
+            piece.copy_from_slice(&decode(bytes)?);
+        }
+        Ok(numbers)
+    }
+    match from_bytes(kind, &[])? {
+        Numbers::Integers(_) => {
+            Ok(Numbers::Integers(filled(count, width, reader, |bytes| match from_bytes(kind, bytes)? {
+                Numbers::Integers(x) => Ok(x),
+                _ => Err("has numbers of two types".into()),
+            })?))
+        }
+        _ => Ok(Numbers::Floats(filled(count, width, reader, |bytes| match from_bytes(kind, bytes)? {
+            Numbers::Floats(x) => Ok(x),
+            _ => Err("has numbers of two types".into()),
+        })?)),
+    }
 }
 
 fn from_bytes(kind: DataType, bytes: &[u8]) -> Result<Numbers, String> {
@@ -274,9 +342,9 @@ mod tests {
             float_data: values.to_vec(),
             ..Default::default()
         };
-        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 4]), &mut none, &mut budget).is_ok());
-        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 3]), &mut none, &mut budget).is_err());
-        assert!(Tensor::decode(&proto(&[-1], &[1.0]), &mut none, &mut budget).is_err());
-        assert!(Tensor::decode(&proto(&[i64::MAX, i64::MAX], &[1.0]), &mut none, &mut budget).is_err());
+        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 4]), None, &mut none, &mut budget).is_ok());
+        assert!(Tensor::decode(&proto(&[2, 2], &[1.0; 3]), None, &mut none, &mut budget).is_err());
+        assert!(Tensor::decode(&proto(&[-1], &[1.0]), None, &mut none, &mut budget).is_err());
+        assert!(Tensor::decode(&proto(&[i64::MAX, i64::MAX], &[1.0]), None, &mut none, &mut budget).is_err());
     }
 }

@@ -53,7 +53,13 @@ impl<'a> Fields<'a> {
         Fields { message, at: 0 }
     }
 
-    fn varint(&mut self) -> Result<u64, String> {
+    /// Whether nothing is left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at >= self.message.len()
+    }
+
+    /// The next number, of a packed list.
+    pub(crate) fn varint(&mut self) -> Result<u64, String> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = *self.message.get(self.at).ok_or("ends within a number")?;

@@ -90,7 +90,7 @@ fn place(
     let uses = placed.uses();
     Geometry::of(placed, placed.tensor).build(source, target.layout, |_, channel, cell| {
         for &of_region in &uses[channel] {
-            let column = placed.at[0] + of_region;
+            let column = placed.tensor_channel(of_region);
             cell(column, factors[of_region] / divisors[column]);
         }
     })
@@ -131,7 +131,7 @@ fn convolve(
         return Ok(None);
     };
     let uses = input.uses();
-    let whole_groups = input.channels.is_none()
+    let whole_groups = !input.picks_channels()
         && shared.picked.is_none()
         && input.source[0] == input.tensor[0]
         && shared.trained == shared.tensor[0];
@@ -145,7 +145,7 @@ fn convolve(
     };
     geometry.build(source, target.layout, |[ky, kx], channel, cell| {
         for &of_region in &uses[channel] {
-            let seen = input.at[0] + of_region;
+            let seen = input.tensor_channel(of_region);
             for o in shared.outputs_of(seen) {
                 let weight = shared.weight(o, seen, ky, kx);
                 if weight != 0.0 {
@@ -185,7 +185,7 @@ fn multiply(
                 let Some(o) = output.checked_sub(matrix.at).filter(|&o| o < matrix.outputs()) else {
                     continue;
                 };
-                let weight = f64::from(matrix.weights_of(o)[element]);
+                let weight = matrix.weight(o, element);
                 if weight != 0.0 {
                     cell(neuron, weight * factor * matrix.scale.get(o) / target.scale.get(output));
                 }
@@ -209,11 +209,11 @@ pub(super) fn pool_maxima(
         stride: window.stride,
         dilation: window.dilation,
         padding: window.before.map(usize::cast_signed),
-        groups: if channels == output[0] && placed.channels.is_none() { channels } else { 1 },
+        groups: if channels == output[0] && !placed.picks_channels() { channels } else { 1 },
         ..Geometry::of(placed, output)
     };
     geometry.build(source, target, |_, channel, cell| {
-        uses[channel].iter().for_each(|of_region| cell(placed.at[0] + of_region, 1.0));
+        uses[channel].iter().for_each(|&of_region| cell(placed.tensor_channel(of_region), 1.0));
     })
 }
 

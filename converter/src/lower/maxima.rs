@@ -43,7 +43,8 @@ impl Maxima {
             }
             let placed = placed.viewed(planes).filter(|placed| placed.pool == [1, 1])?;
             let covers = placed.covers();
-            for (channel, factor) in (placed.at[0]..).zip(placed.channel_scale()?) {
+            for (of_region, factor) in placed.channel_scale()?.into_iter().enumerate() {
+                let channel = placed.tensor_channel(of_region);
                 let shifted = !covers && summands[channel] != 0.0;
                 if factors[channel].replace(factor).is_some() || factor < 0.0 || shifted {
                     return None;

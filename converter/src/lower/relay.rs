@@ -53,7 +53,7 @@ impl Purse {
 fn weights(op: &Op) -> usize {
     let nonzeros = |weights: &[f32]| weights.iter().filter(|weight| **weight != 0.0).count();
     match op {
-        Op::Linear(linear) => nonzeros(&linear.weights),
+        Op::Linear(linear) => linear.weights.nonzeros(),
         Op::Conv(conv) => nonzeros(&conv.weights),
         _ => 0,
     }
@@ -80,7 +80,8 @@ fn sees_borders(op: &Op) -> bool {
     match op {
         Op::Conv(conv) => conv.window.is_padded(),
         Op::AveragePool(pool) => pool.window.is_padded() || pool.ceil_mode,
-        Op::Pad { .. } | Op::Resample(_) => true,
+        Op::Pad { .. } => true,
+        Op::Resample(resample) => !resample.moves_channels_only(),
         _ => false,
     }
 }
@@ -230,7 +231,12 @@ fn meets_borders(ann: &Ann, node: NodeId) -> bool {
         if behind
             && matches!(
                 user.op,
-                Op::View(_) | Op::Add | Op::Affine(_) | Op::Concat { .. } | Op::Transpose { .. }
+                Op::View(_)
+                    | Op::Add
+                    | Op::Affine(_)
+                    | Op::Concat { .. }
+                    | Op::Resample(_)
+                    | Op::Transpose { .. }
             )
         {
             reached.insert(id);

@@ -2,7 +2,7 @@
 
 use super::gram::{Rows, cholesky, solve};
 use super::tensor::{Tensor, spread};
-use crate::ann::{Conv, Linear, Op, Shape};
+use crate::ann::{Conv, Linear, Op, Shape, Weights};
 use rayon::prelude::*;
 
 /// Columns that are looked at, at least, if there are as many.
@@ -24,6 +24,9 @@ pub(super) fn corrected(
     let (arrives, yields, wanted) = (arrives.samples(), yields.samples(), wanted.samples());
     let columns = view.columns(arrives.len());
     let outs = view.outputs / view.groups;
+    // Sparse weights, of which there may be any number if they were written out, stay as they are.
+    let sparse = matches!(op, Op::Linear(Linear { weights: Weights::Sparse(_), .. }));
+    let ridge = ridge.filter(|_| !sparse);
     let mut weights = view.weights.to_vec();
     let mut bias = view.bias.map_or_else(|| vec![0.0; view.outputs], <[f32]>::to_vec);
     let correct = |(group, (weights, bias)): (usize, (&mut [f32], &mut [f32]))| {
@@ -52,12 +55,17 @@ pub(super) fn corrected(
             *bias = (f64::from(*bias) + shift) as f32;
         }
     };
-    let groups = weights.par_chunks_mut(outs * view.fan_in).zip(bias.par_chunks_mut(outs));
-    groups.enumerate().for_each(correct);
-    let (weights, bias) = (weights.into(), Some(bias.into()));
+    if sparse {
+        correct((0, (&mut [], &mut bias)));
+    } else {
+        let groups = weights.par_chunks_mut(outs * view.fan_in).zip(bias.par_chunks_mut(outs));
+        groups.enumerate().for_each(correct);
+    }
+    let bias = Some(bias.into());
     Some(match op {
-        Op::Linear(linear) => Op::Linear(Linear { weights, bias, ..linear.clone() }),
-        Op::Conv(conv) => Op::Conv(Conv { weights, bias, ..conv.clone() }),
+        Op::Linear(linear) if sparse => Op::Linear(Linear { bias, ..linear.clone() }),
+        Op::Linear(linear) => Op::Linear(Linear { weights: weights.into(), bias, ..linear.clone() }),
+        Op::Conv(conv) => Op::Conv(Conv { weights: weights.into(), bias, ..conv.clone() }),
         _ => return None,
     })
 }
@@ -120,7 +128,7 @@ impl<'a> View<'a> {
     fn of(op: &'a Op, input: &Shape, output: &Shape) -> Option<Self> {
         match op {
             Op::Linear(linear) => Some(Self {
-                weights: &linear.weights,
+                weights: linear.weights.values(),
                 bias: linear.bias.as_deref(),
                 outputs: linear.outputs,
                 groups: 1,

@@ -34,17 +34,24 @@ fn scaled(node: &Draft, affine: &Affine) -> Option<Op> {
     match &node.op {
         Op::Affine(first) => Some(Op::Affine(composed(first, affine, node.shape.elements()))),
         Op::Linear(linear) => {
-            let (weights, bias) =
-                rows_scaled(&linear.weights, linear.bias.as_deref(), linear.outputs, affine);
-            Some(Op::Linear(Linear { weights, bias: Some(bias), ..*linear }))
+            let rows = linear.outputs;
+            let scale = |row: usize| f64::from(coefficient(&affine.scale, row, rows));
+            let weights = if keeps_scale(affine) {
+                linear.weights.clone()
+            } else {
+                linear.weights.map(linear.inputs, |row, _, weight| (f64::from(weight) * scale(row)) as f32)
+            };
+            let bias = Some(biases_mapped(linear.bias.as_deref(), rows, affine));
+            Some(Op::Linear(Linear { weights, bias, ..*linear }))
         }
         Op::Conv(conv) => {
             let per_channel = |x: &[f32]| [1, channels].contains(&x.len());
             if !per_channel(&affine.scale) || !per_channel(&affine.shift) {
                 return None;
             }
-            let (weights, bias) = rows_scaled(&conv.weights, conv.bias.as_deref(), channels, affine);
-            Some(Op::Conv(Conv { weights, bias: Some(bias), window: conv.window.clone(), ..*conv }))
+            let weights = rows_scaled(&conv.weights, channels, affine);
+            let bias = Some(biases_mapped(conv.bias.as_deref(), channels, affine));
+            Some(Op::Conv(Conv { weights, bias, window: conv.window.clone(), ..*conv }))
         }
         _ => None,
     }
@@ -63,25 +70,28 @@ fn composed(first: &Affine, second: &Affine, elements: usize) -> Affine {
     Affine { scale: (0..scales).map(scale).collect(), shift: (0..shifts).map(shift).collect() }
 }
 
-/// Rows of weights and their biases, one per output channel, followed by an affine map with one number or one per row.
-fn rows_scaled(
-    weights: &Arc<[f32]>,
-    bias: Option<&[f32]>,
-    rows: usize,
-    affine: &Affine,
-) -> (Arc<[f32]>, Arc<[f32]>) {
+fn keeps_scale(affine: &Affine) -> bool {
+    affine.scale.iter().all(|&s| s == 1.0)
+}
+
+/// Rows of weights, one per output channel, followed by an affine map with one number or one per row.
+fn rows_scaled(weights: &Arc<[f32]>, rows: usize, affine: &Affine) -> Arc<[f32]> {
+    if keeps_scale(affine) {
+        return weights.clone();
+    }
+    let length = weights.len() / rows;
     let scale = |row: usize| f64::from(coefficient(&affine.scale, row, rows));
-    let folded = if affine.scale.iter().all(|&s| s == 1.0) {
-        weights.clone()
-    } else {
-        let length = weights.len() / rows;
-        (0..weights.len()).map(|i| (f64::from(weights[i]) * scale(i / length)) as f32).collect()
-    };
+    (0..weights.len()).map(|i| (f64::from(weights[i]) * scale(i / length)) as f32).collect()
+}
+
+/// Biases, one per output channel, followed by an affine map with one number or one per row.
+fn biases_mapped(bias: Option<&[f32]>, rows: usize, affine: &Affine) -> Arc<[f32]> {
     let shifted = |row: usize| {
+        let scale = f64::from(coefficient(&affine.scale, row, rows));
         let before = bias.map_or(0.0, |b| f64::from(b[row]));
-        (before * scale(row) + f64::from(coefficient(&affine.shift, row, rows))) as f32
+        (before * scale + f64::from(coefficient(&affine.shift, row, rows))) as f32
     };
-    (folded, (0..rows).map(shifted).collect())
+    (0..rows).map(shifted).collect()
 }
 
 /// Folds an affine map into the linear maps and unpadded convolutions that it feeds.
@@ -106,15 +116,18 @@ fn absorbed(op: &Op, before: &Draft) -> Option<Op> {
     let elements = before.shape.elements();
     match op {
         Op::Linear(linear) => {
-            let (weights, bias) = columns_scaled(
-                &linear.weights,
-                linear.bias.as_deref(),
-                linear.outputs,
-                affine,
-                elements,
-                |_, i| i,
-            );
-            Some(Op::Linear(Linear { weights, bias: Some(bias), ..*linear }))
+            let at = |x: &[f32], element: usize| f64::from(coefficient(x, element, elements));
+            let scaled =
+                |_: usize, input: usize, weight: f32| (f64::from(weight) * at(&affine.scale, input)) as f32;
+            let weights = linear.weights.map(linear.inputs, scaled);
+            let biased = |row: usize| {
+                let mut sum = linear.bias.as_deref().map_or(0.0, |b| f64::from(b[row]));
+                let of_row = linear.weights.row(row, linear.inputs);
+                of_row.for_each(|input, weight| sum += f64::from(weight) * at(&affine.shift, input));
+                sum as f32
+            };
+            let bias = Some((0..linear.outputs).map(biased).collect());
+            Some(Op::Linear(Linear { weights, bias, ..*linear }))
         }
         Op::Conv(conv) => {
             let channels = conv.in_channels;

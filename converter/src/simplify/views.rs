@@ -1,8 +1,9 @@
 //! Views and transpositions.
 
 use super::graph::{Draft, Graph};
-use crate::ann::{Linear, Op};
+use crate::ann::{Linear, Op, Resample, Shape, Taps};
 use crate::forward::transposed;
+use std::sync::Arc;
 
 /// Merges consecutive views and consecutive transpositions, turns transpositions that keep the order of the elements into
 /// views, and drops views that change nothing.
@@ -41,6 +42,43 @@ pub(super) fn merge(graph: &mut Graph) {
     });
 }
 
+/// Makes picks of channels of views and transpositions that change the order of channels only: a channel shuffle
+/// (ShuffleNet, Zhang et al. 2018) is one, written as a view in groups, a transposition of these, and a view back.
+pub(super) fn shuffles(graph: &mut Graph) {
+    graph.rewrite(|graph, id| {
+        if let Some((op, source)) = shuffle(graph, id) {
+            (graph.nodes[id].op, graph.nodes[id].inputs) = (op, vec![source]);
+        }
+        id
+    });
+}
+
+fn shuffle(graph: &Graph, id: usize) -> Option<(Op, usize)> {
+    let node = &graph.nodes[id];
+    let Op::View(_) = node.op else { return None };
+    let transposition = &graph.nodes[*node.inputs.first()?];
+    let Op::Transpose { perm } = &transposition.op else { return None };
+    let view = &graph.nodes[*transposition.inputs.first()?];
+    let Op::View(groups) = &view.op else { return None };
+    let source = *view.inputs.first()?;
+    let shape = &graph.nodes[source].shape;
+    if *shape != node.shape || !(1..=3).contains(&shape.rank()) {
+        return None;
+    }
+    // The axes that make up the channels stay before the others, and those where they are.
+    let channels = |axes: &usize| groups.extents()[..*axes].iter().product::<usize>() == shape.channels();
+    let front = (1..=groups.rank()).find(channels)?;
+    let stays = perm[front..].iter().copied().eq(front..groups.rank());
+    if !stays {
+        return None;
+    }
+    let order = transposed(&perm[..front], &Shape::new(&groups.extents()[..front]).ok()?);
+    let taps = Taps::picked(shape.channels(), order.into_iter().map(Some)).ok()?;
+    let mut axes = vec![None; shape.rank()];
+    axes[0] = Some(Arc::new(taps));
+    Some((Op::Resample(Resample { axes }), source))
+}
+
 /// Lets the weights of a linear map behind a transposition take their inputs where these were before: channels-last images
 /// that are flattened, as Keras and TensorFlow do it.
 pub(super) fn turn_weights(graph: &mut Graph) {
@@ -54,13 +92,8 @@ pub(super) fn turn_weights(graph: &mut Graph) {
         let Op::Transpose { perm } = &graph.nodes[turned].op else { return id };
         let source = graph.nodes[turned].inputs[0];
         let order = transposed(perm, &graph.nodes[source].shape);
-        let mut weights = vec![0.0; linear.weights.len()];
-        for (row, new) in
-            linear.weights.chunks_exact(linear.inputs).zip(weights.chunks_exact_mut(linear.inputs))
-        {
-            row.iter().zip(&order).for_each(|(&weight, &from)| new[from] = weight);
-        }
-        let op = Op::Linear(Linear { weights: weights.into(), bias: linear.bias.clone(), ..*linear });
+        let weights = linear.weights.moved(&order);
+        let op = Op::Linear(Linear { weights, bias: linear.bias.clone(), ..*linear });
         let flat = graph.nodes[view].clone();
         // A view of a view is one.
         let source = match graph.nodes[source].op {

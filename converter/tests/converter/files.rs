@@ -310,7 +310,7 @@ fn pruning_zeros_exactly_the_smallest_weights_and_nothing_else() {
     let weights = |bytes: &[u8]| {
         let ann = onnx::import(bytes.to_vec(), None).unwrap().ann;
         let linear = |op: &Op| match op {
-            Op::Linear(linear) => Some(linear.weights.to_vec()),
+            Op::Linear(linear) => Some(linear.weights.values().to_vec()),
             _ => None,
         };
         ann.nodes().iter().filter_map(|node| linear(&node.op)).collect::<Vec<_>>()

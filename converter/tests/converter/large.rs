@@ -52,7 +52,7 @@ fn a_net_of_the_size_of_vgg_16_takes_hardly_more_room_than_its_non_zero_weights(
             .iter()
             .map(|node| match &node.op {
                 Op::Conv(conv) => conv.weights.iter().filter(|w| **w != 0.0).count(),
-                Op::Linear(linear) => linear.weights.iter().filter(|w| **w != 0.0).count(),
+                Op::Linear(linear) => linear.weights.nonzeros(),
                 _ => 0,
             })
             .sum();

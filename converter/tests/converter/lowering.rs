@@ -519,6 +519,47 @@ fn slices_of_rows_columns_and_channels_stay_shared() {
     assert_columns(&ann, &network);
 }
 
+/// Two branches, joined; their channels taken from the groups in turns, as ShuffleNet does it; and of them the second half.
+fn shuffled(groups: usize) -> Ann {
+    let mut ann = Ann::new("x", shape(&[2, 5, 4])).unwrap();
+    let branch = |ann: &mut Ann, name: &str, window: Window| {
+        let conv = ann.push(name, full_conv(2, 6, 1, window), &[ann.input()]).unwrap();
+        ann.push(format!("{name}.relu"), Op::Relu, &[conv]).unwrap()
+    };
+    let a = branch(&mut ann, "a", padded_3x3());
+    let b = branch(&mut ann, "b", Window::of([1, 1]));
+    let both = ann.push("both", Op::Concat { axis: 0 }, &[a, b]).unwrap();
+    let grouped = Op::View(shape(&[groups, 12 / groups, 5, 4]));
+    let grouped = ann.push("groups", grouped, &[both]).unwrap();
+    let turned = ann.push("turned", Op::Transpose { perm: vec![1, 0, 2, 3] }, &[grouped]).unwrap();
+    let back = ann.push("back", Op::View(shape(&[12, 5, 4])), &[turned]).unwrap();
+    let half = Taps::picked(12, (6..12).map(Some)).unwrap();
+    let half = ann.push("half", Op::Resample(Resample::along(3, 0, half)), &[back]).unwrap();
+    ann.push("conv", full_conv(6, 3, 1, padded_3x3()), &[half]).unwrap();
+    ann
+}
+
+#[test]
+fn shuffled_channels_cost_nothing_whatever_the_groups() {
+    for groups in [2, 3, 6] {
+        let ann = shuffled(groups);
+        let simple = snn_converter::simplify::simplify(&ann).unwrap();
+        assert!(simple.nodes().iter().all(|node| !matches!(node.op, Op::Transpose { .. })), "{simple}");
+        let network = network(&simple, false);
+        assert_eq!(stored(&network), (2 * 6 * 9 + 2 * 6 + 6 * 3 * 9) as u64, "{groups}");
+        assert!(network.populations().iter().all(|p| p.neuron().kind() != "bipolar"), "{groups}");
+        // Spikes of the branches in two steps say what the net makes of them, as long as none saturates.
+        let x: Vec<f32> = (0..40).map(|i| (i * 7 % 5) as f32 / 4096.0).collect();
+        let found = estimates(&network, &x, 4096);
+        let expected = logits(&ann, &x).unwrap();
+        assert_eq!(logits(&simple, &x).unwrap(), expected);
+        let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 0.01 * largest, "{found} {expected}");
+        }
+    }
+}
+
 #[test]
 fn a_pool_of_one_place_before_a_linear_map_is_shared_whatever_its_stride() {
     for stride in [[1, 1], [3, 2]] {

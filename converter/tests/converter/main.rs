@@ -11,5 +11,8 @@ mod quantised;
 mod quantised_onnx;
 mod rewriting;
 mod shared;
+mod sparse;
+#[path = "../sparse_onnx/mod.rs"]
+mod sparse_onnx;
 mod state_dict;
 mod whole;

@@ -29,7 +29,7 @@ fn bits(quantised: &Quantised) -> Vec<u32> {
     let mut bits = Vec::new();
     for node in quantised.ann.nodes() {
         let lists: Vec<&[f32]> = match &node.op {
-            Op::Linear(linear) => vec![&linear.weights, linear.bias.as_deref().unwrap_or(&[])],
+            Op::Linear(linear) => vec![linear.weights.values(), linear.bias.as_deref().unwrap_or(&[])],
             Op::Conv(conv) => vec![&conv.weights, conv.bias.as_deref().unwrap_or(&[])],
             Op::Affine(affine) => vec![&affine.scale, &affine.shift],
             _ => vec![],

@@ -121,7 +121,8 @@ fn net(choices: &mut Choices) -> Ann {
     let inputs = ann.node(last).shape.elements();
     let flat = ann.push("flat", Op::View(Shape::new([inputs]).unwrap()), &[last]).unwrap();
     let weights = choices.numbers(3 * inputs);
-    ann.push("out", Op::Linear(Linear { weights, bias: None, inputs, outputs: 3 }), &[flat]).unwrap();
+    ann.push("out", Op::Linear(Linear { weights: weights.into(), bias: None, inputs, outputs: 3 }), &[flat])
+        .unwrap();
     ann
 }
 

@@ -106,7 +106,7 @@ fn strides_are_followed_and_views_that_repeat_are_refused() {
         let list = format!("input = [{inputs}]\n[[layer]]\nkind = 'linear'\nweights = '{weights}'");
         let ann = read(&fixture("strides.pt"), &list).unwrap().ann;
         let Op::Linear(linear) = &ann.nodes()[1].op else { panic!("{ann}") };
-        linear.weights.to_vec()
+        linear.weights.values().to_vec()
     };
     assert_eq!(linear("turned", 3), [0., 4., 8., 1., 5., 9., 2., 6., 10., 3., 7., 11.]);
     assert_eq!(linear("part", 2), [6., 7., 10., 11.]);
@@ -132,7 +132,9 @@ kind = 'linear'\nweights = 'net.6'\nname = '/net/net.6/Gemm'";
 fn numbers(ann: &Ann) -> Vec<(String, Vec<u32>)> {
     let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect();
     let of = |op: &Op| match op {
-        Op::Linear(linear) => [bits(&linear.weights), linear.bias.as_deref().map_or(vec![], bits)].concat(),
+        Op::Linear(linear) => {
+            [bits(linear.weights.values()), linear.bias.as_deref().map_or(vec![], bits)].concat()
+        }
         _ => vec![],
     };
     ann.nodes().iter().map(|node| (node.name.clone(), of(&node.op))).collect()
@@ -158,7 +160,7 @@ fn real_perceptrons_have_the_weights_of_their_onnx_files_by_bits() {
         .nodes()
         .iter()
         .filter_map(|node| match &node.op {
-            Op::Linear(linear) if linear.bias.is_none() => Some(&linear.weights),
+            Op::Linear(linear) if linear.bias.is_none() => Some(linear.weights.values()),
             _ => None,
         })
         .map(|weights| weights.iter().filter(|&&weight| weight == 0.0).count())

@@ -47,7 +47,7 @@ impl<'a> Attributes<'a> {
         let none = TensorProto::default();
         let proto = attribute.t.as_ref().unwrap_or(&none);
         // It stands in the file, and files beside it are not for attributes, so nothing is spent.
-        Tensor::decode(proto, &mut External::none(), &mut Budget::of(0)).map(Some)
+        Tensor::decode(proto, None, &mut External::none(), &mut Budget::of(0)).map(Some)
     }
 
     /// The value of a Constant.

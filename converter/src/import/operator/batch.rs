@@ -1,9 +1,10 @@
 //! Tensors whose batch axis is not the first, or that have none: one sample alone.
 
 use super::{Call, Objection, Translated, Value};
-use crate::ann::{Op, Shape};
+use crate::ann::{Conv, Linear, Op, Shape, Weights, Window};
 use crate::import::draft::Part;
 use crate::import::fold::{axes, axis};
+use crate::import::tensor::Tensor;
 
 impl Call<'_> {
     /// Where the batch stands among the axes of the file's tensor; nowhere, if the tensor is one sample without such an axis.
@@ -116,8 +117,8 @@ impl Call<'_> {
         if extents[along] != inputs {
             return Err(format!("its weights take {inputs} inputs, found {extents:?}").into());
         }
-        let floats = tensor.floats()?;
-        let weights = if left { floats } else { super::weights::turned(&floats, rows, columns) };
+        let flat = Tensor::new(vec![rows, columns], tensor.numbers.clone())?;
+        let weights = self.matrix(&flat, !left)?;
         Ok(Value::Step(self.linear_along(input, along, weights, outputs)?))
     }
 
@@ -126,16 +127,21 @@ impl Call<'_> {
         &mut self,
         input: usize,
         along: usize,
-        weights: std::sync::Arc<[f32]>,
+        weights: Weights,
         outputs: usize,
     ) -> Result<usize, Objection> {
-        use crate::ann::{Conv, Linear, Window};
         let extents = self.draft.steps[input].shape.extents().to_vec();
         let inputs = extents[along];
         if extents.len() == 1 {
             let linear = Op::Linear(Linear { weights, bias: None, inputs, outputs });
             return self.push("", Part::Op(linear), &[input]);
         }
+        let Weights::Dense(weights) = weights else {
+            return Err(Objection::new(
+                format!("its weights are sparse and act along one axis of {extents:?}"),
+                "sparse weights are for vectors of features; write the matrix with all its zeros",
+            ));
+        };
         let others: Vec<usize> = (0..extents.len()).filter(|&axis| axis != along).collect();
         let positions: usize = others.iter().map(|&axis| extents[axis]).product();
         let mut step = input;

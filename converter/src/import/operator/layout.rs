@@ -89,7 +89,14 @@ impl Call<'_> {
         for ((&extent, &(before, after)), &size) in extents.iter().zip(amounts).zip(&padded) {
             self.draft.budget.positions(size, 1)?;
             let places = border(mode, extent, before, after)?;
-            inside = inside.iter().flat_map(|&own| places.iter().map(move |p| own && p.is_some())).collect();
+            if value != 0.0 {
+                // As long as it is to be: a list that grows is held twice.
+                let mut more = Vec::with_capacity(inside.len() * places.len());
+                for own in inside {
+                    more.extend(places.iter().map(|place| own && place.is_some()));
+                }
+                inside = more;
+            }
             let changes = (before, after) != (0, 0);
             axes.push(if changes { Some(Arc::new(Taps::picked(extent, places)?)) } else { None });
         }

@@ -2,8 +2,10 @@
 
 use super::arithmetic::Coefficient;
 use super::{Call, Objection, Translated, Value};
-use crate::ann::{Affine, Conv, Linear, Op, Resample, Shape, Window};
+use crate::ann::{Affine, Conv, Linear, Op, Resample, Shape, Weights, Window};
 use crate::import::draft::Part;
+use crate::import::fold;
+use crate::import::tensor::{Numbers, Tensor};
 use std::sync::Arc;
 
 impl Call<'_> {
@@ -27,12 +29,10 @@ impl Call<'_> {
         if ins != inputs {
             return Err(format!("its weights take {ins} inputs, found {inputs}").into());
         }
-        let mut weights = tensor.floats()?;
-        if !transposed {
-            weights = turned(&weights, rows, columns);
-        }
+        let tensor = tensor.clone();
+        let mut weights = self.matrix(&tensor, !transposed)?;
         if alpha != 1.0 {
-            weights = weights.iter().map(|w| w * alpha).collect();
+            weights = weights.map(inputs, |_, _, weight| weight * alpha);
         }
         let bias = match self.constant(2)? {
             None => None,
@@ -47,6 +47,19 @@ impl Call<'_> {
         };
         let linear = Op::Linear(Linear { weights, bias, inputs, outputs });
         Ok(Value::Step(self.push("", Part::Op(linear), &[input])?))
+    }
+
+    /// A constant matrix as weights, with its axes exchanged if that is asked for; a sparse one stays so.
+    pub(super) fn matrix(&mut self, tensor: &Tensor, exchanged: bool) -> Result<Weights, Objection> {
+        let &[rows, columns] = &tensor.extents[..] else {
+            return Err(format!("its weights have the shape {:?}", tensor.extents).into());
+        };
+        Ok(match &tensor.numbers {
+            Numbers::Listed(csr) if exchanged => fold::turned(csr, &mut self.draft.budget)?.into(),
+            Numbers::Listed(csr) => Weights::Sparse(csr.clone()),
+            _ if exchanged => turned(&tensor.floats()?, rows, columns).into(),
+            _ => tensor.floats()?.into(),
+        })
     }
 
     pub(super) fn conv(&mut self) -> Translated {
@@ -170,7 +183,7 @@ impl Call<'_> {
         }
         let pair = |list: &[usize]| if list.len() == 1 { [1, list[0]] } else { [list[0], list[1]] };
         let window = Window { dilation: pair(&dilations), ..Window::of(pair(&kernel)) };
-        let bias = self.constant(2)?.map(crate::import::tensor::Tensor::floats).transpose()?;
+        let bias = self.constant(2)?.map(Tensor::floats).transpose()?;
         let conv = Conv {
             weights: weights.into(),
             bias,

@@ -5,15 +5,15 @@
 //! and all that are read are bounded by the length of the file.
 
 use super::StateDictError;
+use crate::import::stamp::{Stamp, digest};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, Metadata};
-use snn_formats::{Digest, Digester, FileDigest, regular};
+use snn_formats::{Digest, FileDigest, regular};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 /// The longest description of tensors that is read, in bytes: the pickle of a `.pt` file, the header of a `.safetensors`
@@ -34,8 +34,8 @@ pub struct StateDict {
     left: std::cell::Cell<u64>,
     /// The file that they are in.
     file: Option<FileDigest>,
-    /// Where a PyTorch file is, of which tensors are read later, its length and when it was changed last.
-    later: Option<(PathBuf, u64, Option<SystemTime>)>,
+    /// Of a PyTorch file, of which tensors are read later.
+    later: Option<Stamp>,
 }
 
 /// One tensor, its numbers not yet read.
@@ -84,7 +84,7 @@ impl StateDict {
         let (tensors, bytes, digest) = if head.starts_with(b"PK\x03\x04") {
             file.rewind().map_err(refuse)?;
             let digest = digest(&mut file).map_err(refuse)?;
-            later = Some((path.to_owned(), length, found.modified().ok()));
+            later = Some(Stamp::of(path, &file).map_err(refuse)?);
             (torch(path, file, length)?, Vec::new(), digest)
         } else if head.starts_with(&[0x80]) && head.len() > 1 && head[1] <= 5 {
             return Err(StateDictError::Format(
@@ -114,15 +114,7 @@ impl StateDict {
 
     /// That a file whose tensors were read one by one is still the one of which the digest was taken.
     pub(super) fn check_unchanged(&self) -> Result<(), StateDictError> {
-        let Some((path, length, modified)) = &self.later else { return Ok(()) };
-        let refuse = |reason| StateDictError::File { path: path.clone(), reason };
-        let found = std::fs::metadata(path).map_err(refuse)?;
-        if (found.len(), found.modified().ok()) != (*length, *modified) {
-            return Err(StateDictError::Format(
-                "it was changed while it was read; read it again when it is complete".into(),
-            ));
-        }
-        Ok(())
+        self.later.as_ref().map_or(Ok(()), Stamp::check).map_err(StateDictError::Format)
     }
 
     /// Tensors that are in memory: name, shape, and numbers in row-major order.
@@ -231,6 +223,34 @@ impl StateDict {
         Ok(floats)
     }
 
+    /// The numbers of a tensor of whole numbers of at least 0.
+    ///
+    /// # Errors
+    /// As [`floats`](Self::floats).
+    pub(super) fn whole(&self, name: &str) -> Result<Vec<u64>, String> {
+        let tensor = self.tensors.get(name).ok_or("is not in the file")?;
+        let size = match &tensor.number {
+            Number::Other(name) if name == "i64" => 8,
+            Number::Other(name) if name == "i32" => 4,
+            other => return Err(format!("has numbers of type {}; allowed are i64 and i32", other.name())),
+        };
+        let read;
+        let bytes = match &tensor.place {
+            Place::Bytes(range) => self.spend(range.len(), || Ok(&self.bytes[range.clone()]))?,
+            Place::Torch(torch) => {
+                let unsound = |e| format!("cannot be read: {e}");
+                read = self.spend(torch.byte_len(), || torch.read().map_err(unsound))?;
+                &read[..]
+            }
+        };
+        let turned = cfg!(target_endian = "big") && matches!(tensor.place, Place::Torch(_));
+        let word: fn(&[u8]) -> u64 = if turned { big } else { little };
+        // The bit of the sign is the highest of its number.
+        let number = |bytes: &[u8]| Some(word(bytes)).filter(|number| number >> (8 * size - 1) == 0);
+        let numbers: Option<Vec<u64>> = bytes.chunks_exact(size).map(number).collect();
+        numbers.ok_or_else(|| "has a number below 0".into())
+    }
+
     /// Reads `bytes` bytes, if so many may still be read.
     fn spend<T>(&self, bytes: usize, read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         match self.left.get().checked_sub(bytes as u64) {
@@ -293,20 +313,6 @@ fn program(entry: &str) -> Option<&'static str> {
         "this is an exported program (torch.export.save), which is not run. Write it as ONNX: \
          torch.onnx.export(torch.export.load(…), …, dynamo=True).save(\"net.onnx\")",
     )
-}
-
-/// Of all bytes of a file, from where it stands; it is back at its beginning then.
-fn digest(file: &mut File) -> io::Result<Digest> {
-    let mut digester = Digester::default();
-    let mut bytes = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut bytes)? {
-            0 => break,
-            read => digester.add(&bytes[..read]),
-        }
-    }
-    file.rewind()?;
-    Ok(digester.digest())
 }
 
 /// The tensors of a PyTorch file, a zip archive with a pickle and one stored entry per storage.
