@@ -5,6 +5,7 @@
 //! `benches/record`; a wrong choice costs time, never a bit of the result.
 
 use super::Delivery;
+use super::gather::GatherWork;
 use crate::network::Network;
 use crate::simulator::rows::{NEAR, is_far};
 
@@ -43,6 +44,10 @@ pub(super) struct Work {
     pub(super) lanes: f64,
     /// With time lanes: synapses of the population times groups of 16 steps.
     pub(super) lane_adds: f64,
+    /// By positions.
+    pub(super) gather: GatherWork,
+    /// By positions: spikes that are delivered one to one.
+    pub(super) one_to_one: f64,
 }
 
 /// A row: its start is fetched, its end is mispredicted.
@@ -73,6 +78,18 @@ const LANE: f64 = 2.0;
 const LANES: f64 = 1.1;
 /// A word of 64 neurons and 16 steps turned from time to neurons.
 const TURNED: f64 = 350.0;
+/// A line of a row added in registers.
+const GATHERED: f64 = 1.5;
+/// A row begun, and the value of its spike spread over the lanes.
+const GATHERED_ROW: f64 = 3.0;
+/// A run of spikes found, and the currents of a position taken into registers and put back.
+const RUN: f64 = 25.0;
+/// A spike or a position put in order.
+const IN_ORDER: f64 = 1.5;
+/// Sixteen channels of a tap.
+const CHANNELS: f64 = 5.0;
+/// The value of a source written out.
+const WRITTEN: f64 = 0.6;
 /// Threads woken, and waited for: 5 to 17 µs were measured.
 const TURN: f64 = 40_000.0;
 
@@ -86,6 +103,17 @@ impl Work {
         if rows * 64.0 > NEAR as f64 {
             self.far_tile_rows += rows;
         }
+    }
+
+    /// Adds what a projection costs by positions.
+    pub(super) fn add_gather(&mut self, more: GatherWork) {
+        let gather = &mut self.gather;
+        gather.lines += more.lines;
+        gather.rows += more.rows;
+        gather.runs += more.runs;
+        gather.arranged += more.arranged;
+        gather.channel_lines += more.channel_lines;
+        gather.sources += more.sources;
     }
 
     /// Adds the weights that arrive from a sparse table of `synapses`.
@@ -146,6 +174,16 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
         Delivery::TimeLanes => {
             let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
             Cycles { alone: 0.0, shared: work.lanes * LANE + work.lane_adds * LANES + turned + update }
+        }
+        Delivery::Gather => {
+            let gather = &work.gather;
+            let shared = gather.lines * GATHERED
+                + gather.rows * GATHERED_ROW
+                + gather.runs * RUN
+                + gather.channel_lines * CHANNELS
+                + work.one_to_one * ROW;
+            let alone = gather.arranged * IN_ORDER + gather.sources * WRITTEN;
+            Cycles { alone, shared: shared + update }
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::cost::{self, Work};
 use super::delivery::Delivery;
+use super::gather::{GatherRoom, Gathered};
 use super::threads::Threads;
 use super::tiled::{ImageRows, Tiled};
 use super::tiles::{self, blocks, table};
@@ -90,6 +91,7 @@ struct ThreadScratch {
     /// `[4][padded steps][16]`
     currents: Vec<Line>,
     tile_scratch: TileScratch,
+    gather_room: GatherRoom,
 }
 
 /// Memory of one thread for what arrives at one tile after the other.
@@ -154,12 +156,13 @@ impl Layer {
         self.injected[0].as_deref().unwrap_or_default().iter().any(|&current| current != 0.0)
     }
 
-    /// The currents that a sample is given in the first step of the window: one for every neuron, −0.0 for none.
-    fn given(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
-        if !self.outside.is_empty() {
-            return Some(&self.outside);
-        }
-        self.injected[sample].as_deref().filter(|_| window.first)
+    /// Takes the currents that samples are given, to be [put back](Self::put_back).
+    fn take_given(&mut self) -> Given {
+        Given { injected: std::mem::take(&mut self.injected), outside: std::mem::take(&mut self.outside) }
+    }
+
+    fn put_back(&mut self, given: Given) {
+        (self.injected, self.outside) = (given.injected, given.outside);
     }
 
     /// Words of one sample.
@@ -187,7 +190,8 @@ impl Layer {
         let (delivery, threads) = self.choose(window.forced, window.team, incoming, steps, given);
         self.delivered = Some(delivery);
         match delivery {
-            Delivery::Rows => self.by_rows(window, threads, incoming, scratch, updates),
+            Delivery::Rows => self.by_steps(window, threads, incoming, false, scratch, updates),
+            Delivery::Gather => self.by_steps(window, threads, incoming, true, scratch, updates),
             Delivery::Tiles => self.by_tiles(window, threads, incoming, scratch, updates),
             Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, scratch, updates),
         }
@@ -216,10 +220,14 @@ impl Layer {
         let tiles = !incoming.is_empty() && incoming.iter().all(|one| one.layouts.has_tiles());
         // Time lanes write currents anew, so nothing may have been given.
         let lanes = matches!(incoming, [one] if one.layouts.has_columns()) && !given;
+        let one_to_one = |one: &Incoming<'_>| matches!(one.connectivity, Connectivity::OneToOne(_));
+        let gather = incoming.iter().any(|one| one.layouts.has_gathered())
+            && incoming.iter().all(|one| one.layouts.has_gathered() || one_to_one(one));
         let possible = |delivery: &Delivery| match delivery {
             Delivery::Rows => true,
             Delivery::Tiles => tiles,
             Delivery::TimeLanes => lanes,
+            Delivery::Gather => gather,
         };
         let forced = forced.filter(possible);
         if let (Some(forced), 1) = (forced, team.threads()) {
@@ -286,6 +294,10 @@ impl Layer {
                 }
             }
             work.arranged += count * runs;
+            match one.layouts.gather_work(one.connectivity, count, steps as f64) {
+                Some(gather) => work.add_gather(gather),
+                None => work.one_to_one += count,
+            }
             if let Connectivity::Rows(rows) = one.connectivity {
                 work.lanes += rows.synapses() as f64;
                 work.lane_adds += rows.synapses() as f64 * steps.div_ceil(BLOCK).next_power_of_two() as f64;
@@ -294,11 +306,13 @@ impl Layer {
         work
     }
 
-    fn by_rows(
+    /// Step by step, by rows or by target positions.
+    fn by_steps(
         &mut self,
         window: Window<'_>,
         threads: usize,
         incoming: &[Incoming<'_>],
+        by_positions: bool,
         scratch: &mut Scratch,
         updates: &mut [u64],
     ) {
@@ -310,8 +324,12 @@ impl Layer {
             .iter()
             .map(|one| if several { one.layouts.cuts(one.connectivity) } else { None })
             .collect();
-        let given: Vec<Option<Vec<f32>>> =
-            (0..samples).map(|sample| self.given(&window, sample).map(<[f32]>::to_vec)).collect();
+        let gathered: Vec<Option<&Gathered>> = incoming
+            .iter()
+            .map(|one| if by_positions { one.layouts.gathered(one.connectivity) } else { None })
+            .collect();
+        let given = self.take_given();
+        let given_to: Vec<Option<&[f32]>> = (0..samples).map(|sample| given.to(&window, sample)).collect();
         self.by_ranges(window, threads, each, scratch, updates, |scratch, mut range, out, updates| {
             rows::make_room(&mut scratch.resting, lines);
             let (first, length) = (range.first, range.lines);
@@ -319,13 +337,28 @@ impl Layer {
             let (set, erased) = (kernels.set, range.model.erased());
             for (sample, updates) in updates.iter_mut().enumerate() {
                 for step in 0..steps {
-                    if let (0, Some(given)) = (step, &given[sample]) {
+                    if let (0, Some(given)) = (step, given_to[sample]) {
                         give(given, &targets, &mut flat_mut(&mut scratch.resting)[targets.clone()]);
                     }
-                    for (one, cuts) in incoming.iter().zip(&cuts) {
+                    for ((one, cuts), gathered) in incoming.iter().zip(&cuts).zip(&gathered) {
                         let spikes = one.arriving.of(sample * steps + step);
-                        let resting = &mut scratch.resting;
-                        rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, resting);
+                        let ThreadScratch { resting, gather_room, .. } = scratch;
+                        match gathered {
+                            Some(weights) => {
+                                let connectivity = one.connectivity;
+                                weights.deliver(
+                                    kernels,
+                                    connectivity,
+                                    spikes,
+                                    &targets,
+                                    gather_room,
+                                    resting,
+                                );
+                            }
+                            None => {
+                                rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, resting)
+                            }
+                        }
                     }
                     let currents = &mut scratch.resting[first..first + length];
                     let words = length / LINES_PER_WORD;
@@ -338,6 +371,7 @@ impl Layer {
             }
             out.values.end_piece(length / LINES_PER_WORD);
         });
+        self.put_back(given);
     }
 
     fn by_tiles(
@@ -418,9 +452,9 @@ impl Layer {
         let Window { kernels, samples, steps, k, .. } = window;
         let padded = window.all_steps().next_multiple_of(BLOCK);
         let each = self.words().div_ceil(if threads == 1 { 1 } else { RANGES * threads });
-        let given: Vec<Option<Vec<f32>>> =
-            (0..samples).map(|sample| self.given(&window, sample).map(<[f32]>::to_vec)).collect();
-        let some_given = given.iter().any(Option::is_some);
+        let given = self.take_given();
+        let given_to: Vec<Option<&[f32]>> = (0..samples).map(|sample| given.to(&window, sample)).collect();
+        let some_given = given_to.iter().any(Option::is_some);
         self.by_ranges(window, threads, each, scratch, updates, |scratch, mut range, out, updates| {
             let ThreadScratch { currents, tile_scratch, .. } = scratch;
             currents.resize(currents.len().max(LINES_PER_WORD * padded), Line::of(-0.0));
@@ -431,7 +465,7 @@ impl Layer {
                 for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
                     if some_given {
                         currents.fill(Line::of(-0.0));
-                        for (given, line) in given.iter().zip(currents.iter_mut().step_by(steps)) {
+                        for (given, line) in given_to.iter().zip(currents.iter_mut().step_by(steps)) {
                             if let Some(given) = given {
                                 give(given, &(tile * BLOCK..(tile + 1) * BLOCK), &mut line.0);
                             }
@@ -450,6 +484,7 @@ impl Layer {
                 out.values.end_piece(1);
             }
         });
+        self.put_back(given);
     }
 
     /// Runs ranges of `each` words; `run(thread_scratch, range, out, updates)` writes what a range emits and adds the
@@ -494,6 +529,22 @@ impl Layer {
             }
         }
         values_by_range.iter().for_each(|of_range| values.append(of_range));
+    }
+}
+
+/// The currents that samples are given.
+struct Given {
+    injected: Vec<Option<Vec<f32>>>,
+    outside: Vec<f32>,
+}
+
+impl Given {
+    /// Those of a sample in the first step of the window: one for every neuron, −0.0 for none.
+    fn to(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
+        if !self.outside.is_empty() {
+            return Some(&self.outside);
+        }
+        self.injected[sample].as_deref().filter(|_| window.first)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cost;
 mod delivery;
+mod gather;
 mod layer;
 mod side_by_side;
 mod simulator;
