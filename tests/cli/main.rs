@@ -20,6 +20,7 @@ mod state_dict;
 mod studies;
 mod sweep;
 mod terminal;
+mod whole;
 
 use std::path::{Path, PathBuf};
 
