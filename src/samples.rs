@@ -31,7 +31,7 @@ pub struct NetArgs {
     #[arg(long)]
     pub no_mmap: bool,
 
-    /// Bytes of memory that may be taken, as 512M or 4G [default: 384M, or 64 times the file]
+    /// Bytes of memory that may be taken, as 512M or 4G [default: 384M, or 256 times the file]
     #[arg(long, value_name = "BYTES", value_parser = snn_formats::net::parse_bytes)]
     pub memory_limit: Option<u64>,
 }

@@ -172,6 +172,55 @@ impl Calibration<'_> {
         Ok(percentiles.collect())
     }
 
+    /// For each group the scale that local threshold balancing comes to (Bu et al. 2024, "Inference-scale complexity in ANN-SNN
+    /// conversion for high-performance and low-power applications", section 4; arXiv:2409.03368): from 0 on, `rounds` times
+    /// `λ ← λ + 2η · mean(max(a − λ, 0))` over all activations `a`, zeros included, which are steps down the gradient of the
+    /// squared error of clipping. All layers are balanced at once, each on what the trained net has.
+    ///
+    /// The activations are counted in bins as in [`least_error_scales`](Self::least_error_scales).
+    ///
+    /// # Errors
+    /// As [`forward`](crate::forward::forward).
+    pub fn balanced_scales(
+        &self,
+        watched: &[Watched],
+        extents: &[Extent],
+        rounds: u32,
+        rate: f64,
+    ) -> Result<Vec<Vec<f64>>, ForwardError> {
+        let histograms = self.histograms(watched, extents)?;
+        let of_group = |(histogram, (&largest, count)): (&Vec<u64>, (&f32, u64))| {
+            f64::from(largest) * balanced_fraction(histogram, count, rounds, rate)
+        };
+        let scales = histograms.iter().zip(extents).map(|(histograms, extent)| {
+            let extents = extent.largest.iter().map(|largest| (largest, extent.count));
+            histograms.iter().zip(extents).map(of_group).collect()
+        });
+        Ok(scales.collect())
+    }
+
+    /// Of each group the activations above zero, in 256 to 4,096 equal bins below its maximum.
+    fn histograms(
+        &self,
+        watched: &[Watched],
+        extents: &[Extent],
+    ) -> Result<Vec<Vec<Vec<u64>>>, ForwardError> {
+        let groups: usize = watched.iter().map(|watched| watched.groups).sum();
+        let bins =
+            [4096, 2048, 1024, 512].into_iter().find(|bins| groups * bins * 8 <= MEMORY).unwrap_or(256);
+        let mut histograms: Vec<Vec<Vec<u64>>> =
+            watched.iter().map(|watched| vec![vec![0; bins]; watched.groups]).collect();
+        self.stream(watched, |place, group, values| {
+            let largest = f64::from(extents[place].largest[group]);
+            let histogram = &mut histograms[place][group];
+            for &value in values.iter().filter(|value| **value > 0.0) {
+                let bin = (f64::from(value) / largest * bins as f64) as usize;
+                histogram[bin.min(bins - 1)] += 1;
+            }
+        })?;
+        Ok(histograms)
+    }
+
     /// For each group the scale λ of at least `extent.largest / 50` that minimises the squared error of
     /// `λ/T · clip(⌊a·T/λ + start⌋, 0, T)` over the activations `a`, which is what a neuron makes of a steady input
     /// in T steps, with one start per watched node (Li et al. 2021, "A Free Lunch From ANN", section 4.1).
@@ -187,19 +236,7 @@ impl Calibration<'_> {
         steps: u32,
         starts: &[f64],
     ) -> Result<Vec<Vec<f64>>, ForwardError> {
-        let groups: usize = watched.iter().map(|watched| watched.groups).sum();
-        let bins =
-            [4096, 2048, 1024, 512].into_iter().find(|bins| groups * bins * 8 <= MEMORY).unwrap_or(256);
-        let mut histograms: Vec<Vec<Vec<u64>>> =
-            watched.iter().map(|watched| vec![vec![0; bins]; watched.groups]).collect();
-        self.stream(watched, |place, group, values| {
-            let largest = f64::from(extents[place].largest[group]);
-            let histogram = &mut histograms[place][group];
-            for &value in values.iter().filter(|value| **value > 0.0) {
-                let bin = (f64::from(value) / largest * bins as f64) as usize;
-                histogram[bin.min(bins - 1)] += 1;
-            }
-        })?;
+        let histograms = self.histograms(watched, extents)?;
         let scales = histograms.iter().zip(extents).zip(starts).map(|((histograms, extent), &start)| {
             histograms
                 .par_iter()
@@ -246,6 +283,18 @@ fn least_error_fraction(histogram: &[u64], steps: u32, start: f64) -> f64 {
     };
     let coarse = best(0.02, 1.0, 98);
     best((coarse - 0.01).max(0.02), (coarse + 0.01).min(1.0), 40)
+}
+
+/// The fraction of the histogram's range that local threshold balancing comes to; `count` are all activations, zeros included.
+fn balanced_fraction(histogram: &[u64], count: u64, rounds: u32, rate: f64) -> f64 {
+    let value = |bin: usize| (bin as f64 + 0.5) / histogram.len() as f64;
+    let mut fraction = 0.0;
+    for _ in 0..rounds {
+        let above = histogram.iter().enumerate().rev().take_while(|(bin, _)| value(*bin) > fraction);
+        let excess: f64 = above.map(|(bin, &of_bin)| of_bin as f64 * (value(bin) - fraction)).sum();
+        fraction += 2.0 * rate * excess / (count as f64).max(1.0);
+    }
+    fraction
 }
 
 /// The search for two neighbouring order statistics.
@@ -324,5 +373,28 @@ impl Search {
         } else {
             high - (high - low) * (1.0 - self.fraction)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balancing_takes_the_steps_of_its_formula() {
+        // Eight bins; activations of 1/16, 3/16 and, twice, 15/16 of the largest, and four zeros.
+        let histogram = [1, 1, 0, 0, 0, 0, 0, 2];
+        let values = [0.0, 0.0, 0.0, 0.0, 1.0 / 16.0, 3.0 / 16.0, 15.0 / 16.0, 15.0 / 16.0];
+        for (rounds, rate) in [(0, 0.5), (1, 0.5), (2, 0.25), (40, 0.5)] {
+            let mut lambda = 0.0_f64;
+            for _ in 0..rounds {
+                let excess = values.iter().map(|a: &f64| (a - lambda).max(0.0)).sum::<f64>() / 8.0;
+                lambda += 2.0 * rate * excess;
+            }
+            let found = balanced_fraction(&histogram, 8, rounds, rate);
+            assert!((found - lambda).abs() < 1e-12, "{rounds} rounds: {found}, {lambda}");
+            assert!(found <= 15.0 / 16.0);
+        }
+        assert_eq!(balanced_fraction(&[0; 8], 5, 10, 0.5), 0.0);
     }
 }

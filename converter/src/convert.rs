@@ -1,5 +1,6 @@
 //! The front door: from a trained net to a spiking network.
 
+mod best;
 mod few;
 mod input;
 mod rates;
@@ -10,7 +11,7 @@ use crate::calibrate::Zeros;
 use crate::compare::{Compared, compare};
 use crate::effective::EffectiveOptions;
 use crate::expect::{ExpectError, expect_while};
-use crate::fit::choose;
+use crate::fit::{FitBy, choose};
 use crate::forward::ForwardError;
 use crate::import::Refusal;
 use crate::lower::{Lowered, Plan, Scaling, lower, needed};
@@ -22,6 +23,7 @@ use crate::recipe::Recipe;
 use crate::report::{Report, Units, layers};
 use crate::wanted::{RunEnd, Stopped, Wanted};
 use crate::whole::{self, Activity, Rounded};
+pub use best::{Candidate, convert_best_while};
 use few::few;
 pub use input::as_trained;
 use input::{input_map, input_peak, prepare};
@@ -72,6 +74,8 @@ pub struct Options {
     /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: for short runs
     /// ([`Recipe::of`]).
     pub fit: Option<bool>,
+    /// What a fit does with the spikes that arrive. Default: it searches scales, starts and biases.
+    pub fit_by: FitBy,
     /// Whether the report compares spike rates with activations, and accuracies if labels are given, on at most 256 of the
     /// samples in runs of `steps` steps. Default: no.
     pub compare: bool,
@@ -409,6 +413,13 @@ fn check(options: &Options, recipe: &Recipe) -> Result<(), ConvertError> {
     }
     if recipe.steps == 0 {
         return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
+    }
+    if options.fit_by != FitBy::Search && recipe.neuron == NeuronKind::Unit && !recipe.fit {
+        return Err(ConvertError::Unfit(format!(
+            "a way of fitting, {}, is given, and nothing is fitted; give a number of steps, calibration samples, and say that it \
+             is to be fitted",
+            options.fit_by.name()
+        )));
     }
     neuron::check(options, recipe)
 }

@@ -32,6 +32,8 @@ pub struct EffectiveOptions {
     pub percentile: Option<f64>,
     /// Whether scales, starts and biases were fitted.
     pub fit: bool,
+    /// How: `search`, `bias` or `start`.
+    pub fit_by: &'static str,
     /// How far one scale reaches: `layer`, `channel`, or `shape`: a channel of images, a layer of vectors.
     pub scale_per: &'static str,
     /// Whether zeros count in percentiles: `in` or `out`.
@@ -60,6 +62,7 @@ impl EffectiveOptions {
             Normalise::Max => ("max", None),
             Normalise::Percentile(percent) => ("percentile", Some(percent)),
             Normalise::LeastError => ("mse", None),
+            Normalise::Balanced => ("balance", None),
             Normalise::Trained => ("qcfs", None),
             Normalise::None => ("none", None),
         };
@@ -87,6 +90,7 @@ impl EffectiveOptions {
             normalise,
             percentile,
             fit: recipe.fit,
+            fit_by: options.fit_by.name(),
             scale_per: match options.scale_per {
                 None => "shape",
                 Some(ScalePer::Layer) => "layer",

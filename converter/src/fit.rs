@@ -25,6 +25,36 @@ use snn_engine::{
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// What a fit does with the spikes that arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FitBy {
+    /// Searches scale, start and ramp of every group for the least squared error.
+    #[default]
+    Search,
+    /// Adds the mean error `mean(a − λ·spikes/T)` of every group to its bias: bias calibration (Li et al. 2021, "A free lunch
+    /// from ANN", section 4.2).
+    Bias,
+    /// Adds `T` times the mean error to the potential before the first step: potential calibration (the same section),
+    /// with one potential per group.
+    Start,
+}
+
+impl FitBy {
+    /// All of them, with their names.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Search, "search"), (Self::Bias, "bias"), (Self::Start, "start")];
+
+    /// Its name, as front ends have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Bias => "bias",
+            Self::Start => "start",
+        }
+    }
+}
+
 /// The most samples that are run.
 pub(crate) const SAMPLES: usize = 256;
 
@@ -58,9 +88,9 @@ pub(crate) fn fit(
     wanted: Wanted<'_>,
     ann: &Ann,
     plan: &Plan,
-    raw: &[f32],
-    prepared: &[f32],
+    [raw, prepared]: [&[f32]; 2],
     steps: u32,
+    by: FitBy,
     groups_of: impl Fn(NodeId) -> usize,
 ) -> Result<Lowered, ConvertError> {
     let n = ann.input_shape().elements();
@@ -90,6 +120,7 @@ pub(crate) fn fit(
         ann,
         plan,
         steps,
+        by,
         raw,
         samples: chosen.len(),
         looks,
@@ -144,6 +175,7 @@ struct Fitting<'a> {
     ann: &'a Ann,
     plan: &'a Plan,
     steps: u32,
+    by: FitBy,
     /// The samples as the network takes them.
     raw: Vec<f32>,
     samples: usize,
@@ -172,7 +204,11 @@ impl Fitted for Fitting<'_> {
             .map(|(group, traces)| {
                 let from = Numbers { lambda: old.lambda.get(group * length), start: old.start, ramp: 0.0 };
                 self.wanted.check()?;
-                Ok(improve(from, traces, self.steps, bound))
+                Ok(match self.by {
+                    FitBy::Search => improve(from, traces, self.steps, bound),
+                    FitBy::Bias => Numbers { ramp: from.missing(traces, self.steps), ..from },
+                    FitBy::Start => Numbers { start: from.start + from.missing(traces, self.steps), ..from },
+                })
             })
             .collect::<Result<Vec<Numbers>, Stopped>>();
         let fitted = match fitted {
@@ -394,12 +430,29 @@ struct Numbers {
 impl Numbers {
     /// The sum of squared differences between what neurons with these numbers give and what they should give.
     fn error(&self, traces: &Traces, steps: u32) -> f64 {
+        let level = self.lambda / f64::from(steps);
+        let mut error = 0.0;
+        self.each(traces, steps, |spikes, target| {
+            let off = spikes * level - target;
+            error += off * off;
+        });
+        error
+    }
+
+    /// The spikes that are missing in a run, on average: T times the mean error, in thresholds.
+    fn missing(&self, traces: &Traces, steps: u32) -> f64 {
+        let wanted = f64::from(steps) / self.lambda;
+        let mut missing = 0.0;
+        self.each(traces, steps, |spikes, target| missing += target * wanted - spikes);
+        missing / (traces.targets.len() as f64).max(1.0)
+    }
+
+    /// Calls `each(spikes of a run, activation)` for all neurons that are looked at.
+    fn each(&self, traces: &Traces, steps: u32, mut each: impl FnMut(f64, f64)) {
         const LANES: usize = 16;
         let count = traces.targets.len();
         let unit = 1.0 / self.lambda as f32;
         let (start, slope) = (self.start as f32, (self.ramp / f64::from(steps)) as f32);
-        let level = self.lambda / f64::from(steps);
-        let mut error = 0.0;
         for first in (0..count).step_by(LANES) {
             let lanes = LANES.min(count - first);
             let mut spikes = [0.0_f32; LANES];
@@ -412,11 +465,9 @@ impl Numbers {
                 }
             }
             for (spikes, target) in spikes.iter().zip(&traces.targets[first..first + lanes]) {
-                let off = f64::from(*spikes) * level - f64::from(*target);
-                error += off * off;
+                each(f64::from(*spikes), f64::from(*target));
             }
         }
-        error
     }
 }
 
@@ -461,4 +512,24 @@ fn improve(from: Numbers, traces: &Traces, steps: u32, bound: f64) -> Numbers {
         }
     }
     now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calibrations_add_the_mean_error_of_their_formula() {
+        // Two neurons of λ = 2 in four steps: a steady current of 1, and one that is all there in the last step.
+        let traces =
+            Traces { targets: vec![1.0, 1.5], currents: vec![1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 6.0] };
+        let from = Numbers { lambda: 2.0, start: 0.5, ramp: 0.0 };
+        // In thresholds with the start: 1, 1½, 2, 2½, so two spikes; and one, though 3½ would be due.
+        let mut spikes = vec![];
+        from.each(&traces, 4, |count, _| spikes.push(count));
+        assert_eq!(spikes, [2.0, 1.0]);
+        // e = mean(a − λ·spikes/T) = mean(1 − 1, 1.5 − 0.5) = 0.5; T·e/λ = 1.
+        assert_eq!(from.missing(&traces, 4), 1.0);
+        assert_eq!(from.error(&traces, 4), 1.0);
+    }
 }

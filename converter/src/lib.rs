@@ -28,10 +28,12 @@ pub mod wanted;
 mod whole;
 
 pub use convert::{
-    Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert, convert_while,
+    Candidate, Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert,
+    convert_best_while, convert_while,
 };
 pub use effective::EffectiveOptions;
 pub use expect::{Agreement, Difference, ExpectError, expect};
+pub use fit::FitBy;
 pub use neuron::NeuronKind;
 pub use normalise::{Normalise, ScalePer, Start};
 pub use recipe::Recipe;

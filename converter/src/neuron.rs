@@ -1,6 +1,7 @@
 //! What the activations of a trained net become.
 
 use crate::convert::{ConvertError, Options, Readout};
+use crate::fit::FitBy;
 use crate::normalise::Normalise;
 use crate::quantise::MOST_LEVELS;
 use crate::recipe::Recipe;
@@ -88,6 +89,7 @@ pub(crate) fn check(options: &Options, recipe: &Recipe) -> Result<(), ConvertErr
             options.fit == Some(true),
             "they are fitted to the quantised network",
         ),
+        ("a way of fitting", options.fit_by != FitBy::Search, "they are fitted to the quantised network"),
         ("a start", options.start.is_some(), "they start at half a threshold, so that they round"),
         (
             "a read-out by spikes",

@@ -18,12 +18,19 @@ pub enum Normalise {
     /// Trained thresholds of QCFS activations are kept. The default.
     #[default]
     LeastError,
+    /// λ is what local threshold balancing comes to ([`Calibration::balanced_scales`]; Bu et al. 2024, arXiv:2409.03368), in 100
+    /// rounds at half the rate with which the first step could go beyond the largest activation.
+    Balanced,
     /// λ is the trained threshold of every activation, which must be QCFS (Bu et al. 2022, "Optimal ANN-SNN conversion for
     /// high-accuracy and ultra-low-latency spiking neural networks") or have an upper bound.
     Trained,
     /// λ is 1: the weights go into the network as they are.
     None,
 }
+
+/// Rounds of local threshold balancing, and η of each step.
+const ROUNDS: u32 = 100;
+const RATE: f64 = 0.5;
 
 /// How far one scale reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +64,7 @@ impl Normalise {
     /// Whether it looks at the activations of this operator.
     pub(crate) fn needs_samples(self, op: &Op) -> bool {
         match self {
-            Self::Max | Self::Percentile(_) => true,
+            Self::Max | Self::Percentile(_) | Self::Balanced => true,
             Self::LeastError => !matches!(op, Op::Qcfs { .. }),
             Self::Trained | Self::None => false,
         }
@@ -66,7 +73,7 @@ impl Normalise {
     /// The start that goes with the method, if the user names none.
     pub(crate) fn usual_start(self, op: &Op) -> Start {
         match (self, op) {
-            (_, Op::Qcfs { .. }) | (Self::LeastError | Self::Trained, _) => Start::Half,
+            (_, Op::Qcfs { .. }) | (Self::LeastError | Self::Balanced | Self::Trained, _) => Start::Half,
             (Self::Max | Self::Percentile(_) | Self::None, _) => Start::Zero,
         }
     }
@@ -96,6 +103,7 @@ impl Normalise {
         match self {
             Self::Percentile(percent) => calibration.percentiles(watched, extents, percent, zeros),
             Self::LeastError => calibration.least_error_scales(watched, extents, steps, starts),
+            Self::Balanced => calibration.balanced_scales(watched, extents, ROUNDS, RATE),
             Self::Max | Self::Trained | Self::None => {
                 let maxima =
                     extents.iter().map(|extent| extent.largest.iter().map(|&v| f64::from(v)).collect());

@@ -1,6 +1,7 @@
 //! What a conversion did, in numbers.
 
 pub use crate::compare::{Accuracy, Loss};
+pub use crate::convert::Candidate;
 use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
 use crate::neuron::NeuronKind;
@@ -22,6 +23,9 @@ pub struct Report {
     pub steps: u32,
     /// Whether scales, starts and biases were fitted to the spikes of such runs.
     pub fitted: bool,
+    /// The neurons that were tried, if the best were to be chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
     /// Calibration samples that both nets were compared on, if they were.
     pub compared: Option<usize>,
     /// How often either net is right on them, if their classes are known.

@@ -5,13 +5,16 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
-use snn_converter::NeuronKind;
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
-use snn_converter::convert::{Conversion, ConvertError, Options, Readout, Samples, convert};
+use snn_converter::convert::{
+    Conversion, ConvertError, Options, Readout, Samples, convert, convert_best_while,
+};
 use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
+use snn_converter::wanted::Wanted;
+use snn_converter::{FitBy, NeuronKind};
 use snn_engine::{Network, WeightType};
 use snn_formats::samples;
 use snn_formats::{Description, FileDigest, NetFile, Provenance, Source};
@@ -101,6 +104,10 @@ pub struct Convert {
     #[arg(long, value_enum, value_name = "ON OR OFF", num_args = 0..=1, default_missing_value = "on")]
     fit: Option<Switch>,
 
+    /// What the fit does: search scales, starts and biases, or add the mean error to biases or to starts (Li et al. 2021)
+    #[arg(long, value_enum, default_value = "search")]
+    fit_by: FitByName,
+
     /// Compare spike rates at --T with activations, layer by layer, on calibration samples; --report and
     /// --labels do so too
     #[arg(long, requires = "calib")]
@@ -161,6 +168,8 @@ enum NormaliseName {
     Percentile,
     /// Least squared error of rounding to the rates of T steps (Li et al. 2021)
     Mse,
+    /// Local threshold balancing: steps down the gradient of the error of clipping (Bu et al. 2024)
+    Balance,
     /// Trained thresholds (Bu et al. 2022)
     Qcfs,
     /// Weights as they are
@@ -177,15 +186,20 @@ enum NeuronName {
     Signed,
     /// The same, with the input once: the network comes to rest at the net with activations of --levels levels
     Settle,
+    /// Unit or signed, whichever loses less in runs of --T steps: each is made with half of the calibration samples and judged
+    /// on the others
+    Best,
 }
 
 impl NeuronName {
-    fn kind(self) -> NeuronKind {
+    /// The neurons, unless they are to be chosen.
+    fn kind(self) -> Option<NeuronKind> {
         match self {
-            Self::Unit => NeuronKind::Unit,
-            Self::Multi => NeuronKind::Multi,
-            Self::Signed => NeuronKind::Signed,
-            Self::Settle => NeuronKind::Settle,
+            Self::Unit => Some(NeuronKind::Unit),
+            Self::Multi => Some(NeuronKind::Multi),
+            Self::Signed => Some(NeuronKind::Signed),
+            Self::Settle => Some(NeuronKind::Settle),
+            Self::Best => None,
         }
     }
 }
@@ -194,6 +208,23 @@ impl NeuronName {
 enum Switch {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FitByName {
+    Search,
+    Bias,
+    Start,
+}
+
+impl FitByName {
+    fn by(self) -> FitBy {
+        match self {
+            Self::Search => FitBy::Search,
+            Self::Bias => FitBy::Bias,
+            Self::Start => FitBy::Start,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -266,7 +297,12 @@ impl Convert {
             labels: of.labels.as_ref().map(|labels| &labels.classes[..]),
             expected: of.expected.as_ref().map(|(outputs, _)| &outputs[..]),
         });
-        let mut conversion = convert(ann, samples.as_ref(), &self.options()?)
+        let options = self.options()?;
+        let conversion = match self.neuron {
+            Some(NeuronName::Best) => convert_best_while(Wanted::always(), ann, samples.as_ref(), &options),
+            _ => convert(ann, samples.as_ref(), &options),
+        };
+        let mut conversion = conversion
             .map_err(|error| self.with_flags(error))
             .with_context(|| self.model.display().to_string())?;
         output::notes(&conversion.warnings);
@@ -327,6 +363,7 @@ impl Convert {
             ("--normalise", self.normalise.is_some_and(|normalise| normalise != NormaliseName::None)),
             ("--percentile", self.percentile.is_some()),
             ("--fit", self.fit == Some(Switch::On)),
+            ("--fit-by", self.fit_by != FitByName::Search),
             ("--scale-per", self.scale_per.is_some()),
             ("--v0", self.v0.is_some()),
             ("--readout", self.readout.is_some()),
@@ -361,11 +398,12 @@ impl Convert {
             }
             (Some(NormaliseName::Max), None) => Some(Normalise::Max),
             (Some(NormaliseName::Mse), None) => Some(Normalise::LeastError),
+            (Some(NormaliseName::Balance), None) => Some(Normalise::Balanced),
             (Some(NormaliseName::Qcfs), None) => Some(Normalise::Trained),
             (Some(NormaliseName::None), None) => Some(Normalise::None),
         };
         Ok(Options {
-            neuron: self.neuron.map(NeuronName::kind),
+            neuron: self.neuron.and_then(NeuronName::kind),
             levels: self.levels,
             max_spikes: self.max_spikes,
             reconstruct: self.reconstruct,
@@ -384,6 +422,7 @@ impl Convert {
             }),
             steps: self.steps,
             fit: self.fit.map(|fit| fit == Switch::On),
+            fit_by: self.fit_by.by(),
             compare: self.calib.is_some() && (self.compare || self.report.is_some() || self.labels.is_some()),
             readout: match self.readout {
                 Some(ReadoutName::Potential) | None => Readout::Potential,

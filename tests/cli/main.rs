@@ -21,6 +21,7 @@ mod state_dict;
 mod studies;
 mod sweep;
 mod terminal;
+mod whole;
 mod wild;
 
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use snn_converter::calibrate::Zeros;
 use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
-use snn_converter::{NeuronKind, Normalise, Options, Readout, ScalePer, Start};
+use snn_converter::{FitBy, NeuronKind, Normalise, Options, Readout, ScalePer, Start};
 use snn_engine::WeightType;
 use snn_formats::FileDigest;
 use snn_formats::samples::{self, Misfit};
@@ -133,7 +133,7 @@ impl Model {
     }
 
     /// Makes a spiking network: the network, the report and the options in effect as JSON, notes, and warnings.
-    #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, weights, unroll, input_mean, input_std, fit, compare, labels, expected))]
+    #[pyo3(signature = (calibration, *, T, neuron, levels, max_spikes, reconstruct, normalise, percentile, scale_per, zeros, start, readout, weights, unroll, input_mean, input_std, fit, fit_by, compare, labels, expected))]
     #[allow(
         non_snake_case,
         reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -159,17 +159,19 @@ impl Model {
         input_mean: Vec<f32>,
         input_std: Vec<f32>,
         fit: Option<bool>,
+        fit_by: &str,
         compare: bool,
         labels: Option<Labels<'_>>,
         expected: Option<PyReadonlyArrayDyn<'_, f64>>,
     ) -> PyResult<Converted> {
+        let best = neuron == Some("best");
         let kind = |name: &str| {
             let found = NeuronKind::ALL.into_iter().find(|(_, known)| *known == name);
-            let allowed = "\"unit\", \"multi\", \"signed\", \"settle\" and None";
+            let allowed = "\"unit\", \"multi\", \"signed\", \"settle\", \"best\" and None";
             found.map(|(kind, _)| kind).ok_or_else(|| error::argument("neuron", name, allowed))
         };
         let options = Options {
-            neuron: neuron.map(kind).transpose()?,
+            neuron: neuron.filter(|_| !best).map(kind).transpose()?,
             levels,
             max_spikes,
             reconstruct,
@@ -178,10 +180,12 @@ impl Model {
                 Some("max") => Some(Normalise::Max),
                 Some("percentile") => Some(Normalise::Percentile(percentile)),
                 Some("mse") => Some(Normalise::LeastError),
+                Some("balance") => Some(Normalise::Balanced),
                 Some("qcfs") => Some(Normalise::Trained),
                 Some("none") => Some(Normalise::None),
                 Some(other) => {
-                    let allowed = "\"percentile\", \"max\", \"mse\", \"qcfs\", \"none\" and None";
+                    let allowed =
+                        "\"percentile\", \"max\", \"mse\", \"balance\", \"qcfs\", \"none\" and None";
                     return Err(error::argument("normalise", other, allowed));
                 }
             },
@@ -217,6 +221,13 @@ impl Model {
             input_mean,
             input_std,
             fit,
+            fit_by: match FitBy::ALL.into_iter().find(|(_, name)| *name == fit_by) {
+                Some((by, _)) => by,
+                None => {
+                    let allowed = "\"search\", \"bias\" and \"start\"";
+                    return Err(error::argument("fit_by", fit_by, allowed));
+                }
+            },
             compare: compare || labels.is_some(),
         };
         let mut notes = self.notes.clone();
@@ -241,7 +252,11 @@ impl Model {
                 });
                 let go_on = || !stopped.load(Ordering::Relaxed);
                 let wanted = Wanted::as_long_as(&go_on);
-                snn_converter::convert_while(wanted, &ann, samples.as_ref(), &options)
+                if best {
+                    snn_converter::convert_best_while(wanted, &ann, samples.as_ref(), &options)
+                } else {
+                    snn_converter::convert_while(wanted, &ann, samples.as_ref(), &options)
+                }
             },
         )?;
         let conversion = conversion.map_err(error::convert)?;

@@ -167,7 +167,7 @@ impl Network {
         Ok((None, digest.bytes, format!("{:08x}", digest.crc32)))
     }
 
-    /// The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 64 times its file.
+    /// The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 256 times its file.
     #[pyo3(signature = (asked = None))]
     fn memory_limit(&self, py: Python<'_>, asked: Option<Limit>) -> PyResult<u64> {
         let asked = asked.map(Limit::bytes).transpose()?;

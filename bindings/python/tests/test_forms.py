@@ -311,6 +311,7 @@ def test_a_network_tells_every_option_in_effect_and_the_digest_of_all_that_was_r
         "T": 16,
         "compare": True,
         "fit": True,
+        "fit_by": "search",
         "input_mean": [],
         "input_shape": None,
         "input_std": [],

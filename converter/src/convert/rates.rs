@@ -34,7 +34,7 @@ pub(super) fn rates(
             "fitted to runs of {} steps with constant input; convert again for other run lengths",
             recipe.steps
         ));
-        fit(wanted, ann, &plan, samples.values, prepared, recipe.steps, groups_of)?
+        fit(wanted, ann, &plan, [samples.values, prepared], recipe.steps, options.fit_by, groups_of)?
     } else {
         lower(ann, &plan).map_err(ConvertError::Refused)?
     };

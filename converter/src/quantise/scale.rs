@@ -102,6 +102,10 @@ const HALVINGS: i32 = 5;
 /// Activations below this share of what arrives are as good as none: what rounds them would leave the range of `f32`.
 const LEAST: f32 = 1e-9;
 
+/// Thresholds that are looked at, in parts of the one with which the largest activation is L counts. Where nothing that arrives
+/// goes with an activation, the smaller a threshold, the less its counts are worth and the smaller the error, down to zero.
+const RANGE: [f64; 2] = [1.0 / 64.0, 4.0];
+
 /// The rounding of least squared error that a search along one number at a time finds, from a grid of thresholds on; none
 /// where no activation is above zero, or all are tiny beside what arrives.
 pub(super) fn search(pairs: &Pairs, levels: u32) -> Option<Rounding> {
@@ -118,6 +122,9 @@ pub(super) fn search(pairs: &Pairs, levels: u32) -> Option<Rounding> {
     });
     let mut best = (f64::INFINITY, Rounding::plain(unit));
     let mut consider = |threshold: f64, shift: f64| {
+        if !(RANGE[0] * unit..=RANGE[1] * unit).contains(&threshold) {
+            return best.1;
+        }
         let found = Rounding::regressed(pairs, threshold, shift, levels);
         if found.0 < best.0 {
             best = found;
@@ -200,6 +207,16 @@ mod tests {
         assert_eq!(search(&hardly, 4), None);
     }
 
+    #[test]
+    fn activations_that_nothing_arrives_for_do_not_take_the_threshold_to_zero() {
+        // The trained net is active where all that arrives is negative.
+        let inputs: Vec<f32> =
+            (0..200).map(|at| if at % 2 == 0 { 1.0 } else { -1.0 } * (at as f32 + 1.0)).collect();
+        let targets = inputs.iter().map(|x| (-x * 0.01).max(0.0)).collect();
+        let found = search(&Pairs { inputs, targets }, 8).unwrap();
+        assert!(found.threshold >= 2.0 / 8.0 / 64.0 && found.value >= 0.5 * found.threshold, "{found:?}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -229,6 +246,8 @@ mod tests {
             let Some(found) = search(&pairs, levels) else { return Ok(()) };
             let least = found.error(&pairs, levels);
             let [of_threshold, of_shift] = STEPS.map(|step| step * 0.5_f64.powi(HALVINGS));
+            let largest = pairs.targets.iter().copied().fold(0.0_f32, f32::max);
+            let unit = f64::from(largest) / f64::from(levels);
             for sign in [-1.0, 1.0] {
                 for near in [
                     Rounding { threshold: found.threshold * (1.0 + sign * of_threshold), ..found },
@@ -236,6 +255,9 @@ mod tests {
                     Rounding { value: (found.value * (1.0 + sign * 0.01))
                         .clamp(0.5 * found.threshold, 2.0 * found.threshold), ..found },
                 ] {
+                    if !(RANGE[0] * unit..=RANGE[1] * unit).contains(&near.threshold) {
+                        continue;
+                    }
                     let error = near.error(&pairs, levels);
                     prop_assert!(error >= least * (1.0 - 1e-6) - 1e-9, "{:?} {} {:?} {}", found, least, near, error);
                 }

@@ -6,6 +6,7 @@
 
 mod bodies;
 mod columns;
+mod gathered;
 pub(crate) mod membrane;
 mod octets;
 mod packed;
@@ -58,6 +59,8 @@ type AddScaledRows = fn(
     currents: &mut [f32; 1 << 16],
 );
 
+type AddRun = fn(rows: &[Line], first: u32, spikes: (&[u32], &[i32]), masked: bool, currents: &mut [f32]);
+
 /// The inner loops compiled for one instruction set.
 pub struct Kernels {
     /// The name of the instruction set.
@@ -86,6 +89,12 @@ pub struct Kernels {
     /// Adds the weights `rows` `[1 + sources][16]` of the spikes in `octets` to `currents` `[padded steps][16]`,
     /// which start at −0.0 if `fresh`. `next` is fetched into the cache meanwhile.
     pub deliver_tile: fn(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool),
+    /// Adds the weight rows of spikes, ascending ids with their values, or all of value 1 if there are none, to the currents of
+    /// a target position: spike `id` brings row `id − first` of `rows`, which have as many whole lines as the currents fill.
+    /// Absent weights are −0.0; `masked` must be set if there are some and values may be negative.
+    pub add_run: AddRun,
+    /// `currents[i] += weights[i] · values[i]` where neither is zero.
+    pub add_channels: fn(weights: &[f32], values: &[f32], currents: &mut [f32]),
     /// Writes the weights of packed rows to their places in `rows` lines, which are at −0.0 elsewhere.
     pub unpack: fn(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]),
     /// The currents `[steps][16]` of 16 targets from `first` on, summed over time: per target the steps stand
@@ -97,7 +106,7 @@ pub struct Kernels {
 macro_rules! kernels {
     ($module:ident, $name:literal, $set:ident, $lanes:ty $(, $feature:literal)?) => {
         mod $module {
-            use super::{Columns, InstructionSet, Kernels, Line, Octets, Packed, Set, SpikeMasks, bodies, windowed};
+            use super::{Columns, InstructionSet, Kernels, Line, Octets, Packed, Set, SpikeMasks, bodies, gathered, windowed};
 
             kernels! { @functions $name, Set::$set, [$($feature)?],
                 fn scatter_u16(targets: &[u16], weights: &[f32], currents: &mut [f32]) {
@@ -138,6 +147,13 @@ macro_rules! kernels {
                 fn deliver_tile(rows: &[Line], next: &[Line], octets: &Octets, currents: &mut [Line], fresh: bool) {
                     // SAFETY: this function is compiled for the instructions of these lanes.
                     unsafe { windowed::deliver_tile::<$lanes>(rows, next, octets, currents, fresh) }
+                }
+                fn add_run(rows: &[Line], first: u32, spikes: (&[u32], &[i32]), masked: bool, currents: &mut [f32]) {
+                    // SAFETY: this function is compiled for the instructions of these lanes.
+                    unsafe { gathered::add_run::<$lanes>(rows, first, spikes, masked, currents) }
+                }
+                fn add_channels(weights: &[f32], values: &[f32], currents: &mut [f32]) {
+                    gathered::add_channels(weights, values, currents)
                 }
                 fn unpack(packed: &[Packed], rows: usize, into: &mut [f32; 1 << 16]) {
                     windowed::unpack_rows(packed, rows, into)

@@ -127,6 +127,61 @@ fn a_tile_sums_the_rows_of_each_step_in_order() {
 }
 
 #[test]
+fn a_run_adds_the_rows_of_its_spikes_in_order_and_absent_weights_bring_nothing() {
+    for seed in 0..60 {
+        let mut rng = rng(seed);
+        let (sources, width) = (rng.random_range(1..60_u32), rng.random_range(1..300_usize));
+        let first = rng.random_range(-40_i64..1000);
+        let absent = [0.0, 0.4, 1.0][seed as usize % 3];
+        let each = width.div_ceil(BLOCK);
+        let mut rows = lines(&mut rng, sources as usize * each, absent);
+        for row in flat_mut(&mut rows).chunks_exact_mut(each * BLOCK) {
+            row[width..].fill(-0.0);
+        }
+        let ids: Vec<u32> = (0..sources).filter(|_| rng.random_bool(0.6)).collect();
+        let values: Vec<i32> = ids.iter().map(|_| [-3, -1, 1, 2, 4096][rng.random_range(0..5)]).collect();
+        let given: Vec<u32> = ids.iter().map(|&id| (i64::from(id) + first) as u32).collect();
+        let before: Vec<f32> = flat(&lines(&mut rng, each, 0.5))[..width].to_vec();
+        for valued in [false, true] {
+            let values = if valued { &values[..] } else { &[] };
+            let mut expected = before.clone();
+            for (place, &id) in ids.iter().enumerate() {
+                let row = &flat(&rows)[id as usize * each * BLOCK..][..width];
+                for (current, weight) in expected.iter_mut().zip(row) {
+                    if weight.to_bits() != (-0.0_f32).to_bits() {
+                        *current += weight * values.get(place).map_or(1.0, |&value| value as f32);
+                    }
+                }
+            }
+            let expected: Vec<u32> = expected.iter().map(|current| current.to_bits()).collect();
+            for kernels in available() {
+                let mut currents = before.clone();
+                (kernels.add_run)(&rows, first as u32, (&given, values), valued, &mut currents);
+                let found: Vec<u32> = currents.iter().map(|current| current.to_bits()).collect();
+                assert_eq!(found, expected, "{}, seed {seed}", kernels.name);
+            }
+        }
+        // Of channels by themselves.
+        let weights: Vec<f32> = flat(&lines(&mut rng, each, absent))[..width]
+            .iter()
+            .map(|&weight| if weight == 0.0 { -0.0 } else { weight })
+            .collect();
+        let values: Vec<f32> = (0..width).map(|_| rng.random_range(-2_i32..=2) as f32).collect();
+        let expected = before.iter().zip(&weights).zip(&values).map(|((current, weight), value)| {
+            let arrives = *weight != 0.0 && *value != 0.0;
+            (if arrives { current + weight * value } else { *current }).to_bits()
+        });
+        let expected: Vec<u32> = expected.collect();
+        for kernels in available() {
+            let mut currents = before.clone();
+            (kernels.add_channels)(&weights, &values, &mut currents);
+            let found: Vec<u32> = currents.iter().map(|current| current.to_bits()).collect();
+            assert_eq!(found, expected, "{}, seed {seed}", kernels.name);
+        }
+    }
+}
+
+#[test]
 fn packed_weights_are_unpacked_to_their_places_and_nothing_stays_from_before() {
     for seed in 0..20 {
         let mut rng = rng(seed);

@@ -109,6 +109,9 @@ impl Membrane {
 
     /// Makes room for so many samples; new ones are like the first.
     pub(super) fn make_room(&mut self, samples: usize) {
+        if samples == self.biased.len() {
+            return;
+        }
         let [parameters, reals, counts] = self.columns.map(|columns| columns * self.lines);
         let first = self.parameters[..parameters].to_vec();
         self.parameters.truncate(samples * parameters);
@@ -120,18 +123,16 @@ impl Membrane {
         self.biased.resize(samples, self.biased[0]);
     }
 
-    /// Sets the biases of one sample.
+    /// Sets the biases of one sample; all are 0 if none are given.
     pub(super) fn set_biases(&mut self, sample: usize, biases: &[f32]) {
         let columns = self.columns[0];
-        self.biased[sample] = biases.iter().any(|&bias| bias != 0.0);
-        if self.n > 0 {
-            fill(
-                &mut self.parameters[sample * self.lines * columns..][..self.lines * columns],
-                columns,
-                0,
-                biases,
-            );
+        let parameters = &mut self.parameters[sample * self.lines * columns..][..self.lines * columns];
+        if !biases.is_empty() {
+            fill(parameters, columns, 0, biases);
+        } else if self.biased[sample] {
+            parameters.iter_mut().step_by(columns).for_each(|line| *line = Line::of(0.0));
         }
+        self.biased[sample] = biases.iter().any(|&bias| bias != 0.0);
     }
 
     /// Takes the state of one sample.

@@ -44,6 +44,33 @@ impl PartialEq for PopulationState {
 
 impl Eq for PopulationState {}
 
+impl PopulationState {
+    /// Where a population stands before the first step.
+    pub(crate) fn initial(network: &Network, id: PopulationId) -> Self {
+        let population = network.population(id);
+        let (mut reals, mut counts) = (vec![], vec![]);
+        if let Some(model) = population.neuron().model() {
+            let (description, parameters) = (model.description(), model.parameters());
+            for (place, variable) in description.state.iter().enumerate() {
+                let values = match variable.initial {
+                    Initial::Zero => vec![0.0; population.size()],
+                    Initial::Parameter(at) => parameters[at].to_vec(population.size()),
+                };
+                if place < description.reals {
+                    reals.push(values);
+                } else {
+                    // What a whole number begins with is a parameter of whole numbers, or 0.
+                    counts.push(values.into_iter().map(|value| value as i32).collect());
+                }
+            }
+        }
+        let potentials = if reals.is_empty() { vec![] } else { reals.remove(0) };
+        let arrived = vec![0; inputs_counted(network, id)];
+        let under_way = vec![SpikeList::new(); network.delay_from(id) as usize];
+        Self { potentials, reals, counts, arrived, under_way }
+    }
+}
+
 /// All that the next step of a network depends on, besides its stimulus, and nothing else.
 ///
 /// Two simulators of one network that were given one stimulus have equal states after every step, and a
@@ -74,32 +101,7 @@ impl State {
     /// The state before the first step.
     #[must_use]
     pub fn initial(network: &Network) -> Self {
-        let populations = network
-            .ids()
-            .map(|id| {
-                let population = network.population(id);
-                let (mut reals, mut counts) = (vec![], vec![]);
-                if let Some(model) = population.neuron().model() {
-                    let (description, parameters) = (model.description(), model.parameters());
-                    for (place, variable) in description.state.iter().enumerate() {
-                        let values = match variable.initial {
-                            Initial::Zero => vec![0.0; population.size()],
-                            Initial::Parameter(at) => parameters[at].to_vec(population.size()),
-                        };
-                        if place < description.reals {
-                            reals.push(values);
-                        } else {
-                            // What a whole number begins with is a parameter of whole numbers, or 0.
-                            counts.push(values.into_iter().map(|value| value as i32).collect());
-                        }
-                    }
-                }
-                let potentials = if reals.is_empty() { vec![] } else { reals.remove(0) };
-                let arrived = vec![0; inputs_counted(network, id)];
-                let under_way = vec![SpikeList::new(); network.delay_from(id) as usize];
-                PopulationState { potentials, reals, counts, arrived, under_way }
-            })
-            .collect();
+        let populations = network.ids().map(|id| PopulationState::initial(network, id)).collect();
         Self { step: 0, populations }
     }
 

@@ -63,7 +63,7 @@ fn agree(network: &Arc<Network>, sample: &Sample, steps: u64, what: &str) {
     };
     let expected = sort(expected);
     for kernels in kernel::available() {
-        for delivery in [Some(Delivery::Rows), Some(Delivery::Tiles), Some(Delivery::TimeLanes), None] {
+        for delivery in Delivery::ALL.into_iter().map(Some).chain([None]) {
             for threads in 1..=3 {
                 let what = format!("{what}, {}, {delivery:?}, {threads} threads", kernels.name);
                 let windows = WindowSimulator::with_kernels(Arc::clone(network), kernels, delivery);

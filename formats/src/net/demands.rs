@@ -11,8 +11,9 @@ use super::entry::NetEntry;
 /// The bytes that any network may take in a run if no limit is given.
 pub const LEAST_MEMORY_LIMIT: u64 = 384 << 20;
 
-/// The bytes that a run may take for every byte of the file if no limit is given.
-const TIMES_FILE: u64 = 64;
+/// The bytes that a run may take for every byte of the file if no limit is given: 64 of a file of f32, whose weights may be
+/// a quarter as long.
+const TIMES_FILE: u64 = 256;
 
 /// Bytes of a run that are reckoned for a neuron: state, parameters, currents, spikes of some steps.
 const NEURON: u64 = 96;
@@ -23,7 +24,7 @@ const SYNAPSES: u64 = 8;
 /// Pairs of source neuron and tap of the convolutions for every byte of the memory limit. All are visited before a run.
 const TAPS: u64 = 2;
 
-/// The memory limit, in bytes, of a file of so many bytes if none is given: 384 MiB, or 64 times the file.
+/// The memory limit, in bytes, of a file of so many bytes if none is given: 384 MiB, or 256 times the file.
 #[must_use]
 pub fn default_memory_limit(file: u64) -> u64 {
     LEAST_MEMORY_LIMIT.max(file.saturating_mul(TIMES_FILE))

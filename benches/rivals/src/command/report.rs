@@ -143,6 +143,7 @@ fn name(delivery: Delivery) -> &'static str {
         Delivery::Rows => "rows",
         Delivery::Tiles => "tiles",
         Delivery::TimeLanes => "time lanes",
+        Delivery::Gather => "gather",
     }
 }
 

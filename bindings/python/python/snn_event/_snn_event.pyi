@@ -80,7 +80,7 @@ class Network:
         of bytes, and their CRC-32 in hexadecimal digits."""
 
     def memory_limit(self, asked: int | str | None = None) -> int:
-        """The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 64 times its file."""
+        """The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 256 times its file."""
 
     def __reduce__(self) -> tuple[Callable[[bytes], Network], tuple[bytes]]: ...
     def run(
@@ -408,6 +408,7 @@ class Model:
         input_mean: Sequence[float],
         input_std: Sequence[float],
         fit: bool | None,
+        fit_by: str,
         compare: bool,
         labels: _Labels | None,
         expected: NDArray[np.float64] | None,

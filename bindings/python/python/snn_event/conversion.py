@@ -101,6 +101,7 @@ def convert(
     input_std: ArrayLike | None = None,
     input_shape: Sequence[int] | None = None,
     fit: bool | None = None,
+    fit_by: str = "search",
     compare: bool = False,
     labels: ArrayLike | None = None,
     layers: str | os.PathLike[str] | None = None,
@@ -122,7 +123,8 @@ def convert(
         percentile: of the activations, in per cent; if it is given, and `normalise` is not, scales are chosen by it. 99.9 for
             `normalise="percentile"` without it.
         normalise: how scales are chosen: "mse" (least squared error in T steps, Li et al. 2021; trained thresholds are kept),
-            "percentile" (Rueckauer et al. 2017, sc-neurocore's), "max" (Diehl et al. 2015), "qcfs" (trained thresholds, Bu et
+            "percentile" (Rueckauer et al. 2017, sc-neurocore's), "max" (Diehl et al. 2015), "balance" (local threshold balancing,
+            Bu et al. 2024), "qcfs" (trained thresholds, Bu et
             al. 2022) or "none". If it is not given: "mse", as on the command line; without calibration data "qcfs" for a
             model with quantised activations, else "none".
         scale_per: "layer" or "channel"; channels of images and layers of vectors if it is not given.
@@ -133,7 +135,9 @@ def convert(
         neuron: what activations become. "unit", which it is if it is not given: spikes of value 1, whose rates stand for
             activations. "multi": spikes of up to `max_spikes` units. "signed": the same, and what was given too early is taken
             back. "settle": the same with the input once, so that the network comes to rest at the trained net with
-            activations of `levels` levels; it does so in one step if `max_spikes` is not given.
+            activations of `levels` levels; it does so in one step if `max_spikes` is not given. "best": "unit" or "signed",
+            whichever loses less in runs of `T` steps: each is made with half of the calibration data and judged on the others;
+            with `readout="potential"`, which it has then.
         levels: of the activations of the neurons that count, 16 if it is not given; of "multi" and "signed" `T * max_spikes`.
         max_spikes: the largest value of a spike; what tells all levels in `T` steps if it is not given.
         reconstruct: let weights make up for what rounding loses, by least squares on the calibration data; the number is what
@@ -147,6 +151,8 @@ def convert(
         fit: fit scales, starts and biases to the spikes that really arrive in runs of `T` steps with constant input: much
             more accurate in short runs of this length, less in others. Needs calibration data. If it is not given: yes for
             "mse" and a `T` of at most 64 with calibration data, as on the command line.
+        fit_by: what a fit does: "search" scales, starts and biases, or add the mean error to the "bias" or to the "start" of every
+            group (Li et al. 2021).
         compare: let the report compare spike rates with activations, on at most 256 calibration samples.
         layers: the layer list of a state dict (docs/layer-list.md): the path of a .toml file, or its text.
         expect: what the trained net itself gives for the calibration samples, `(N, …)`: a model that computes something else
@@ -208,6 +214,7 @@ def convert(
         input_mean=_numbers(input_mean),
         input_std=_numbers(input_std),
         fit=fit,
+        fit_by=fit_by,
         compare=compare,
         labels=classes,
         expected=expected,

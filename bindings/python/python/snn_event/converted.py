@@ -391,7 +391,7 @@ class ConvertedSNN:
         """Reads a `net.bin`, of this package or of the command line.
 
         `T` is the number of steps of a run; if it is not given, that of the file, or 256 if the file has none. `memory_limit`:
-        bytes that reading it and its runs may take, as a number or as "4G"; 384 MiB or 64 times the file if it is not given.
+        bytes that reading it and its runs may take, as a number or as "4G"; 384 MiB or 256 times the file if it is not given.
 
         Raises:
             FormatError: if the file is damaged, or asks for more memory.
@@ -512,7 +512,7 @@ class ConvertedSNN:
             mode: "auto" (event-driven, over windows of steps), "event" (event-driven, step by step) or "dense" (the slow
                 reference). The results are the same, bit for bit.
             progress: whether to show a progress bar. Needs tqdm.
-            memory_limit: bytes that the run may take, as a number or as "4G"; 384 MiB or 64 times the network's file if it is
+            memory_limit: bytes that the run may take, as a number or as "4G"; 384 MiB or 256 times the network's file if it is
                 not given. Fewer threads are used where more do not fit.
 
         Raises:

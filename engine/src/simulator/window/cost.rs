@@ -5,6 +5,7 @@
 //! `benches/record`; a wrong choice costs time, never a bit of the result.
 
 use super::Delivery;
+use super::gather::GatherWork;
 use super::tiles::{packed, table};
 use crate::lanes::BLOCK;
 use crate::network::Network;
@@ -48,6 +49,10 @@ pub(super) struct Work {
     pub(super) lanes: f64,
     /// With time lanes: synapses of the population times groups of 16 steps.
     pub(super) lane_adds: f64,
+    /// By positions.
+    pub(super) gather: GatherWork,
+    /// By positions: spikes that are delivered one to one.
+    pub(super) one_to_one: f64,
 }
 
 /// A row: its start is fetched, its end is mispredicted.
@@ -88,6 +93,18 @@ const TILED: f64 = 6.0;
 const PACKED: f64 = 100.0;
 /// A weight put into its column: 3.2 ns in a near cache, 25 in large tables.
 const COLUMN: f64 = 20.0;
+/// A line of a row added in registers.
+const GATHERED: f64 = 1.5;
+/// A row begun, and the value of its spike spread over the lanes.
+const GATHERED_ROW: f64 = 3.0;
+/// A run of spikes found, and the currents of a position taken into registers and put back.
+const RUN: f64 = 25.0;
+/// A spike or a position put in order.
+const IN_ORDER: f64 = 1.5;
+/// Sixteen channels of a tap.
+const CHANNELS: f64 = 5.0;
+/// The value of a source written out.
+const WRITTEN: f64 = 0.6;
 /// Threads woken, and waited for: 5 to 17 µs were measured.
 const TURN: f64 = 40_000.0;
 
@@ -101,6 +118,17 @@ impl Work {
         if rows * 64.0 > NEAR as f64 {
             self.far_tile_rows += rows;
         }
+    }
+
+    /// Adds what a projection costs by positions.
+    pub(super) fn add_gather(&mut self, more: GatherWork) {
+        let gather = &mut self.gather;
+        gather.lines += more.lines;
+        gather.rows += more.rows;
+        gather.runs += more.runs;
+        gather.arranged += more.arranged;
+        gather.channel_lines += more.channel_lines;
+        gather.sources += more.sources;
     }
 
     /// Adds the weights that arrive from a sparse table of `synapses`.
@@ -127,7 +155,7 @@ pub(super) fn making(connectivity: &Connectivity, delivery: Delivery) -> f64 {
     match delivery {
         Delivery::Rows => 0.0,
         Delivery::Tiles if packed(connectivity) => synapses * PACKED,
-        Delivery::Tiles => {
+        Delivery::Tiles | Delivery::Gather => {
             let lines = rows.len() as f64 * rows.width().div_ceil(BLOCK) as f64;
             lines * TILE_ROW_MADE + synapses * TILED
         }
@@ -177,6 +205,16 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
             let turned = work.words * (work.steps / 16.0).ceil() * TURNED;
             let shared = work.lanes * LANE + work.lane_adds * LANES + turned + update;
             Cycles { alone: work.places * PLACE, shared }
+        }
+        Delivery::Gather => {
+            let gather = &work.gather;
+            let shared = gather.lines * GATHERED
+                + gather.rows * GATHERED_ROW
+                + gather.runs * RUN
+                + gather.channel_lines * CHANNELS
+                + work.one_to_one * ROW;
+            let alone = gather.arranged * IN_ORDER + gather.sources * WRITTEN;
+            Cycles { alone, shared: shared + update }
         }
     }
 }

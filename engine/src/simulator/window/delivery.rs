@@ -10,9 +10,13 @@ pub enum Delivery {
     /// which its source fires. Of populations behind a single table of weight rows, or a single convolution of spikes
     /// without values whose tiles of 16 targets are of one position.
     TimeLanes,
+    /// Step by step and position by position of the targets (of a vector there is one): the weight rows of all spikes that a
+    /// position sees are added in registers. For steps in which much arrives, as of spikes that stand for all that a neuron has to
+    /// say.
+    Gather,
 }
 
 impl Delivery {
     /// Every delivery.
-    pub const ALL: [Self; 3] = [Self::Rows, Self::Tiles, Self::TimeLanes];
+    pub const ALL: [Self; 4] = [Self::Rows, Self::Tiles, Self::TimeLanes, Self::Gather];
 }

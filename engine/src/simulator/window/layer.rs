@@ -1,5 +1,6 @@
 use super::cost::{self, Work};
 use super::delivery::Delivery;
+use super::gather::{GatherRoom, Gathered};
 use super::lanes;
 use super::threads::Threads;
 use super::tiled::{ImageRows, Tiled};
@@ -98,6 +99,7 @@ struct ThreadScratch {
     /// `[4][padded steps][16]`
     currents: Vec<Line>,
     tile_scratch: TileScratch,
+    gather_room: GatherRoom,
 }
 
 /// Memory of one thread for what arrives at one tile after the other.
@@ -162,12 +164,13 @@ impl Layer {
         self.injected[0].as_deref().unwrap_or_default().iter().any(|&current| current != 0.0)
     }
 
-    /// The currents that a sample is given in the first step of the window: one for every neuron, −0.0 for none.
-    fn given(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
-        if !self.outside.is_empty() {
-            return Some(&self.outside);
-        }
-        self.injected[sample].as_deref().filter(|_| window.first)
+    /// Takes the currents that samples are given, to be [put back](Self::put_back).
+    fn take_given(&mut self) -> Given {
+        Given { injected: std::mem::take(&mut self.injected), outside: std::mem::take(&mut self.outside) }
+    }
+
+    fn put_back(&mut self, given: Given) {
+        (self.injected, self.outside) = (given.injected, given.outside);
     }
 
     /// Words of one sample.
@@ -195,7 +198,8 @@ impl Layer {
         let (delivery, threads) = self.choose(window.forced, window.team, incoming, steps, given);
         self.delivered = Some(delivery);
         match delivery {
-            Delivery::Rows => self.by_rows(window, threads, incoming, scratch, updates),
+            Delivery::Rows => self.by_steps(window, threads, incoming, false, scratch, updates),
+            Delivery::Gather => self.by_steps(window, threads, incoming, true, scratch, updates),
             Delivery::Tiles => self.by_tiles(window, threads, incoming, scratch, updates),
             Delivery::TimeLanes => self.by_time_lanes(window, threads, incoming, scratch, updates),
         }
@@ -224,10 +228,14 @@ impl Layer {
         let tiles = !incoming.is_empty() && incoming.iter().all(|one| one.layouts.has_tiles());
         // Time lanes write currents anew, so nothing may have been given.
         let lanes = matches!(incoming, [one] if one.layouts.has_columns() && one.fits_lanes()) && !given;
+        let one_to_one = |one: &Incoming<'_>| matches!(one.connectivity, Connectivity::OneToOne(_));
+        let gather = incoming.iter().any(|one| one.layouts.has_gathered())
+            && incoming.iter().all(|one| one.layouts.has_gathered() || one_to_one(one));
         let possible = |delivery: &Delivery| match delivery {
             Delivery::Rows => true,
             Delivery::Tiles => tiles,
             Delivery::TimeLanes => lanes,
+            Delivery::Gather => gather,
         };
         let forced = forced.filter(possible);
         if let (Some(forced), 1) = (forced, team.threads()) {
@@ -310,6 +318,10 @@ impl Layer {
                 }
             }
             work.arranged += count * runs;
+            match one.layouts.gather_work(one.connectivity, count, steps as f64) {
+                Some(gather) => work.add_gather(gather),
+                None => work.one_to_one += count,
+            }
             if let Some((places, rows)) = lanes::places(one.connectivity).zip(table(one.connectivity)) {
                 // A position has the columns of all.
                 let positions = (self.n / rows.width().max(1)) as f64;
@@ -322,11 +334,13 @@ impl Layer {
         work
     }
 
-    fn by_rows(
+    /// Step by step, by rows or by target positions.
+    fn by_steps(
         &mut self,
         window: Window<'_>,
         threads: usize,
         incoming: &[Incoming<'_>],
+        by_positions: bool,
         scratch: &mut Scratch,
         updates: &mut [u64],
     ) {
@@ -338,8 +352,12 @@ impl Layer {
             .iter()
             .map(|one| if several { one.layouts.cuts(one.connectivity) } else { None })
             .collect();
-        let given: Vec<Option<Vec<f32>>> =
-            (0..samples).map(|sample| self.given(&window, sample).map(<[f32]>::to_vec)).collect();
+        let gathered: Vec<Option<&Gathered>> = incoming
+            .iter()
+            .map(|one| if by_positions { one.layouts.gathered(one.connectivity) } else { None })
+            .collect();
+        let given = self.take_given();
+        let given_to: Vec<Option<&[f32]>> = (0..samples).map(|sample| given.to(&window, sample)).collect();
         self.by_ranges(window, threads, each, scratch, updates, |scratch, mut range, out, updates| {
             rows::make_room(&mut scratch.resting, lines);
             let (first, length) = (range.first, range.lines);
@@ -347,13 +365,28 @@ impl Layer {
             let (set, erased, has_values) = (kernels.set, range.model.erased(), range.has_values);
             for (sample, updates) in updates.iter_mut().enumerate() {
                 for step in 0..steps {
-                    if let (0, Some(given)) = (step, &given[sample]) {
+                    if let (0, Some(given)) = (step, given_to[sample]) {
                         give(given, &targets, &mut flat_mut(&mut scratch.resting)[targets.clone()]);
                     }
-                    for (one, cuts) in incoming.iter().zip(&cuts) {
+                    for ((one, cuts), gathered) in incoming.iter().zip(&cuts).zip(&gathered) {
                         let spikes = one.arriving.of(sample * steps + step);
-                        let resting = &mut scratch.resting;
-                        rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, resting);
+                        let ThreadScratch { resting, gather_room, .. } = scratch;
+                        match gathered {
+                            Some(weights) => {
+                                let connectivity = one.connectivity;
+                                weights.deliver(
+                                    kernels,
+                                    connectivity,
+                                    spikes,
+                                    &targets,
+                                    gather_room,
+                                    resting,
+                                );
+                            }
+                            None => {
+                                rows::deliver(kernels, one.connectivity, *cuts, spikes, &targets, resting)
+                            }
+                        }
                     }
                     let currents = &mut scratch.resting[first..first + length];
                     let words = length / LINES_PER_WORD;
@@ -366,6 +399,7 @@ impl Layer {
             }
             out.values.end_piece(length / LINES_PER_WORD);
         });
+        self.put_back(given);
     }
 
     fn by_tiles(
@@ -447,9 +481,9 @@ impl Layer {
         let Window { kernels, samples, steps, k, .. } = window;
         let padded = window.all_steps().next_multiple_of(BLOCK);
         let each = self.words().div_ceil(if threads == 1 { 1 } else { RANGES * threads });
-        let given: Vec<Option<Vec<f32>>> =
-            (0..samples).map(|sample| self.given(&window, sample).map(<[f32]>::to_vec)).collect();
-        let some_given = given.iter().any(Option::is_some);
+        let given = self.take_given();
+        let given_to: Vec<Option<&[f32]>> = (0..samples).map(|sample| given.to(&window, sample)).collect();
+        let some_given = given_to.iter().any(Option::is_some);
         self.by_ranges(window, threads, each, scratch, updates, |scratch, mut range, out, updates| {
             let ThreadScratch { currents, tile_scratch, .. } = scratch;
             currents.resize(currents.len().max(LINES_PER_WORD * padded), Line::of(-0.0));
@@ -460,7 +494,7 @@ impl Layer {
                 for (tile, currents) in tiles.zip(currents.chunks_exact_mut(padded)) {
                     if some_given {
                         currents.fill(Line::of(-0.0));
-                        for (given, line) in given.iter().zip(currents.iter_mut().step_by(steps)) {
+                        for (given, line) in given_to.iter().zip(currents.iter_mut().step_by(steps)) {
                             if let Some(given) = given {
                                 give(given, &(tile * BLOCK..(tile + 1) * BLOCK), &mut line.0);
                             }
@@ -479,6 +513,7 @@ impl Layer {
                 out.values.end_piece(1);
             }
         });
+        self.put_back(given);
     }
 
     /// Runs ranges of `each` words; `run(thread_scratch, range, out, updates)` writes what a range emits and adds the
@@ -523,6 +558,22 @@ impl Layer {
             }
         }
         values_by_range.iter().for_each(|of_range| values.append(of_range));
+    }
+}
+
+/// The currents that samples are given.
+struct Given {
+    injected: Vec<Option<Vec<f32>>>,
+    outside: Vec<f32>,
+}
+
+impl Given {
+    /// Those of a sample in the first step of the window: one for every neuron, −0.0 for none.
+    fn to(&self, window: &Window<'_>, sample: usize) -> Option<&[f32]> {
+        if !self.outside.is_empty() {
+            return Some(&self.outside);
+        }
+        self.injected[sample].as_deref().filter(|_| window.first)
     }
 }
 

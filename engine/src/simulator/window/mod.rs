@@ -2,6 +2,7 @@
 
 mod cost;
 mod delivery;
+mod gather;
 mod lanes;
 mod layer;
 mod side_by_side;

@@ -2,13 +2,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::delivery::Delivery;
+use super::gather::{GatherWork, Gathered, is_by_channels};
 use super::lanes::{LaneColumns, places};
 use super::tiles::{Tiles, table};
 use crate::network::Network;
 use crate::network::connectivity::Connectivity;
 use crate::simulator::rows::{Carried, Cuts};
 
-/// The bytes that the copies of all weights of a network, layouts out for tiles and time lanes, may have.
+/// The bytes that the copies of all weights of a network, laid out for the other deliveries than rows, may have.
 const BUDGET: u64 = 96 << 20;
 
 /// Below this density neither layout is ever the cheapest.
@@ -19,12 +20,16 @@ pub(super) struct WeightLayouts {
     carried: Carried,
     tiles: Option<OnceLock<Tiles>>,
     columns: Option<OnceLock<LaneColumns>>,
+    gathered: Option<OnceLock<Gathered>>,
+    /// Whether every channel is convolved with itself only.
+    by_channels: bool,
     cuts: OnceLock<Option<Cuts>>,
     /// Cycles that windows took longer because tiles or columns were not there.
     missed: AtomicU64,
 }
 
-/// One for each projection. Layouts are granted in order of declaration while their bytes fit the budget.
+/// One for each projection. Layouts are granted in order of declaration while their bytes fit the budget, those of whole
+/// positions last.
 pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
     let mut left = BUDGET;
     let mut grant = |bytes: Option<u64>| -> bool {
@@ -32,14 +37,16 @@ pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
         left = rest.unwrap_or(left);
         rest.is_some()
     };
-    network
+    let worth = |connectivity: &Connectivity| {
+        table(connectivity)
+            .is_some_and(|rows| rows.synapses() as f64 > THINNEST * rows.len() as f64 * rows.width() as f64)
+    };
+    let mut layouts: Vec<WeightLayouts> = network
         .projections()
         .iter()
         .map(|projection| {
             let connectivity = projection.connectivity();
-            let worth = table(connectivity).is_some_and(|rows| {
-                rows.synapses() as f64 > THINNEST * rows.len() as f64 * rows.width() as f64
-            });
+            let worth = worth(connectivity);
             let lanes = places(connectivity)
                 .and_then(|_| table(connectivity))
                 .map(|rows| rows.synapses().saturating_mul(6));
@@ -47,11 +54,21 @@ pub(super) fn layouts(network: &Network) -> Vec<WeightLayouts> {
                 carried: Carried::by(connectivity),
                 tiles: (worth && grant(Tiles::bytes(connectivity))).then(OnceLock::new),
                 columns: (worth && grant(lanes)).then(OnceLock::new),
+                gathered: None,
+                by_channels: is_by_channels(connectivity),
                 cuts: OnceLock::new(),
                 missed: AtomicU64::new(0),
             }
         })
-        .collect()
+        .collect();
+    for (layouts, projection) in layouts.iter_mut().zip(network.projections()) {
+        let connectivity = projection.connectivity();
+        // Channels by themselves are few weights of a thin table.
+        let bytes = Gathered::bytes(connectivity, layouts.by_channels);
+        let worth = worth(connectivity) || layouts.by_channels;
+        layouts.gathered = (worth && grant(bytes)).then(OnceLock::new);
+    }
+    layouts
 }
 
 impl WeightLayouts {
@@ -74,6 +91,8 @@ impl WeightLayouts {
             Delivery::Rows => true,
             Delivery::Tiles => self.tiles.as_ref().is_some_and(|tiles| tiles.get().is_some()),
             Delivery::TimeLanes => self.columns.as_ref().is_some_and(|columns| columns.get().is_some()),
+            // Projections from one to one need nothing.
+            Delivery::Gather => self.gathered.as_ref().is_none_or(|gathered| gathered.get().is_some()),
         }
     }
 
@@ -86,6 +105,25 @@ impl WeightLayouts {
     /// The tiles, if granted.
     pub(super) fn tiles(&self, connectivity: &Connectivity) -> Option<&Tiles> {
         Some(self.tiles.as_ref()?.get_or_init(|| Tiles::of(connectivity)))
+    }
+
+    pub(super) fn has_gathered(&self) -> bool {
+        self.gathered.is_some()
+    }
+
+    /// The weights for whole positions, if granted.
+    pub(super) fn gathered(&self, connectivity: &Connectivity) -> Option<&Gathered> {
+        Some(self.gathered.as_ref()?.get_or_init(|| Gathered::of(connectivity, self.by_channels)))
+    }
+
+    /// What so many spikes in some steps cost by positions; `None` if positions cannot take them.
+    pub(super) fn gather_work(
+        &self,
+        connectivity: &Connectivity,
+        spikes: f64,
+        steps: f64,
+    ) -> Option<GatherWork> {
+        Gathered::work(connectivity, self.by_channels, spikes, steps)
     }
 
     /// Where weight rows are cut, if that is worth its memory.

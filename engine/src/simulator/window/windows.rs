@@ -117,10 +117,15 @@ impl Windows {
         self.make_room(drives.len());
         for (sample, drive) in drives.enumerate() {
             for (id, population) in self.network.ids().zip(&mut self.populations) {
-                if let (WindowPopulation::Layer(layer), Some(biases)) =
-                    (population, effective_biases(&self.network, id, drive))
-                {
-                    layer.drive(sample, &biases, injected(&self.network, id, drive));
+                let WindowPopulation::Layer(layer) = population else { continue };
+                match injected(&self.network, id, drive) {
+                    // What arrives once has no bias in any step.
+                    Some(once) => layer.drive(sample, &[], Some(once)),
+                    None => layer.drive(
+                        sample,
+                        &effective_biases(&self.network, id, drive).unwrap_or_default(),
+                        None,
+                    ),
                 }
             }
         }
@@ -128,24 +133,31 @@ impl Windows {
     }
 
     pub(super) fn reset(&mut self) {
-        self.take(&State::initial(&self.network));
+        self.step = 0;
+        // One after the other, in memory that is near and used again.
+        for id in self.network.ids() {
+            self.take_population(id, &PopulationState::initial(&self.network, id));
+        }
         self.statistics.clear();
         self.statistics.resize(self.samples, Statistics::zero(&self.network));
     }
 
     pub(super) fn take(&mut self, state: &State) {
         self.step = state.step;
-        let populations = self.populations.iter_mut().zip(&mut self.trains);
-        for ((id, (population, train)), from) in self.network.ids().zip(populations).zip(&state.populations) {
-            train.take(&from.under_way);
-            match population {
-                WindowPopulation::Source => {}
-                WindowPopulation::Layer(layer) => {
-                    (0..self.samples).for_each(|sample| layer.membrane.take(sample, from));
-                }
-                WindowPopulation::MaxPool(maxima) => {
-                    maxima.take(&from.arrived, self.network.incoming(id).map(Projection::connectivity));
-                }
+        for (id, from) in self.network.ids().zip(&state.populations) {
+            self.take_population(id, from);
+        }
+    }
+
+    fn take_population(&mut self, id: PopulationId, from: &PopulationState) {
+        self.trains[id.index()].take(&from.under_way);
+        match &mut self.populations[id.index()] {
+            WindowPopulation::Source => {}
+            WindowPopulation::Layer(layer) => {
+                (0..self.samples).for_each(|sample| layer.membrane.take(sample, from));
+            }
+            WindowPopulation::MaxPool(maxima) => {
+                maxima.take(&from.arrived, self.network.incoming(id).map(Projection::connectivity));
             }
         }
     }
