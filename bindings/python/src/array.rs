@@ -48,20 +48,23 @@ pub fn values(
 
 /// Spikes `(T, …)` of one sample or `(N, T, …)`.
 pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> {
-    let flags = array.extract::<PyReadonlyArrayDyn<'_, bool>>();
-    let values = match &flags {
-        Ok(flags) => {
-            return of_raster(network, flags.shape(), |steps| Input::spikes(network, copied(flags), steps));
-        }
-        Err(_) => array.call_method1("astype", ("int64",)).and_then(|wide| {
-            // Numbers that are not whole, or text, are not made so silently.
-            let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
-            if !matches!(kind.as_str(), "i" | "u") {
-                return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
-            }
-            wide.extract::<PyReadonlyArrayDyn<'_, i64>>()
-        })?,
-    };
+    if let Ok(flags) = array.extract::<PyReadonlyArrayDyn<'_, bool>>() {
+        return of_raster(network, flags.shape(), |steps| Input::spikes(network, copied(&flags), steps));
+    }
+    let (shape, values) = spike_values(array)?;
+    of_raster(network, &shape, |steps| Input::valued(network, values, steps))
+}
+
+/// The shape of an array of flags, or of whole numbers as the values of spikes, and the values.
+pub fn spike_values(array: &Bound<'_, PyAny>) -> PyResult<(Vec<usize>, Vec<i16>)> {
+    // Numbers that are not whole, or text, are not made so silently.
+    let kind: String =
+        array.getattr("dtype").and_then(|dtype| dtype.getattr("kind")?.extract()).unwrap_or_default();
+    if !matches!(kind.as_str(), "b" | "i" | "u") {
+        return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
+    }
+    let values = array.call_method1("astype", ("int64",))?;
+    let values = values.extract::<PyReadonlyArrayDyn<'_, i64>>()?;
     let wide = copied(&values);
     let allowed = i64::from(snn_engine::LARGEST_VALUE);
     if let Some(value) = wide.iter().find(|value| !(-allowed..=allowed).contains(*value)) {
@@ -70,8 +73,7 @@ pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> 
         )));
     }
     // All are within 16 bits, as was just seen.
-    let narrow: Vec<i16> = wide.into_iter().map(|value| value as i16).collect();
-    of_raster(network, values.shape(), |steps| Input::valued(network, narrow, steps))
+    Ok((values.shape().to_vec(), wide.into_iter().map(|value| value as i16).collect()))
 }
 
 fn of_raster(
