@@ -48,18 +48,32 @@ pub fn values(
 
 /// Spikes `(T, …)` of one sample or `(N, T, …)`.
 pub fn raster(network: &Network, array: &Bound<'_, PyAny>) -> PyResult<Samples> {
-    let flags = array.extract::<PyReadonlyArrayDyn<'_, bool>>();
-    let values = match &flags {
-        Ok(flags) => {
-            return of_raster(network, flags.shape(), |steps| {
-                Input::spikes(network, copied(flags), steps).map_err(error::network)
-            });
-        }
-        Err(_) => whole_numbers(array)?,
-    };
-    of_raster(network, values.shape(), |steps| {
-        Input::valued(network, spike_values(&values)?, steps).map_err(error::network)
-    })
+    if let Ok(flags) = array.extract::<PyReadonlyArrayDyn<'_, bool>>() {
+        return of_raster(network, flags.shape(), |steps| Input::spikes(network, copied(&flags), steps));
+    }
+    let (shape, values) = spike_values(array)?;
+    of_raster(network, &shape, |steps| Input::valued(network, values, steps))
+}
+
+/// The shape of an array of flags, or of whole numbers as the values of spikes, and the values.
+pub fn spike_values(array: &Bound<'_, PyAny>) -> PyResult<(Vec<usize>, Vec<i16>)> {
+    // Numbers that are not whole, or text, are not made so silently.
+    let kind: String =
+        array.getattr("dtype").and_then(|dtype| dtype.getattr("kind")?.extract()).unwrap_or_default();
+    if !matches!(kind.as_str(), "b" | "i" | "u") {
+        return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
+    }
+    let values = array.call_method1("astype", ("int64",))?;
+    let values = values.extract::<PyReadonlyArrayDyn<'_, i64>>()?;
+    let wide = copied(&values);
+    let allowed = i64::from(snn_engine::LARGEST_VALUE);
+    if let Some(value) = wide.iter().find(|value| !(-allowed..=allowed).contains(*value)) {
+        return Err(error::RaisedNetworkError::new_err(format!(
+            "a raster has the value {value}; allowed are spikes of -{allowed} to {allowed}"
+        )));
+    }
+    // All are within 16 bits, as was just seen.
+    Ok((values.shape().to_vec(), wide.into_iter().map(|value| value as i16).collect()))
 }
 
 /// Spikes as `numpy.packbits(flags, axis=-1)` writes them: `(T, bytes)` of one sample or `(N, T, bytes)`, a row of bits over the
@@ -80,38 +94,10 @@ pub fn packed(network: &Network, bytes: &PyReadonlyArrayDyn<'_, u8>) -> PyResult
     Ok(Samples { input, single: shape.len() == 2, notes: vec![] })
 }
 
-/// An array of whole numbers of any type.
-fn whole_numbers<'py>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<'py, i64>> {
-    // Numbers that are not whole, or text, are not made so silently.
-    let kind: Option<String> = array.getattr("dtype").and_then(|dtype| dtype.getattr("kind")?.extract()).ok();
-    if !matches!(kind.as_deref(), Some("i" | "u" | "b")) {
-        return Err(PyTypeError::new_err("a raster is an array of bool, or of whole numbers"));
-    }
-    array.call_method1("astype", ("int64",))?.extract()
-}
-
-fn spike_values(values: &PyReadonlyArrayDyn<'_, i64>) -> PyResult<Vec<i16>> {
-    let allowed = i64::from(snn_engine::LARGEST_VALUE);
-    let narrow = |value: i64| {
-        i16::try_from(value).ok().filter(|_| (-allowed..=allowed).contains(&value)).ok_or_else(|| {
-            error::RaisedNetworkError::new_err(format!(
-                "a raster has the value {value}; allowed are spikes of -{allowed} to {allowed}"
-            ))
-        })
-    };
-    copied(values).into_iter().map(narrow).collect()
-}
-
-/// One step of a raster: of a population's shape, or flat, the values of its spikes, 0 where there is none.
-pub fn step_of_raster(array: &Bound<'_, PyAny>) -> PyResult<(Vec<usize>, Vec<i16>)> {
-    let values = whole_numbers(array)?;
-    Ok((values.shape().to_vec(), spike_values(&values)?))
-}
-
 fn of_raster(
     network: &Network,
     shape: &[usize],
-    input: impl FnOnce(usize) -> PyResult<Input>,
+    input: impl FnOnce(usize) -> Result<Input, snn_engine::NetworkError>,
 ) -> PyResult<Samples> {
     let batch = samples::raster("a raster", shape, &source_shape(network)?).map_err(unfit)?;
     let steps = batch.steps.unwrap_or(0);
@@ -120,7 +106,7 @@ fn of_raster(
             "the raster has no steps; allowed are rasters of at least one step",
         ));
     }
-    let input = input(steps)?;
+    let input = input(steps).map_err(error::network)?;
     Ok(Samples { input, single: batch.single, notes: vec![] })
 }
 

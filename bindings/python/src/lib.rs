@@ -2,10 +2,14 @@
 
 mod array;
 mod background;
+mod builder;
 mod error;
 mod model;
 mod network;
+mod nir;
+mod pickled;
 mod reading;
+mod recording;
 mod run;
 mod simulator;
 
@@ -28,12 +32,15 @@ fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<network::Projection>()?;
     module.add_class::<run::Outcomes>()?;
     module.add_class::<simulator::Simulator>()?;
+    module.add_class::<builder::Parts>()?;
     module.add_class::<model::Model>()?;
     module.add_function(wrap_pyfunction!(array::class_labels, module)?)?;
     module.add_function(wrap_pyfunction!(reading::read_npz, module)?)?;
     module.add_function(wrap_pyfunction!(reading::from_arrays, module)?)?;
     module.add_function(wrap_pyfunction!(reading::read_state_dict, module)?)?;
     module.add_function(wrap_pyfunction!(reading::from_state_dict, module)?)?;
+    module.add_function(wrap_pyfunction!(nir::network_of_nir, module)?)?;
+    module.add_function(wrap_pyfunction!(nir::nir_of_network, module)?)?;
     module.add_function(wrap_pyfunction!(run::kernels, module)?)?;
     Ok(())
 }

@@ -174,6 +174,51 @@ impl Network {
         py.detach(|| self.memory_limit_of(asked))
     }
 
+    fn __repr__(&self) -> String {
+        let (populations, projections) = (self.inner.populations(), self.inner.projections());
+        let count =
+            |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        let neurons = populations.iter().map(|population| population.size() as u64).sum();
+        let synapses = projections.iter().map(|projection| projection.connectivity().synapses());
+        format!(
+            "Network({}, {}, {})",
+            count(populations.len() as u64, "population"),
+            count(neurons, "neuron"),
+            synapses.fold(0, u64::saturating_add).to_string() + " synapses"
+        )
+    }
+
+    /// Tables of populations and projections, for notebooks.
+    fn _repr_html_(&self) -> String {
+        let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let name = |id: PopulationId| escaped(self.inner.population(id).name());
+        let mut html =
+            "<table><tr><th>population</th><th>neurons</th><th>shape</th><th>kind</th></tr>".to_owned();
+        for id in self.inner.ids() {
+            let population = self.inner.population(id);
+            let shape: Vec<String> = population.layout().shape().iter().map(usize::to_string).collect();
+            html += &format!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                name(id),
+                population.size(),
+                shape.join(" × "),
+                escaped(population.neuron().kind())
+            );
+        }
+        html += "</table><table><tr><th>projection</th><th>synapses</th><th>delay</th><th>kind</th></tr>";
+        for (index, projection) in self.inner.projections().iter().enumerate() {
+            let kind = Projection { network: Arc::clone(&self.inner), index }.kind();
+            html += &format!(
+                "<tr><td>{} → {}</td><td>{}</td><td>{}</td><td>{kind}</td></tr>",
+                name(projection.source()),
+                name(projection.target()),
+                projection.connectivity().synapses(),
+                projection.delay(),
+            );
+        }
+        html + "</table>"
+    }
+
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
         Ok((py.get_type::<Self>().getattr("from_bytes")?, (self.to_bytes(py)?,)))
     }

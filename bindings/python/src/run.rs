@@ -7,6 +7,7 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use snn_engine::{
     AnySimulator, DenseOperations, Input, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics,
     Until, default_threads, run_batch,
@@ -93,36 +94,36 @@ fn run_all(
 }
 
 /// What the samples of a run gave.
-#[pyclass(frozen, module = "snn_event")]
+#[pyclass(frozen, module = "snn_event._snn_event")]
 pub struct Outcomes {
-    outcomes: Vec<Outcome>,
-    names: Vec<String>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) names: Vec<String>,
     /// Neurons and dense operations of every population.
-    sizes: Vec<(usize, DenseOperations)>,
+    pub(crate) sizes: Vec<(usize, DenseOperations)>,
     /// The trained net's outputs as each sample estimates them, if the network says what its own stand for.
-    outputs: Option<Vec<Vec<f32>>>,
+    pub(crate) outputs: Option<Vec<Vec<f32>>>,
     /// What the user should know about the run.
     #[pyo3(get)]
-    notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Neurons of the last population.
-    width: usize,
+    pub(crate) width: usize,
     /// Whether spikes of the last population may be negative.
-    signed: bool,
+    pub(crate) signed: bool,
     /// Potentials of the last population.
-    potentials: usize,
+    pub(crate) potentials: usize,
     /// Whether the input was one sample without an axis of samples.
     #[pyo3(get)]
-    single: bool,
+    pub(crate) single: bool,
     /// Whether the input was made of currents, constant or arriving once.
     #[pyo3(get)]
-    constant: bool,
-    once: bool,
+    pub(crate) constant: bool,
+    pub(crate) once: bool,
     /// The number of steps.
     #[pyo3(get, name = "T")]
-    steps: u32,
+    pub(crate) steps: u32,
     /// Threads that it was spread over.
     #[pyo3(get)]
-    threads: usize,
+    pub(crate) threads: usize,
 }
 
 /// Name, neurons, spikes, synaptic operations, dense operations, operations of constant currents, dense ones for them,
@@ -234,6 +235,16 @@ impl Outcomes {
             (name.clone(), *neurons, sum.spikes, sum.magnitude, operations, dense, driven, once, sum.updates)
         })
         .collect()
+    }
+
+    /// What [`parts`](Self::parts) took apart.
+    #[staticmethod]
+    fn from_parts(parts: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Self::of_parts(parts)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>,))> {
+        Ok((py.get_type::<Self>().getattr("from_parts")?, (self.parts(py)?,)))
     }
 
     /// All spikes of a population: neurons (user's order), steps, where each sample starts, and their values where not all are

@@ -4,11 +4,14 @@ use numpy::ndarray::ArrayD;
 use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
-use snn_engine::{AnySimulator, Drive, Layout, Memory, PopulationId, SpikeList, SpikeSlice, State, Stimulus};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use snn_engine::{
+    AnySimulator, Drive, Layout, Memory, PopulationId, Simulator as _, SpikeSlice, Spikes, State, Stimulus,
+};
 
 use crate::error;
 use crate::network::{Limit, Network};
+use crate::recording::{Given, Recording};
 use crate::{array, run};
 
 /// Runs a network step by step.
@@ -17,15 +20,21 @@ pub struct Simulator {
     simulator: AnySimulator,
     #[pyo3(get)]
     network: Py<Network>,
-    /// The spikes of the last step, in the network's own order.
-    last: Vec<SpikeList>,
+    mode: String,
+    limit: Option<u64>,
+    /// The sample of the last start, in the user's order.
+    started: Option<Vec<f32>>,
+    /// The spikes of the last step.
+    last: Spikes,
+    /// What a step is given.
+    stimulus: Stimulus,
     step: u64,
 }
 
-/// The neurons that an array of flags or of indices names, in the network's own order.
-fn neurons(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+/// The neurons that an array of flags or of indices names, and the values of their spikes, in the network's own order.
+fn spikes_of(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<(Vec<u32>, Vec<i32>)> {
     let unfit =
-        |what: String| error::RaisedNetworkError::new_err(format!("spikes of population `{name}` {what}"));
+        |what: String| error::RaisedInputError::new_err(format!("spikes of population `{name}` {what}"));
     let size = layout.neurons().unwrap_or(u32::MAX) as usize;
     let flagged = |shape: &[usize], flags: Vec<bool>| {
         if flags.len() != size {
@@ -33,6 +42,14 @@ fn neurons(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec
         }
         let fired = flags.iter().enumerate().filter(|(_, fired)| **fired);
         Ok(fired.map(|(index, _)| index).collect::<Vec<usize>>())
+    };
+    let (given, values) = match given.cast::<PyTuple>() {
+        Ok(pair) if pair.len() == 2 && pair.get_item(0)?.hasattr("__len__")? => {
+            let values: Vec<i32> =
+                pair.get_item(1)?.call_method0("tolist").or_else(|_| pair.get_item(1))?.extract()?;
+            (pair.get_item(0)?, Some(values))
+        }
+        _ => (given.clone(), None),
     };
     let indices = if let Ok(flags) = given.extract::<PyReadonlyArrayDyn<'_, bool>>() {
         flagged(flags.shape(), array::copied(&flags))?
@@ -65,33 +82,46 @@ fn neurons(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec
         }
         indices
     };
-    let mut neurons: Vec<u32> = indices.into_iter().map(|index| layout.neuron_at(index) as u32).collect();
-    neurons.sort_unstable();
-    if let Some(pair) = neurons.windows(2).find(|pair| pair[0] == pair[1]) {
-        let twice = layout.user_index(pair[0] as usize);
-        return Err(unfit(format!("name the neuron {twice} twice; a neuron fires at most once in a step")));
-    }
-    Ok(neurons)
-}
-
-/// The spikes of a population whose values an array holds, in the network's own order.
-fn valued(layout: Layout, name: &str, given: &Bound<'_, PyAny>) -> PyResult<SpikeList> {
-    let (shape, values) = array::step_of_raster(given)?;
-    if values.len() != layout.neurons().unwrap_or(u32::MAX) as usize {
-        return Err(error::RaisedNetworkError::new_err(format!(
-            "the raster of population `{name}` has the shape {shape:?}; allowed is {:?}",
-            layout.shape()
+    let values = values.unwrap_or_else(|| vec![1; indices.len()]);
+    if values.len() != indices.len() {
+        return Err(unfit(format!(
+            "are {} with {} values; allowed is one for each",
+            indices.len(),
+            values.len()
         )));
     }
-    let (mut neurons, mut own) = (vec![], vec![]);
-    for neuron in 0..values.len() {
-        let value = values[layout.user_index(neuron)];
-        if value != 0 {
-            neurons.push(neuron as u32);
-            own.push(i32::from(value));
-        }
+    // A neuron's id is below 2^32.
+    let own = indices.into_iter().map(|index| layout.neuron_at(index) as u32);
+    let mut spikes: Vec<(u32, i32)> = own.zip(values).collect();
+    spikes.sort_unstable_by_key(|(neuron, _)| *neuron);
+    if let Some(pair) = spikes.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let twice = layout.user_index(pair[0].0 as usize);
+        return Err(unfit(format!("name the neuron {twice} twice; a neuron fires at most once in a step")));
     }
-    Ok(SpikeSlice::new(&neurons, &own).map_err(error::network)?.into())
+    Ok(spikes.into_iter().unzip())
+}
+
+/// What a dictionary has for populations by their names, or something for the one that is meant if nothing is said.
+fn by_population<'py>(
+    network: &Network,
+    given: &Bound<'py, PyAny>,
+    what: &str,
+    meant: &[PopulationId],
+) -> PyResult<Vec<(PopulationId, Bound<'py, PyAny>)>> {
+    if let Ok(by_name) = given.cast::<PyDict>() {
+        let each = |(name, given): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
+            let name: String = name.extract()?;
+            Ok((network.find(Some(&name))?, given))
+        };
+        return by_name.iter().map(each).collect();
+    }
+    match meant[..] {
+        [one] => Ok(vec![(one, given.clone())]),
+        _ => Err(error::RaisedInputError::new_err(format!(
+            "{} populations could be given {what}; give a dictionary of their names",
+            meant.len()
+        ))),
+    }
 }
 
 impl Simulator {
@@ -99,47 +129,41 @@ impl Simulator {
         self.network.get().inner.population(id).layout()
     }
 
-    /// What each source is given: neurons that fire, or the values of all.
-    fn stimulus(
-        &self,
+    /// Sets what the next step is given.
+    fn give(
+        &mut self,
         spikes: Option<&Bound<'_, PyAny>>,
-        raster: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<(PopulationId, SpikeList)>> {
+        currents: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let network = self.network.get();
-        let (spikes, valued) = match (spikes, raster) {
-            (Some(_), Some(_)) => {
-                return Err(error::RaisedNetworkError::new_err(
-                    "spikes and raster= are given; allowed is one",
-                ));
+        self.stimulus.clear();
+        if let Some(spikes) = spikes {
+            let sources: Vec<_> = network.inner.sources().collect();
+            for (id, given) in by_population(network, spikes, "spikes", &sources)? {
+                let population = network.inner.population(id);
+                let (neurons, values) = spikes_of(population.layout(), population.name(), &given)?;
+                let slice = SpikeSlice::new(&neurons, &values).map_err(error::network)?;
+                self.stimulus.set_spikes(&network.inner, id, slice).map_err(error::network)?;
             }
-            (None, None) => return Ok(vec![]),
-            (Some(spikes), None) => (spikes, false),
-            (None, Some(raster)) => (raster, true),
-        };
-        let of = |id: PopulationId, given: &Bound<'_, PyAny>| {
-            let population = network.inner.population(id);
-            let (layout, name) = (population.layout(), population.name());
-            let list = if valued {
-                self::valued(layout, name, given)?
-            } else {
-                neurons(layout, name, given)?.into()
-            };
-            Ok((id, list))
-        };
-        if let Ok(by_name) = spikes.cast::<PyDict>() {
-            let each = |(name, given): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-                of(network.find(Some(name.extract()?))?, &given)
-            };
-            return by_name.iter().map(each).collect();
         }
-        let sources: Vec<_> = network.inner.sources().collect();
-        match sources[..] {
-            [source] => Ok(vec![of(source, spikes)?]),
-            _ => Err(error::RaisedNetworkError::new_err(format!(
-                "the network has {} sources; give a dictionary of their names",
-                sources.len()
-            ))),
+        if let Some(currents) = currents {
+            for (id, given) in by_population(network, currents, "currents", &driven(network))? {
+                let layout = network.inner.population(id).layout();
+                let values = array::copied(
+                    &given
+                        .extract::<PyReadonlyArrayDyn<'_, f32>>()
+                        .map_err(|_| PyTypeError::new_err("currents are no float32 array"))?,
+                );
+                let own: Vec<f32> = if values.len() == network.inner.population(id).size() {
+                    (0..values.len()).map(|neuron| values[layout.user_index(neuron)]).collect()
+                } else {
+                    // The engine's to refuse.
+                    values
+                };
+                self.stimulus.set_currents(&network.inner, id, &own).map_err(error::network)?;
+            }
         }
+        Ok(())
     }
 
     /// Numbers of a population, given in the network's own order, as an array of the user's shape.
@@ -156,13 +180,43 @@ impl Simulator {
 
     fn flags<'py>(&self, py: Python<'py>, id: PopulationId) -> Bound<'py, PyArrayDyn<bool>> {
         let mut flags = vec![false; self.network.get().inner.population(id).size()];
-        self.last[id.index()].neurons().iter().for_each(|&neuron| flags[neuron as usize] = true);
+        self.last.of(id).iter().for_each(|&neuron| flags[neuron as usize] = true);
         self.in_user_order(py, id, &flags)
     }
 
     fn forget_spikes(&mut self) {
-        self.last.iter_mut().for_each(SpikeList::clear);
+        self.last = Spikes::none(self.network.get().inner.populations().len());
     }
+
+    fn start_with(&mut self, sample: Option<Vec<f32>>) -> PyResult<()> {
+        let network = self.network.get().inner.clone();
+        let drive = match &sample {
+            None => Drive::none(),
+            Some(sample) => {
+                let input =
+                    snn_engine::Input::values(&network, sample.clone(), snn_engine::Encoding::Constant)
+                        .map_err(error::network)?;
+                if input.samples() != 1 {
+                    return Err(error::RaisedInputError::new_err(format!(
+                        "{} samples are given; a simulator runs one at a time",
+                        input.samples()
+                    )));
+                }
+                input.sample(&network, 0, 0).map_err(error::network)?.drive
+            }
+        };
+        self.simulator.get().start(&drive);
+        self.started = sample;
+        self.step = 0;
+        self.forget_spikes();
+        Ok(())
+    }
+}
+
+/// The populations that take currents.
+fn driven(network: &Network) -> Vec<PopulationId> {
+    let takes = |id: &PopulationId| network.inner.population(*id).neuron().has_potential();
+    network.inner.ids().filter(takes).collect()
 }
 
 #[pymethods]
@@ -171,11 +225,19 @@ impl Simulator {
     #[pyo3(signature = (network, mode = "event", *, memory_limit = None))]
     fn new(network: Py<Network>, mode: &str, memory_limit: Option<Limit>) -> PyResult<Self> {
         let inner = network.get().inner.clone();
-        let mode = run::mode(mode)?;
+        let parsed = run::mode(mode)?;
         let limit = memory_limit.map(Limit::bytes).transpose()?;
-        network.get().simulators(Memory::of(mode, &inner, u64::MAX), 1, limit)?;
-        let last = vec![SpikeList::default(); inner.populations().len()];
-        Ok(Self { simulator: AnySimulator::new(mode, inner), network, last, step: 0 })
+        network.get().simulators(Memory::of(parsed, &inner, u64::MAX), 1, limit)?;
+        Ok(Self {
+            simulator: AnySimulator::new(parsed, inner.clone()),
+            network,
+            mode: mode.to_owned(),
+            limit,
+            started: None,
+            last: Spikes::none(inner.populations().len()),
+            stimulus: Stimulus::none(),
+            step: 0,
+        })
     }
 
     /// Steps done.
@@ -187,29 +249,12 @@ impl Simulator {
     /// Goes back to step 0, with the constant currents of one sample, or without any.
     #[pyo3(signature = (x = None))]
     fn start(&mut self, x: Option<PyReadonlyArrayDyn<'_, f32>>) -> PyResult<()> {
-        let network = self.network.get().inner.clone();
-        let drive = match x {
-            None => Drive::none(),
-            Some(x) => {
-                let samples = array::values(
-                    &network,
-                    &self.network.get().description,
-                    &x,
-                    snn_engine::Encoding::Constant,
-                )?;
-                if !samples.single && samples.input.samples() != 1 {
-                    return Err(error::RaisedNetworkError::new_err(format!(
-                        "{} samples are given; a simulator runs one at a time",
-                        samples.input.samples()
-                    )));
-                }
-                samples.input.sample(&network, 0, 0).map_err(error::network)?.drive
-            }
-        };
-        self.simulator.get().start(&drive);
-        self.step = 0;
-        self.forget_spikes();
-        Ok(())
+        if let Some(x) = &x {
+            // Its shape is looked at there.
+            let network = self.network.get();
+            array::values(&network.inner, &network.description, x, snn_engine::Encoding::Constant)?;
+        }
+        self.start_with(x.map(|x| array::copied(&x)))
     }
 
     /// Goes back to step 0 with the same constant currents.
@@ -219,29 +264,74 @@ impl Simulator {
         self.forget_spikes();
     }
 
-    /// Does one step and gives the spikes of the last population, as flags; [`values`](Self::values) has their values.
-    #[pyo3(signature = (spikes = None, *, raster = None))]
+    /// Does one step and gives the spikes of the last population.
+    #[pyo3(signature = (spikes = None, currents = None))]
     fn step<'py>(
         &mut self,
         py: Python<'py>,
         spikes: Option<&Bound<'py, PyAny>>,
-        raster: Option<&Bound<'py, PyAny>>,
+        currents: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArrayDyn<bool>>> {
-        let network = self.network.get().inner.clone();
-        let given = self.stimulus(spikes, raster)?;
-        let mut stimulus = Stimulus::none();
-        for (id, list) in &given {
-            stimulus.set_spikes(&network, *id, list.as_slice()).map_err(error::network)?;
-        }
-        let (simulator, last) = (&mut self.simulator, &mut self.last);
-        py.detach(|| {
-            let spikes = simulator.get().step(&stimulus);
-            for (id, last) in network.ids().zip(last) {
-                last.take(spikes.with_values(id));
-            }
-        });
+        self.give(spikes, currents)?;
+        let (simulator, last, stimulus) = (&mut self.simulator, &mut self.last, &self.stimulus);
+        py.detach(|| last.clone_from(simulator.get().step(stimulus)));
         self.step += 1;
-        Ok(self.flags(py, network.output()))
+        Ok(self.flags(py, self.network.get().inner.output()))
+    }
+
+    /// Does so many steps, with spikes and currents of every step, and gives what was to be recorded.
+    #[pyo3(signature = (T, *, spikes = None, currents = None, record = None, potentials = None))]
+    #[allow(non_snake_case, reason = "T is what everybody calls the number of steps")]
+    fn run<'py>(
+        &mut self,
+        py: Python<'py>,
+        T: u32,
+        spikes: Option<&Bound<'py, PyAny>>,
+        currents: Option<&Bound<'py, PyAny>>,
+        record: Option<Vec<String>>,
+        potentials: Option<Vec<String>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        /// Steps between two looks at signals.
+        const PIECE: u32 = 64;
+        let network = self.network.clone_ref(py);
+        let network = network.get();
+        let mut given = Given::new(T);
+        if let Some(spikes) = spikes {
+            let sources: Vec<_> = network.inner.sources().collect();
+            for (id, raster) in by_population(network, spikes, "spikes", &sources)? {
+                given.spikes(&network.inner, id, &raster)?;
+            }
+        }
+        if let Some(currents) = currents {
+            for (id, values) in by_population(network, currents, "currents", &driven(network))? {
+                given.currents(&network.inner, id, &values)?;
+            }
+        }
+        let find = |name: String| network.find(Some(&name));
+        let record: Vec<PopulationId> = match record {
+            Some(names) => names.into_iter().map(find).collect::<PyResult<_>>()?,
+            None => network.inner.ids().collect(),
+        };
+        let watched = potentials.unwrap_or_default().into_iter().map(find).collect::<PyResult<Vec<_>>>()?;
+        let mut recording = Recording::new(network, self.limit, self.step, T, record, watched)?;
+        let mut done = 0;
+        while done < T {
+            let end = T.min(done + PIECE);
+            let (simulator, last, stimulus) = (&mut self.simulator, &mut self.last, &mut self.stimulus);
+            py.detach(|| {
+                for step in done..end {
+                    given.give(&network.inner, step, stimulus)?;
+                    last.clone_from(simulator.step(stimulus));
+                    recording.take(simulator, last);
+                }
+                Ok(())
+            })
+            .map_err(error::network)?;
+            self.step += u64::from(end - done);
+            done = end;
+            py.check_signals()?;
+        }
+        recording.told(py, network)
     }
 
     /// The spikes of a population in the last step, as flags of its shape; of the last population if none is named.
@@ -255,18 +345,17 @@ impl Simulator {
         Ok(self.flags(py, id))
     }
 
-    /// The values of the spikes of a population in the last step, of its shape, 0 where there is none; of the last population
-    /// if none is named.
+    /// The values of the spikes of a population in the last step, of its shape, 0 where there is none; of the last population if
+    /// none is named.
     #[pyo3(signature = (population = None))]
-    fn values<'py>(
+    fn spike_values<'py>(
         &self,
         py: Python<'py>,
         population: Option<&str>,
     ) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
         let id = self.network.get().find(population)?;
         let mut values = vec![0; self.network.get().inner.population(id).size()];
-        let last = self.last[id.index()].as_slice();
-        last.iter().for_each(|(neuron, value)| values[neuron as usize] = value);
+        self.last.with_values(id).iter().for_each(|(neuron, value)| values[neuron as usize] = value);
         Ok(self.in_user_order(py, id, &values))
     }
 
@@ -275,9 +364,8 @@ impl Simulator {
     fn fired<'py>(&self, py: Python<'py>, population: Option<&str>) -> PyResult<Bound<'py, PyArray1<u32>>> {
         let id = self.network.get().find(population)?;
         let layout = self.layout(id);
-        let last = self.last[id.index()].neurons();
         let mut fired: Vec<u32> =
-            last.iter().map(|&neuron| layout.user_index(neuron as usize) as u32).collect();
+            self.last.of(id).iter().map(|&neuron| layout.user_index(neuron as usize) as u32).collect();
         fired.sort_unstable();
         Ok(fired.into_pyarray(py))
     }
@@ -300,6 +388,12 @@ impl Simulator {
             )));
         }
         Ok(self.in_user_order(py, id, &own))
+    }
+
+    /// Whether nothing will ever happen again without further input.
+    #[getter]
+    fn is_quiet(&mut self) -> bool {
+        self.simulator.get().is_quiet()
     }
 
     /// Where the run stands: all that the next step depends on but the stimulus and the constant currents.
@@ -328,5 +422,44 @@ impl Simulator {
                 (name, of.spikes, of.synaptic_operations, of.updates)
             })
             .collect()
+    }
+
+    /// A simulator at a state, with the constant currents of a sample: what pickling makes.
+    #[staticmethod]
+    fn at(
+        network: Py<Network>,
+        mode: &str,
+        memory_limit: Option<u64>,
+        sample: Option<PyReadonlyArrayDyn<'_, f32>>,
+        state: &[u8],
+    ) -> PyResult<Self> {
+        let mut simulator = Self::new(network, mode, memory_limit.map(Limit::Bytes))?;
+        simulator.start_with(sample.map(|sample| array::copied(&sample)))?;
+        simulator.restore(state)?;
+        Ok(simulator)
+    }
+
+    #[allow(clippy::type_complexity, reason = "a tuple of arguments")]
+    fn __reduce__<'py>(
+        &mut self,
+        py: Python<'py>,
+    ) -> PyResult<(
+        Bound<'py, PyAny>,
+        (Py<Network>, String, Option<u64>, Option<Bound<'py, PyArray1<f32>>>, Bound<'py, PyBytes>),
+    )> {
+        let sample = self.started.clone().map(|sample| sample.into_pyarray(py));
+        let state = self.state(py);
+        let parts = (self.network.clone_ref(py), self.mode.clone(), self.limit, sample, state);
+        Ok((py.get_type::<Self>().getattr("at")?, parts))
+    }
+
+    fn __repr__(&self) -> String {
+        let network = &self.network.get().inner;
+        format!(
+            "Simulator({} populations, mode={:?}, t={})",
+            network.populations().len(),
+            self.mode,
+            self.step
+        )
     }
 }

@@ -9,7 +9,9 @@ use super::membrane::{
 use super::{Line, Octets, Packed, SpikeMasks, available, best};
 use crate::lanes::{BLOCK, flat, flat_mut};
 use crate::network::connectivity::{DenseRows, Rows, SparseRows};
-use crate::neuron::models::{Accumulator, AdaptiveLeaky, Bipolar, CurrentLeaky, IntegrateFire, Leaky};
+use crate::neuron::models::{
+    Accumulator, AdaptiveLeaky, Bipolar, CurrentLeaky, IntegrateFire, Leaky, LeakyAccumulator,
+};
 use crate::neuron::{Autonomy, LeakyReset};
 use crate::neuron::{BiasArrives, Columns, Model, REBASE, Reset, Sign};
 use crate::spikes::SpikeSlice;
@@ -306,6 +308,11 @@ fn each_word(seed: u64, check: &mut impl Check) {
     let parameters = columns(&mut |_| bias(&mut rng), 1);
     let reals = lines(&mut rng, 4, 0.0);
     check.word(&Word { model: Accumulator { bias: zero.clone() }, parameters, reals, counts: vec![] });
+    let left = [0.0, 0.9, 1.0, 0.5][seed as usize / 4 % 4];
+    let parameters = columns(&mut |i| if i == 0 { bias(&mut rng) } else { left }, 2);
+    let reals = lines(&mut rng, 4, 0.0);
+    let model = LeakyAccumulator { leak: one.clone(), bias: zero.clone(), start: zero.clone() };
+    check.word(&Word { model, parameters, reals, counts: vec![] });
     for sign in [Sign::Signed, Sign::Unsigned] {
         let bound = Bipolar::UNBOUNDED;
         let [most, low, high] =

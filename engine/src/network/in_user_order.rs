@@ -170,9 +170,9 @@ impl Conv2d {
                 [source[axis], shape.kernels[axis + 2], shape.stride[axis]].map(i64::from);
             let (dilation, padding) = (i64::from(shape.dilation[axis]), i64::from(shape.padding[axis]));
             let wanted = i64::from(target[axis]);
-            // The most that any padding below and to the right, no larger than that above and to the left, gives.
+            // The most with at most one empty position more below and to the right than above and to the left.
             let most =
-                (size + 2 * padding - dilation.saturating_mul(kernel - 1) - 1).div_euclid(stride.max(1)) + 1;
+                (size + 2 * padding - dilation.saturating_mul(kernel - 1)).div_euclid(stride.max(1)) + 1;
             if stride == 0 || wanted > most.max(0) {
                 return Err(NetworkError::new(
                     at,
@@ -282,7 +282,7 @@ mod tests {
                     assert_eq!(found, expected, "{groups} groups, {pre} to {post}");
                 }
             }
-            let larger = Layout::Image { channels: 4, height: 3, width: 2 };
+            let larger = Layout::Image { channels: 4, height: 4, width: 2 };
             assert!(Conv2d::from_kernels(IMAGE, larger, shape, &weights).is_err());
         }
     }

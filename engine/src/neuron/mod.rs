@@ -6,6 +6,7 @@ mod bipolar;
 mod current_leaky;
 mod integrate_fire;
 mod leaky;
+mod leaky_accumulator;
 mod max_pool;
 mod model;
 mod parameters;
@@ -45,6 +46,7 @@ models! {
     leaky::Leaky,
     current_leaky::CurrentLeaky,
     adaptive_leaky::AdaptiveLeaky,
+    leaky_accumulator::LeakyAccumulator,
 }
 
 /// Is shown models.

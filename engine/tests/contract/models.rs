@@ -222,19 +222,37 @@ static ADAPTIVE_LEAKY: Model = Model {
     fires: true,
 };
 
+static LEAKY_ACCUMULATOR: Model = Model {
+    name: "leaky-accumulator",
+    parameters: &[parameter("bias", 0.0), parameter("start", 0.0), parameter("leak", 0.5)],
+    draw: |draw, n| {
+        let bias = biases(draw, n);
+        vec![bias, starts(draw, n), shares(draw, n)]
+    },
+    build: |columns| {
+        Neuron::of(LeakyAccumulator {
+            bias: columns[0].clone(),
+            start: columns[1].clone(),
+            leak: columns[2].clone(),
+        })
+    },
+    fires: false,
+};
+
 /// What is left after a step: nothing, all, a half, and shares that no f32 holds exactly.
 fn shares(draw: &mut Draw, n: u32) -> Vec<f32> {
     draw.per_neuron(n, |draw| [0.0, 1.0, 0.5, 0.9, 0.95, 0.3][draw.below(6) as usize])
 }
 
 /// The models that a population with a potential may have, and how often it has each.
-pub static WITH_POTENTIAL: [(&Model, u32); 6] = [
+pub static WITH_POTENTIAL: [(&Model, u32); 7] = [
     (&INTEGRATE_FIRE, 30),
     (&ACCUMULATOR, 10),
     (&BIPOLAR, 60),
     (&LEAKY, 12),
     (&CURRENT_LEAKY, 12),
     (&ADAPTIVE_LEAKY, 6),
+    (&LEAKY_ACCUMULATOR, 4),
 ];
 
 /// Neurons that settle on so many levels: they start at half of their threshold, and their bias arrives once.

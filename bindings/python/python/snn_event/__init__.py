@@ -1,7 +1,7 @@
 """Converts trained, pruned neural networks into spiking networks and runs them event-driven, bit for bit.
 
 `convert` makes a :class:`ConvertedSNN` of a torch module, an ONNX file or arrays; its `run` gives output spike counts.
-`Simulator` runs a network step by step inside another program's loop. Importing this package needs NumPy only.
+`NetworkBuilder` builds networks by hand, recurrent ones too, and `Simulator` runs any network step by step. Importing this package needs NumPy only.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from snn_event._snn_event import (
     UnsupportedError,
     __version__,
 )
+from snn_event.building import NetworkBuilder, from_scipy, to_networkx
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
 from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, RunWarning, Spikes, Statistics
 from snn_event.extras import MissingExtra
+from snn_event.nir import LossWarning, from_nir, to_nir
+from snn_event.recording import Recording
 
 if TYPE_CHECKING:
     # Not in __all__: `from snn_event import *` must not need torch.
@@ -39,13 +42,16 @@ __all__ = [
     "DifferentNetError",
     "FormatError",
     "InputError",
+    "LossWarning",
     "MissingExtra",
     "Model",
     "Network",
+    "NetworkBuilder",
     "NetworkError",
     "Population",
     "PopulationStatistics",
     "Projection",
+    "Recording",
     "Run",
     "RunWarning",
     "Simulator",
@@ -55,7 +61,11 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "convert",
+    "from_nir",
+    "from_scipy",
     "read_model",
+    "to_networkx",
+    "to_nir",
     "to_onnx",
 ]
 

@@ -7,8 +7,12 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from snn_event.recording import Recording
+
 _Path = str | os.PathLike[str]
-_Spikes = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
+_Neurons = NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.integer[Any]] | Sequence[int]
+_Spikes = _Neurons | tuple[_Neurons, Sequence[int] | NDArray[np.integer[Any]]]
+_Raster = NDArray[np.bool_] | NDArray[np.integer[Any]]
 _Labels = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 
 __all__ = [
@@ -20,6 +24,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "Outcomes",
+    "Parts",
     "Population",
     "Projection",
     "Simulator",
@@ -30,6 +35,8 @@ __all__ = [
     "from_arrays",
     "from_state_dict",
     "kernels",
+    "network_of_nir",
+    "nir_of_network",
     "read_npz",
     "read_state_dict",
 ]
@@ -83,6 +90,9 @@ class Network:
         """The bytes that a run may take: what is asked for, or was when it was read; else 384 MiB, or 256 times its file."""
 
     def __reduce__(self) -> tuple[Callable[[bytes], Network], tuple[bytes]]: ...
+    def _repr_html_(self) -> str:
+        """Tables of populations and projections, for notebooks."""
+
     def run(
         self,
         x: NDArray[np.float32] | None = None,
@@ -287,6 +297,11 @@ class Outcomes:
         """For every population: name, neurons, spikes, their magnitude, synaptic operations, dense operations, operations of constant
         currents, dense ones for them, updates; all samples."""
 
+    @staticmethod
+    def from_parts(parts: dict[str, Any]) -> Outcomes:
+        """What pickling took apart."""
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Outcomes], tuple[dict[str, Any]]]: ...
     def spikes(
         self, population: str
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int32] | None]:
@@ -317,18 +332,52 @@ class Simulator:
     def step(
         self,
         spikes: _Spikes | Mapping[str, _Spikes] | None = None,
-        *,
-        raster: NDArray[Any] | Mapping[str, NDArray[Any]] | None = None,
+        currents: NDArray[np.float32] | Mapping[str, NDArray[np.float32]] | None = None,
     ) -> NDArray[np.bool_]:
-        """Does one step and gives the spikes of the last population, as flags; `values` has their values.
+        """Does one step and gives the spikes of the last population.
 
         Spikes are given to the input, or by name to any populations that fire: they are emitted as if by their neurons, whose
-        potentials they leave alone. `spikes` of value 1 are given as flags or neurons; `raster` has the values of the spikes of
-        all neurons, whole numbers in the population's shape, 0 where there is none."""
+        potentials they leave alone. They are flags, indices, or a pair of indices and the values of their spikes. Currents are
+        given to every neuron of a population, in units of its potentials."""
 
-    def values(self, population: str | None = None) -> NDArray[np.int32]:
+    def run(
+        self,
+        T: int,
+        *,
+        spikes: _Raster | Mapping[str, _Raster] | None = None,
+        currents: NDArray[np.float32] | Mapping[str, NDArray[np.float32]] | None = None,
+        record: Sequence[str] | None = None,
+        potentials: Sequence[str] | None = None,
+    ) -> Recording:
+        """Does `T` steps and gives what was recorded: the spikes of the populations of `record` (all, if it is not given),
+        and the potentials of those of `potentials`.
+
+        `spikes` `(T, *shape)` are flags, or whole numbers as values of spikes, of the input or by names of populations;
+        `currents` `(T, *shape)`, or `(*shape)` for every step, by names of populations."""
+
+    def spike_values(self, population: str | None = None) -> NDArray[np.int32]:
         """The values of the spikes of a population in the last step, of its shape, 0 where there is none; of the last
         population if none is named."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing will ever happen again without further input."""
+
+    @staticmethod
+    def at(
+        network: Network,
+        mode: str,
+        memory_limit: int | None,
+        sample: NDArray[np.float32] | None,
+        state: bytes,
+    ) -> Simulator:
+        """A simulator at a state, with the constant currents of a sample: what pickling makes."""
+
+    def __reduce__(
+        self,
+    ) -> tuple[
+        Callable[..., Simulator], tuple[Network, str, int | None, NDArray[np.float32] | None, bytes]
+    ]: ...
 
     def spikes(self, population: str | None = None) -> NDArray[np.bool_]:
         """The spikes of a population in the last step, as flags of its shape; of the last population if none is named."""
@@ -347,6 +396,57 @@ class Simulator:
 
     def statistics(self) -> list[tuple[str, int, int, int]]:
         """Name, spikes, synaptic operations and updates of every population since the last start or reset."""
+
+@final
+class Parts:
+    """Populations and projections that are to become a network; `NetworkBuilder` calls it. Weights are targets by sources."""
+
+    def __new__(cls) -> Parts: ...
+    def population(
+        self,
+        name: str,
+        shape: Sequence[int],
+        model: str,
+        parameters: Mapping[str, NDArray[np.float32]],
+        choices: Mapping[str, str],
+    ) -> None:
+        """Declares a population of shape `(n,)` or `(channels, height, width)`."""
+
+    def dense(self, source: str, target: str, delay: int, weights: NDArray[np.float32]) -> None:
+        """A weight for every pair of neurons, `(n_post, n_pre)`."""
+
+    def synapses(
+        self,
+        source: str,
+        target: str,
+        delay: int,
+        pre: NDArray[np.int64],
+        post: NDArray[np.int64],
+        weights: NDArray[np.float32],
+    ) -> None:
+        """Synapses from `pre` to `post`."""
+
+    def one_to_one(self, source: str, target: str, delay: int, weights: NDArray[np.float32]) -> None:
+        """From neuron i to neuron i: one weight for all, or one for each."""
+
+    def convolution(
+        self,
+        source: str,
+        target: str,
+        delay: int,
+        kernels: NDArray[np.float32],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+    ) -> None:
+        """A convolution of kernels `(out, in / groups, down, across)`."""
+
+    def shape(self, name: str) -> list[int]:
+        """The shape of a population."""
+
+    def build(self) -> Network:
+        """Checks everything and makes the network; more can be declared afterwards for another."""
 
 @final
 class Model:
@@ -435,6 +535,18 @@ def from_state_dict(
     tensors: Sequence[tuple[str, NDArray[np.float32]]], layers: str | None, layers_path: _Path | None
 ) -> Model:
     """Makes the net that a layer list (TOML) makes of tensors by name."""
+
+def network_of_nir(parts: Any, dt: float, lossy: bool) -> tuple[Network, list[str], list[str]]:
+    """Makes a network of a graph: the network, what is said otherwise, and what was assumed."""
+
+def nir_of_network(
+    network: Network, dt: float, lossy: bool
+) -> tuple[
+    dict[str, tuple[str, dict[str, NDArray[np.float64]], dict[str, str], dict[str, str]]],
+    list[tuple[str, str]],
+    list[str],
+]:
+    """Makes a graph of a network: its nodes taken apart, its edges, and what is said otherwise."""
 
 def kernels() -> str:
     """The instruction set of the kernels that runs use on this machine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import sys
@@ -203,6 +204,19 @@ class Run:
 
     def _batch(self, values: NDArray[Any]) -> Any:
         return values[0] if self._outcomes.single else values
+
+    def __repr__(self) -> str:
+        return f"Run(samples={self._outcomes.samples}, T={self.T}, {self.statistics.synaptic_operations} operations)"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(p.name)}</td><td>{p.neurons}</td><td>{p.spikes}</td><td>{p.rate:.4f}</td>"
+            f"<td>{p.synaptic_operations}</td><td>{p.updates}</td></tr>"
+            for p in self.statistics.populations
+        )
+        heads = ("population", "neurons", "spikes", "rate", "operations", "updates")
+        head = "".join(f"<th>{name}</th>" for name in heads)
+        return f"<p>{html.escape(repr(self))}</p><table><tr>{head}</tr>{rows}</table>"
 
     @property
     def T(self) -> int:

@@ -1,0 +1,440 @@
+//! Graphs to networks and back: the equations by hand, inferred shapes, cycles, what is refused, round trips by bits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use snn_engine::{
+    AnySimulator, BuiltIn, Connectivity, Layout, Mode, Network, NetworkBuilder, Neuron, OneToOne, PerNeuron,
+    Simulator, SpikeSlice, Stimulus,
+};
+use snn_exchange::nir::{Graph, NirError, Node, Steps, Tensor, from_network, to_network};
+
+fn list(values: &[f64]) -> Tensor {
+    Tensor::list(values.to_vec())
+}
+
+fn matrix(rows: usize, columns: usize, values: &[f64]) -> Tensor {
+    Tensor::new(vec![rows, columns], values.to_vec()).unwrap()
+}
+
+fn graph<const N: usize>(nodes: [(&str, Node); N], edges: &[(&str, &str)]) -> Graph {
+    Graph {
+        nodes: nodes.into_iter().map(|(name, node)| (name.to_owned(), node)).collect(),
+        edges: edges.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect(),
+        metadata: BTreeMap::new(),
+    }
+}
+
+fn input(size: f64) -> (&'static str, Node) {
+    ("in", Node::new("Input", [("shape", list(&[size]))]))
+}
+
+fn output() -> (&'static str, Node) {
+    ("out", Node::new("Output", []))
+}
+
+fn network(graph: &Graph, dt: f64) -> Network {
+    to_network(graph, Steps { dt, lossy: false }).unwrap().made
+}
+
+fn refusal(graph: &Graph) -> NirError {
+    to_network(graph, Steps { dt: 1.0, lossy: false }).unwrap_err()
+}
+
+/// The spikes and potentials of a population in every step, if the input fires as is said.
+fn run(network: Network, read: &str, given: &[&[u32]]) -> Vec<(Vec<u32>, Vec<f32>)> {
+    let network = Arc::new(network);
+    let (source, read) = (network.sources().next().unwrap(), network.find(read).unwrap());
+    let mut simulator = AnySimulator::new(Mode::Event, Arc::clone(&network));
+    let mut steps = vec![];
+    for fired in given {
+        let mut stimulus = Stimulus::none();
+        stimulus.set_spikes(&network, source, SpikeSlice::unit(fired)).unwrap();
+        let spikes = simulator.step(&stimulus).of(read).to_vec();
+        steps.push((spikes, simulator.potentials(read).to_vec()));
+    }
+    steps
+}
+
+#[test]
+fn a_lif_takes_the_steps_of_forward_euler_and_fires_above_its_threshold_only() {
+    // tau 4, r 2, v_leak 0.5, dt 1: v <- 0.75 v + 0.25 (0.5 + 2 I)
+    let lif = |threshold: f64| {
+        Node::new(
+            "LIF",
+            [
+                ("tau", list(&[4.0])),
+                ("r", list(&[2.0])),
+                ("v_leak", list(&[0.5])),
+                ("v_threshold", list(&[threshold])),
+                ("v_reset", list(&[-0.25])),
+            ],
+        )
+    };
+    let weights = Node::new("Affine", [("weight", matrix(1, 2, &[1.0, 4.0])), ("bias", list(&[0.5]))]);
+    let of = |threshold| {
+        let nodes = [input(2.0), ("w", weights.clone()), ("lif", lif(threshold)), output()];
+        network(&graph(nodes, &[("in", "w"), ("w", "lif"), ("lif", "out")]), 1.0)
+    };
+    // Bias of every step: 0.25 (0.5 + 2 * 0.5) = 0.375; then 0.28125 + 0.375 + 0.5 = 1.15625.
+    let given: [&[u32]; 3] = [&[], &[0], &[1]];
+    let low = run(of(1.15625), "lif", &given);
+    assert_eq!(low[..2], [(vec![], vec![0.375]), (vec![], vec![1.15625])]);
+    // 0.75 * 1.15625 + 0.375 + 2 is above.
+    assert_eq!(low[2], (vec![0], vec![-0.25]));
+    let lower = run(of(1.15625 - 1e-6), "lif", &given);
+    assert_eq!(lower[1], (vec![0], vec![-0.25]));
+}
+
+#[test]
+fn a_current_of_a_cubalif_dies_away_and_drives_the_potential_in_its_own_step() {
+    // tau_syn 2, tau_mem 4, w_in 4, r 2: i <- i/2 + 2 S, v <- 3/4 v + i/2
+    let cuba = Node::new(
+        "CubaLIF",
+        [
+            ("tau_syn", list(&[2.0])),
+            ("tau_mem", list(&[4.0])),
+            ("w_in", list(&[4.0])),
+            ("r", list(&[2.0])),
+            ("v_leak", list(&[0.0])),
+            ("v_threshold", list(&[10.0])),
+        ],
+    );
+    let scale = Node::new("Scale", [("scale", list(&[1.0]))]);
+    let nodes = [input(1.0), ("s", scale), ("cuba", cuba), output()];
+    let network = network(&graph(nodes, &[("in", "s"), ("s", "cuba"), ("cuba", "out")]), 1.0);
+    let v: Vec<f32> = run(network, "cuba", &[&[0], &[], &[]]).iter().map(|(_, v)| v[0]).collect();
+    assert_eq!(v, [1.0, 0.75 + 0.5, 0.75 * 1.25 + 0.25]);
+}
+
+#[test]
+fn a_bias_in_front_of_a_cubalif_passes_its_filter_and_comes_back_by_bits() {
+    // i <- i/2 + S/2 + 1/4, v <- v/2 + i/2
+    let ones = || list(&[1.0, 1.0]);
+    let cuba = Node::new(
+        "CubaLIF",
+        [
+            ("tau_syn", list(&[2.0])),
+            ("tau_mem", list(&[2.0])),
+            ("w_in", ones()),
+            ("r", ones()),
+            ("v_leak", list(&[0.0])),
+            ("v_threshold", list(&[10.0])),
+        ],
+    );
+    let weights = Node::new("Affine", [("weight", matrix(2, 1, &[1.0, 1.0])), ("bias", list(&[0.5, 0.0]))]);
+    let nodes = [input(1.0), ("w", weights), ("cuba", cuba), output()];
+    let graph = graph(nodes, &[("in", "w"), ("w", "cuba"), ("cuba", "out")]);
+    let given: [&[u32]; 3] = [&[], &[0], &[]];
+    let steps = run(network(&graph, 1.0), "cuba", &given);
+    let by_hand = [[0.125, 0.0], [0.5, 0.25], [0.59375, 0.25]];
+    assert_eq!(steps.iter().map(|(_, v)| v.clone()).collect::<Vec<_>>(), by_hand);
+    let again = from_network(&network(&graph, 1.0), Steps { dt: 1.0, lossy: false }).unwrap().made;
+    assert!(again.nodes.keys().all(|name| !name.contains("constant")), "{:?}", again.nodes.keys());
+    assert_eq!(run(network(&again, 1.0), "cuba", &given), steps);
+}
+
+#[test]
+fn integrators_thresholds_and_a_readout_behind_weights_do_what_their_nodes_say() {
+    let integrate = Node::new("IF", [("r", list(&[1.0])), ("v_threshold", list(&[1.0]))]);
+    let nodes =
+        [input(1.0), ("s", Node::new("Scale", [("scale", list(&[0.5]))])), ("if", integrate), output()];
+    let fires = run(
+        network(&graph(nodes, &[("in", "s"), ("s", "if"), ("if", "out")]), 1e-3),
+        "if",
+        &[&[0_u32] as &[u32]; 4],
+    );
+    // At 1 it does not fire; above it does, and what exceeded is lost.
+    assert_eq!(
+        fires.iter().map(|(spikes, v)| (spikes.len(), v[0])).collect::<Vec<_>>(),
+        [(0, 0.5), (0, 1.0), (1, 0.0), (0, 0.5)]
+    );
+
+    let threshold = Node::new("Threshold", [("threshold", list(&[0.5]))]);
+    let nodes = [
+        input(2.0),
+        ("w", Node::new("Linear", [("weight", matrix(1, 2, &[0.5, 0.75]))])),
+        ("t", threshold),
+        output(),
+    ];
+    let steps =
+        run(network(&graph(nodes, &[("in", "w"), ("w", "t"), ("t", "out")]), 1.0), "t", &[&[0], &[1], &[0]]);
+    assert_eq!(steps.iter().map(|(spikes, _)| spikes.len()).collect::<Vec<_>>(), [0, 1, 0]);
+
+    let li = Node::new("LI", [("tau", list(&[2.0])), ("r", list(&[2.0])), ("v_leak", list(&[0.0]))]);
+    let nodes = [input(1.0), ("s", Node::new("Scale", [("scale", list(&[3.0]))])), ("li", li), output()];
+    let v = run(
+        network(&graph(nodes, &[("in", "s"), ("s", "li"), ("li", "out")]), 1.0),
+        "li",
+        &[&[0], &[], &[0]],
+    );
+    assert_eq!(v.iter().map(|(_, v)| v[0]).collect::<Vec<_>>(), [3.0, 1.5, 3.75]);
+
+    let weights = Node::new("Affine", [("weight", matrix(2, 1, &[1.0, -2.0])), ("bias", list(&[0.25, 0.0]))]);
+    let nodes = [input(1.0), ("w", weights), output()];
+    let sums = run(network(&graph(nodes, &[("in", "w"), ("w", "out")]), 1.0), "out", &[&[0], &[]]);
+    assert_eq!(sums.iter().map(|(_, v)| v.clone()).collect::<Vec<_>>(), [vec![1.25, -2.0], vec![0.25, 0.0]]);
+}
+
+#[test]
+fn a_cycle_takes_a_step_and_a_delay_as_many_as_it_says() {
+    let relay = || Node::new("IF", [("r", list(&[1.0])), ("v_threshold", list(&[0.5]))]);
+    let one = || Node::new("Scale", [("scale", list(&[1.0]))]);
+    let edges = [("in", "s"), ("s", "a"), ("a", "back"), ("back", "a"), ("a", "out")];
+    let nodes = [input(1.0), ("s", one()), ("a", relay()), ("back", one()), output()];
+    let translated = to_network(&graph(nodes.clone(), &edges), Steps::default()).unwrap();
+    assert!(translated.notes.iter().any(|note| note.contains("closes a cycle")), "{:?}", translated.notes);
+    let spikes =
+        |network, given: &[&[u32]]| run(network, "a", given).iter().map(|(s, _)| s.len()).collect::<Vec<_>>();
+    assert_eq!(spikes(translated.made, &[&[0], &[], &[], &[]]), [1, 1, 1, 1]);
+    // 3 ms at 1 ms.
+    let mut slow = graph(nodes, &edges);
+    slow.nodes.insert("d".to_owned(), Node::new("Delay", [("delay", list(&[3e-3]))]));
+    slow.edges[3] = ("back".to_owned(), "d".to_owned());
+    slow.edges.push(("d".to_owned(), "a".to_owned()));
+    assert_eq!(spikes(network(&slow, 1e-3), &[&[0], &[], &[], &[], &[], &[], &[]]), [1, 0, 0, 1, 0, 0, 1]);
+    let odd = to_network(&slow, Steps { dt: 2e-3, lossy: false }).unwrap_err();
+    assert!(odd.to_string().contains("1.5 steps"), "{odd}");
+    let rounded = to_network(&slow, Steps { dt: 2e-3, lossy: true }).unwrap();
+    assert!(rounded.losses[0].contains("it becomes 2"), "{:?}", rounded.losses);
+}
+
+#[test]
+fn images_are_convolved_pooled_and_flattened_and_shapes_that_are_not_stated_are_inferred() {
+    let kernels: Vec<f64> = (0..2 * 4).map(f64::from).collect();
+    let conv = Node {
+        texts: [("padding".to_owned(), "valid".to_owned())].into(),
+        ..Node::new(
+            "Conv2d",
+            [
+                ("weight", Tensor::new(vec![2, 1, 2, 2], kernels).unwrap()),
+                ("stride", list(&[1.0, 1.0])),
+                ("bias", list(&[0.0, 0.5])),
+            ],
+        )
+    };
+    let fire = || Node::new("IF", [("r", Tensor::scalar(1.0)), ("v_threshold", Tensor::scalar(100.0))]);
+    let pool = Node::new(
+        "AvgPool2d",
+        [("kernel_size", list(&[2.0, 2.0])), ("stride", list(&[2.0, 2.0])), ("padding", list(&[0.0, 0.0]))],
+    );
+    let flatten = Node::new("Flatten", [("start_dim", Tensor::scalar(0.0))]);
+    let weights = Node::new("Linear", [("weight", matrix(1, 2, &[4.0, 8.0]))]);
+    let nodes = [
+        ("in", Node::new("Input", [("shape", list(&[1.0, 3.0, 3.0]))])),
+        ("conv", conv),
+        ("image", fire()),
+        ("pool", pool),
+        ("flat", flatten),
+        ("w", weights),
+        ("last", fire()),
+        output(),
+    ];
+    let edges = [
+        ("in", "conv"),
+        ("conv", "image"),
+        ("image", "pool"),
+        ("pool", "flat"),
+        ("flat", "w"),
+        ("w", "last"),
+        ("last", "out"),
+    ];
+    let network = network(&graph(nodes, &edges), 1.0);
+    let image = network.find("image").unwrap();
+    assert_eq!(network.population(image).layout(), Layout::Image { channels: 2, height: 2, width: 2 });
+    assert!(matches!(network.projections()[0].connectivity(), Connectivity::Conv2d(_)));
+    // The mean of 4 neurons of each channel, times its weight.
+    let last = &network.projections()[1];
+    assert_eq!(
+        (0..8).map(|source| last.connectivity().weight(source, 0).unwrap()).collect::<Vec<_>>(),
+        [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0]
+    );
+    // Pixel (1, 1) of the input is under tap (1, 1) of the first position.
+    let (_, v) = run(network, "image", &[&[4]]).remove(0);
+    let first = [v[0], v[1]];
+    assert_eq!(first, [3.0, 7.5]);
+}
+
+#[test]
+fn what_no_network_can_say_is_refused_by_node() {
+    let scale = || Node::new("Scale", [("scale", list(&[1.0]))]);
+    let li = Node::new("LI", [("tau", list(&[2.0])), ("r", list(&[1.0])), ("v_leak", list(&[0.0]))]);
+    let on = graph(
+        [input(1.0), ("li", li.clone()), ("s", scale()), output()],
+        &[("in", "li"), ("li", "s"), ("s", "out")],
+    );
+    assert!(refusal(&on).to_string().contains("node `li`: passes its potential on"), "{}", refusal(&on));
+    let fast = Node::new("LI", [("tau", list(&[0.5])), ("r", list(&[1.0])), ("v_leak", list(&[0.0]))]);
+    let fast = graph([input(1.0), ("li", fast), output()], &[("in", "li"), ("li", "out")]);
+    assert!(refusal(&fast).to_string().contains("`tau` of 0.5 s"), "{}", refusal(&fast));
+    let unknown =
+        graph([input(1.0), ("x", Node::new("Izhikevich", [])), output()], &[("in", "x"), ("x", "out")]);
+    assert!(refusal(&unknown).to_string().contains("is of type Izhikevich"), "{}", refusal(&unknown));
+    let missing = graph(
+        [input(1.0), ("if", Node::new("IF", [("r", list(&[1.0]))])), output()],
+        &[("in", "if"), ("if", "out")],
+    );
+    assert!(refusal(&missing).to_string().contains("has no `v_threshold`"), "{}", refusal(&missing));
+    let shapeless =
+        graph([("in", Node::new("Input", [])), ("s", scale()), output()], &[("in", "s"), ("s", "out")]);
+    assert!(
+        refusal(&shapeless).to_string().contains("a shape that nothing in the graph tells"),
+        "{}",
+        refusal(&shapeless)
+    );
+    let loose = graph(
+        [input(1.0), ("a", scale()), ("b", scale()), output()],
+        &[("in", "a"), ("a", "b"), ("b", "a"), ("b", "out")],
+    );
+    assert!(refusal(&loose).to_string().contains("cycle without neurons"), "{}", refusal(&loose));
+    let nan = Node::new("IF", [("r", list(&[f64::NAN])), ("v_threshold", list(&[1.0]))]);
+    let nan = graph([input(1.0), ("if", nan), output()], &[("in", "if"), ("if", "out")]);
+    assert!(refusal(&nan).to_string().contains("`r` holds NaN"), "{}", refusal(&nan));
+}
+
+/// A network of many kinds, with numbers that no f64 arithmetic keeps by accident.
+fn various(reset: &str, refractory: f32) -> Network {
+    let mut builder = NetworkBuilder::new();
+    let same = |value| PerNeuron::same(value).unwrap();
+    let each = |n: u16, of: &dyn Fn(f32) -> f32| {
+        PerNeuron::repeating((0..n).map(|i| of(f32::from(i))).collect::<Vec<_>>().into()).unwrap()
+    };
+    let image = Layout::Image { channels: 2, height: 4, width: 4 };
+    let find = |name| BuiltIn::find(name).unwrap();
+    let input = builder.population("input", image, Neuron::Source);
+    let leaky = find("leaky").named(
+        [
+            ("leak", same(0.9)),
+            ("threshold", same(0.7)),
+            ("bias", each(2, &|i| 0.1 * i)),
+            ("refractory", same(refractory)),
+        ],
+        [("reset", reset)],
+    );
+    let a = builder.population("a", image, leaky.unwrap());
+    let cuba = find("current-leaky").named(
+        [
+            ("leak", each(6, &|i| 0.5 + 0.07 * i)),
+            ("decay", same(0.3)),
+            ("threshold", each(6, &|i| 1.0 + 0.3 * i)),
+            ("bias", each(6, &|i| 0.01 * i)),
+            ("after", same(-0.1)),
+        ],
+        [("reset", "to")],
+    );
+    let b = builder.population("b", Layout::Flat(6), cuba.unwrap());
+    let zero = find("integrate-and-fire")
+        .named([("threshold", same(1.1)), ("bias", each(6, &|i| 0.03 * i))], [("reset", "zero")]);
+    let c = builder.population("c", Layout::Flat(6), zero.unwrap());
+    let out = find("leaky-accumulator").named([("leak", same(0.95)), ("bias", same(0.125))], []);
+    let d = builder.population("d", Layout::Flat(3), out.unwrap());
+    let shape = snn_engine::ConvolutionShape {
+        kernels: [2, 1, 3, 3],
+        stride: [1, 1],
+        dilation: [1, 1],
+        padding: [1, 1],
+        groups: 2,
+    };
+    let kernels: Vec<f32> = (0..18_u8).map(|i| 0.1 * f32::from(i % 7) - 0.2).collect();
+    builder.projection(
+        input,
+        a,
+        0,
+        Connectivity::Conv2d(snn_engine::Conv2d::from_kernels(image, image, shape, &kernels).unwrap()),
+    );
+    let dense = |from: Layout, to: Layout| {
+        let count = from.neurons().unwrap() * to.neurons().unwrap();
+        let weights: Vec<f32> =
+            (0..count).map(|i| if i % 3 == 0 { 0.0 } else { (i % 11) as f32 * 0.07 - 0.2 }).collect();
+        Connectivity::from_matrix(from, to, &weights).unwrap()
+    };
+    let six = Layout::Flat(6);
+    builder.projection(a, b, 0, dense(image, six));
+    builder.projection(b, b, 1, dense(six, six));
+    builder.projection(b, c, 0, dense(six, six));
+    builder.projection(c, b, 3, Connectivity::OneToOne(OneToOne::new(6, same(-0.3)).unwrap()));
+    builder.projection(c, d, 0, dense(six, Layout::Flat(3)));
+    builder.build().unwrap()
+}
+
+/// Spikes of all populations by step and name, and the last potentials, as bits.
+type Bits = (Vec<(u64, String, u32)>, BTreeMap<String, Vec<u32>>);
+
+fn bits(network: Network) -> Bits {
+    let network = Arc::new(network);
+    let source = network.sources().next().unwrap();
+    let mut simulator = AnySimulator::new(Mode::Event, Arc::clone(&network));
+    let mut spikes = vec![];
+    for step in 0..200_u32 {
+        let fired: Vec<u32> = (0..32).filter(|neuron| (neuron * 5 + step * 7) % 9 == 0).collect();
+        let mut stimulus = Stimulus::none();
+        stimulus.set_spikes(&network, source, SpikeSlice::unit(&fired)).unwrap();
+        let given = simulator.step(&stimulus);
+        for id in network.ids() {
+            let name = network.population(id).name();
+            spikes.extend(given.of(id).iter().map(|&neuron| (u64::from(step), name.to_owned(), neuron)));
+        }
+    }
+    spikes.sort();
+    let potentials = network.ids().map(|id| {
+        let v = simulator.potentials(id).iter().map(|v| v.to_bits()).collect();
+        (network.population(id).name().to_owned(), v)
+    });
+    let potentials = potentials.collect();
+    (spikes, potentials)
+}
+
+#[test]
+fn a_network_that_nir_can_say_comes_back_from_its_graph_by_bits() {
+    for dt in [1e-4, 1e-3, 0.37] {
+        let steps = Steps { dt, lossy: false };
+        let graph = from_network(&various("to", 0.0), steps).unwrap();
+        assert!(graph.losses.is_empty());
+        assert!(graph.made.nodes.values().all(|node| node.metadata.is_empty()));
+        let back = to_network(&graph.made, steps).unwrap();
+        let (expected, found) = (bits(various("to", 0.0)), bits(back.made));
+        assert!(expected.0.len() > 1000, "{}", expected.0.len());
+        assert!(expected == found, "dt {dt}");
+    }
+}
+
+#[test]
+fn what_nir_cannot_say_is_refused_or_listed_and_comes_back_from_the_metadata() {
+    for (reset, refractory, losses) in [("subtract", 0.0, 1), ("subtract", 2.0, 2), ("to", 3.0, 1)] {
+        let network = various(reset, refractory);
+        let refused = from_network(&network, Steps::default()).unwrap_err();
+        assert!(refused.to_string().contains("cannot be said exactly in NIR: population `a`"), "{refused}");
+        let steps = Steps { lossy: true, ..Steps::default() };
+        let graph = from_network(&network, steps).unwrap();
+        assert_eq!(graph.losses.len(), losses, "{:?}", graph.losses);
+        let back = to_network(&graph.made, Steps::default()).unwrap();
+        assert!(bits(network) == bits(back.made), "{reset} {refractory}");
+        // Without the metadata it is another network.
+        let mut plain = graph.made;
+        plain.nodes.values_mut().for_each(|node| node.metadata.clear());
+        let other = to_network(&plain, Steps::default()).unwrap();
+        assert!(bits(various(reset, refractory)) != bits(other.made));
+    }
+}
+
+#[test]
+fn metadata_that_are_damaged_are_refused() {
+    let steps = Steps { lossy: true, ..Steps::default() };
+    let graph = from_network(&various("subtract", 1.0), steps).unwrap().made;
+    let text = graph.nodes["a"].metadata["snn_event"].clone();
+    let swaps = [
+        ("leaky", "leeky"),
+        ("threshold=", "threshold "),
+        ("leak=", "leak=zz"),
+        ("*1", "*99999999999"),
+        ("reset=subtract", "reset=some"),
+    ];
+    for (from, to) in swaps {
+        let mut damaged = graph.clone();
+        let broken = text.replacen(from, to, 1);
+        assert_ne!(broken, text, "{from} in {text}");
+        damaged.nodes.get_mut("a").unwrap().metadata.insert("snn_event".to_owned(), broken);
+        let error = to_network(&damaged, Steps::default()).unwrap_err();
+        assert!(error.to_string().contains("node `a`: has metadata"), "{error}");
+    }
+}
