@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use snn_converter::ann::Ann;
-use snn_converter::convert::{ConvertError, Options, Samples, convert};
+use snn_converter::convert::{ConvertError, Options, Samples, as_trained, convert};
 use snn_converter::neuron::NeuronKind;
 use snn_converter::normalise::Normalise;
 use snn_engine::{AnySimulator, Encoding, Input, Mode, NetworkError};
@@ -328,7 +328,9 @@ impl Study {
     /// If the samples do not fit it.
     pub fn trained(&self, group: &Group, ann: Ann, material: &Material) -> Result<Trained, StudyError> {
         let model = &self.models[group.model];
-        let classes = trained_classes(&ann, &material.input, &model.input_mean, &model.input_std)?;
+        let prepared = as_trained(&ann, &material.input, &model.input_mean, &model.input_std)
+            .map_err(TrainedError::from)?;
+        let classes = trained_classes(&ann, &prepared).map_err(TrainedError::from)?;
         if classes.len() != material.labels.len() {
             return Err(StudyError::Unfit(format!(
                 "there are {} samples for {} labels; allowed are equal numbers",
@@ -381,7 +383,13 @@ impl Study {
             )));
         };
         let input = Input::values(&network, material.input.clone(), encoding)?;
-        let plan = Plan { points: vec![steps], read_out_from: 0, stops: vec![], membrane_updates: false };
+        let plan = Plan {
+            points: vec![steps],
+            read_out_from: 0,
+            stops: vec![],
+            membrane_updates: false,
+            neuron_spikes: false,
+        };
         let simulator = AnySimulator::new(Mode::Auto, network.clone());
         let done = || Ok::<_, NetworkError>(());
         let range = 0..input.samples();

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod conversion;
+mod diff;
 mod eval;
+mod events;
 mod example;
 mod expect;
 mod few;
@@ -15,6 +17,7 @@ mod library_errors;
 mod meaning;
 mod outputs;
 mod provenance;
+mod report;
 mod shared;
 mod state_dict;
 mod studies;
