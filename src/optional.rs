@@ -9,8 +9,10 @@ pub struct Optional<A>(pub Option<A>);
 
 impl<A: Args> FromArgMatches for Optional<A> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let flags = A::augment_args(Command::new("flags"));
-        let given = |flag: &&Arg| matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine);
+        let mut flags = A::augment_args(Command::new("flags"));
+        flags.build();
+        let given =
+            |flag: &&Arg| matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine);
         if !flags.get_arguments().any(|flag| given(&flag)) {
             return Ok(Self(None));
         }

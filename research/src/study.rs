@@ -91,8 +91,16 @@ pub enum StudyEncoding {
 pub struct StudyModel {
     /// Its name in tables.
     pub name: String,
+    /// What it is one of, several sparsities of one net for instance: they are drawn in one figure.
+    pub family: Option<String>,
     /// Its file.
     pub file: PathBuf,
+    /// Test samples, if not those of the study.
+    pub input: Option<PathBuf>,
+    /// Their classes.
+    pub labels: Option<PathBuf>,
+    /// Calibration samples.
+    pub calibration: Option<PathBuf>,
     /// Subtracted from its input: nothing, one number, or one per channel.
     #[serde(default)]
     pub input_mean: Vec<f32>,
@@ -192,6 +200,9 @@ pub struct Trained {
 pub struct Row {
     /// The model's name.
     pub model: String,
+    /// What it is one of, if the study says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
     /// The share of weights that was pruned, if the study prunes.
     pub sparsity: Option<f64>,
     /// The recipe's name.
@@ -310,6 +321,17 @@ impl Study {
         groups
     }
 
+    /// The files of a model's test samples, their classes, and its calibration samples.
+    #[must_use]
+    pub fn files(&self, model: usize) -> [&PathBuf; 3] {
+        let model = &self.models[model];
+        [
+            model.input.as_ref().unwrap_or(&self.input),
+            model.labels.as_ref().unwrap_or(&self.labels),
+            model.calibration.as_ref().unwrap_or(&self.calibration),
+        ]
+    }
+
     fn preset(&self) -> Result<Preset, StudyError> {
         let known = presets(None)?;
         known.get(&self.energy).cloned().ok_or_else(|| {
@@ -410,6 +432,7 @@ impl Study {
             network.projections().iter().map(|projection| projection.connectivity().stored_weights());
         Ok(Row {
             model: model.name.clone(),
+            family: model.family.clone(),
             sparsity: group.sparsity,
             recipe: recipe.name.clone(),
             encoding: match encoding {

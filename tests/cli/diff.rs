@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{json as json_of, printed, snn_event};
+use crate::{printed, snn_event};
 
 const CONVERT: &str = "convert --model @examples/mnist/mlp300-p90.onnx --calib @examples/mnist/x_calib.npy";
 const SPIKES: &str = "run --input @examples/mnist/x.npy --batch-range 0:3 --T 24 --encoding poisson";

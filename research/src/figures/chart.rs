@@ -42,8 +42,9 @@ pub(super) fn series(place: usize) -> &'static str {
 }
 
 /// The size of a figure, in pixels of CSS and points of PDF: two stand side by side on a page, one fills a telephone.
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 330.0;
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 300.0;
+const MARGIN: f64 = 12.0;
 
 /// A line with a band around it.
 pub(super) struct Line {
@@ -90,10 +91,13 @@ pub(super) fn lines(said: Said, numbers: Numbers, lines: &[Line]) -> Result<Figu
         let of = |at: usize| line.points.iter().map(move |point| point[at]);
         let mut plot = LinePlot::new()
             .with_data(of(0).zip(of(1)))
-            .with_band(of(2), of(3))
+            // The band takes the colour of the line.
             .with_color(series(place))
-            .with_stroke_width(2.0)
-            .with_legend(&line.label);
+            .with_band(of(2), of(3))
+            .with_stroke_width(2.0);
+        if lines.len() > 1 {
+            plot = plot.with_legend(&line.label);
+        }
         if line.is_mark {
             plot = plot.with_dashed();
         }
@@ -110,15 +114,7 @@ pub(super) fn lines(said: Said, numbers: Numbers, lines: &[Line]) -> Result<Figu
     if least > 0.0 && most / least >= 16.0 {
         layout = layout.with_log_x();
     }
-    let legend = lines.len() > 1;
-    finish(
-        said,
-        numbers,
-        plots,
-        layout,
-        HEIGHT + if legend { 22.0 * lines.len().div_ceil(2) as f64 } else { 0.0 },
-        legend,
-    )
+    finish(said, numbers, plots, layout, HEIGHT, lines.len() > 1)
 }
 
 /// Draws one horizontal bar for each label, of the colour of its place among the series.
@@ -148,8 +144,7 @@ pub(super) fn stacked(
     }
     let plots: Vec<Plot> = vec![plot.with_legend(parts.to_vec()).with_stacked().with_horizontal(true).into()];
     let layout = Layout::auto_from_plots(&plots);
-    let height = 130.0 + 30.0 * bars.len() as f64 + 22.0 * parts.len().div_ceil(2) as f64;
-    finish(said, numbers, plots, layout, height, true)
+    finish(said, numbers, plots, layout, 110.0 + 30.0 * bars.len() as f64, true)
 }
 
 /// Draws any plots.
@@ -158,11 +153,10 @@ pub(super) fn plots(
     numbers: Numbers,
     plots: Vec<Plot>,
     adjust: impl FnOnce(Layout) -> Layout,
-    legends: usize,
+    legend: bool,
 ) -> Result<Figure, FigureError> {
     let layout = adjust(Layout::auto_from_plots(&plots));
-    let height = HEIGHT + if legends > 1 { 22.0 * legends.div_ceil(2) as f64 } else { 0.0 };
-    finish(said, numbers, plots, layout, height, legends > 1)
+    finish(said, numbers, plots, layout, HEIGHT, legend)
 }
 
 fn finish(
@@ -175,17 +169,19 @@ fn finish(
 ) -> Result<Figure, FigureError> {
     let mut layout = layout
         .with_theme(theme())
-        .with_width(WIDTH)
+        .with_width(WIDTH - MARGIN)
         .with_height(height)
         .with_x_label(&said.x)
         .with_y_label(&said.y)
         .with_label_size(14)
-        .with_tick_size(12)
-        .with_body_size(12);
+        .with_tick_size(13)
+        .with_body_size(13);
     if legend {
         layout = layout.with_legend_position(LegendPosition::OutsideBottomColumns).with_legend_box(false);
     }
-    let scene = render_multiple(plots, layout);
+    let mut scene = render_multiple(plots, layout);
+    // The number at the end of an axis may be wider than the margin that the library leaves for it.
+    scene.width += MARGIN;
     let csv = numbers.csv().map_err(|why| FigureError::Table { figure: said.name.clone(), why })?;
     let pdf = PdfBackend::new()
         .render_scene(&scene)
@@ -199,6 +195,15 @@ fn placed(svg: &str, name: &str, width: f64, height: f64) -> String {
     svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)
         .replace("\"kuva-clip-", &format!("\"{name}-clip-"))
         .replace("url(#kuva-clip-", &format!("url(#{name}-clip-"))
+}
+
+/// The unit in which large numbers are short: what they are divided by, and its name.
+pub(super) fn unit(most: f64) -> (f64, &'static str) {
+    match most {
+        most if most >= 1e7 => (1e6, "millions "),
+        most if most >= 1e4 => (1e3, "thousands "),
+        _ => (1.0, ""),
+    }
 }
 
 /// The end of a name that is too long for an axis.
@@ -275,7 +280,7 @@ mod tests {
             first.svg
         );
         assert!(second.svg.contains("url(#second-clip-0)"));
-        for wanted in ["T (steps)", "accuracy (%)", "viewBox=\"0 0 520 330\""] {
+        for wanted in ["T (steps)", "accuracy (%)", "viewBox=\"0 0 460 300\""] {
             assert!(first.svg.contains(wanted), "no {wanted:?} in {}", first.svg);
         }
         assert!(first.pdf.starts_with(b"%PDF"));

@@ -1,7 +1,7 @@
 use kuva::prelude::{Histogram, Plot, ScatterPlot};
 use snn_engine::{Network, PopulationId};
 
-use super::chart::{Line, Numbers, Said, bars, lines, plots, series, short, slug, stacked};
+use super::chart::{Line, Numbers, Said, bars, lines, plots, series, short, slug, stacked, unit};
 use super::{Figure, FigureError};
 use crate::evaluate::Evaluation;
 use crate::look::{Activations, Look};
@@ -52,7 +52,10 @@ fn accuracy(shown: &Shown<'_>, against_operations: bool) -> Result<Figure, Figur
     let told = |point: &PointReport| point.accuracy.filter(|_| labelled).unwrap_or(point.settled);
     let drive: f64 = report.populations.iter().map(|costs| costs.drive_operations).sum();
     let operations = |point: &PointReport| point.spent.synaptic_operations + drive;
-    let x = |point: &PointReport| if against_operations { operations(point) } else { f64::from(point.steps) };
+    let (each, unit) = unit(report.points.iter().map(operations).fold(0.0, f64::max));
+    let x = |point: &PointReport| {
+        if against_operations { operations(point) / each } else { f64::from(point.steps) }
+    };
     let points = report.points.iter().map(|point| {
         let [share, low, high] = percent(&told(point));
         [x(point), share, low, high]
@@ -81,15 +84,19 @@ fn accuracy(shown: &Shown<'_>, against_operations: bool) -> Result<Figure, Figur
     };
     let what = if labelled { "accuracy" } else { "class as at the end" };
     let (name, by, x) = if against_operations {
-        ("accuracy-operations", "operations", "operations per sample (additions and multiply-adds)")
+        ("accuracy-operations", "operations", format!("operations ({unit}per sample)"))
     } else {
-        ("accuracy-steps", "steps", "T (steps)")
+        ("accuracy-steps", "steps", "T (steps)".into())
     };
     let said = Said {
         name: name.into(),
         title: format!("{} against {by}", if labelled { "Accuracy" } else { "Settling" }),
-        caption: format!("Bands are Wilson's 95 % intervals over {} samples.", report.samples),
-        x: x.into(),
+        caption: format!(
+            "Bands are Wilson's 95 % intervals over {} samples.{}",
+            report.samples,
+            if against_operations { " Operations are additions and multiply-adds." } else { "" }
+        ),
+        x,
         y: format!("{what} (% of samples)"),
     };
     lines(said, numbers, &drawn)
@@ -239,7 +246,7 @@ fn rates(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
         };
         let bars: Vec<f64> = neurons.iter().map(|&neurons| neurons as f64).collect();
         let plot = Histogram::from_bins(edges, bars).with_color(series(id.index()));
-        figures.push(plots(said, numbers, vec![plot.into()], |layout| layout.with_y_axis_min(0.0), 0)?);
+        figures.push(plots(said, numbers, vec![plot.into()], |layout| layout.with_y_axis_min(0.0), false)?);
     }
     Ok(figures)
 }
@@ -282,7 +289,7 @@ fn activations(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
             .with_marker_opacity(0.5);
         let equal =
             kuva::prelude::LinePlot::new().with_data([(least, least), (most, most)]).with_color(series(7));
-        plots(said, numbers, vec![dots.into(), equal.into()], |layout| layout, 0)
+        plots(said, numbers, vec![dots.into(), equal.into()], |layout| layout, false)
     };
     shown.activations.iter().map(figure).collect()
 }
@@ -294,7 +301,12 @@ const DOTS: usize = 5_000;
 /// The spikes of one sample.
 fn raster(shown: &Shown<'_>) -> Result<Figure, FigureError> {
     let fires = |id: &PopulationId| !shown.network.population(*id).neuron().is_read_out();
-    let ids: Vec<PopulationId> = shown.network.ids().filter(fires).collect();
+    // Inputs that come as currents fire no spikes.
+    let sources = |id: &PopulationId| {
+        let spikes = shown.look.raster.get(id.index()).is_some_and(|raster| !raster.neurons().is_empty());
+        shown.network.population(*id).neuron().has_potential() || spikes
+    };
+    let ids: Vec<PopulationId> = shown.network.ids().filter(fires).filter(sources).collect();
     let mut most = ROWS;
     let chosen = loop {
         let chosen = spikes_of(shown, &ids, most);
@@ -307,7 +319,6 @@ fn raster(shown: &Shown<'_>) -> Result<Figure, FigureError> {
     let mut drawn: Vec<Plot> = vec![];
     let mut rows = vec![];
     let mut base = 0;
-    let mut names = 0;
     for (id, spikes) in ids.iter().zip(&chosen) {
         let population = shown.network.population(*id);
         let apart = population.size().div_ceil(most).max(1);
@@ -316,7 +327,6 @@ fn raster(shown: &Shown<'_>) -> Result<Figure, FigureError> {
         if !spikes.is_empty() {
             let plot = ScatterPlot::new().with_data(points).with_color(series(id.index())).with_size(1.6);
             drawn.push(plot.with_legend(short(population.name())).into());
-            names += 1;
         }
         let name = population.name();
         rows.extend(
@@ -335,7 +345,7 @@ fn raster(shown: &Shown<'_>) -> Result<Figure, FigureError> {
             "At most {most} neurons of each population, evenly chosen, one population above the other."
         ),
         x: "step".into(),
-        y: "neuron (rows of the chosen ones)".into(),
+        y: "neuron (row)".into(),
     };
     let numbers = Numbers { head: vec!["population", "step", "neuron"], rows };
     plots(
@@ -343,7 +353,7 @@ fn raster(shown: &Shown<'_>) -> Result<Figure, FigureError> {
         numbers,
         drawn,
         |layout| layout.with_x_axis_min(0.0).with_x_axis_max(f64::from(shown.look.steps) + 1.0),
-        names.max(2),
+        true,
     )
 }
 
@@ -470,7 +480,9 @@ fn loss(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
 /// By how much rates differ from activations, layer by layer, on the samples that were looked at.
 fn differences(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
     let difference = |of: &Activations| {
-        let sum = |of: &dyn Fn(&[f32; 2]) -> f32, pairs: &[[f32; 2]]| pairs.iter().map(|pair| f64::from(of(pair))).sum::<f64>();
+        let sum = |of: &dyn Fn(&[f32; 2]) -> f32, pairs: &[[f32; 2]]| {
+            pairs.iter().map(|pair| f64::from(of(pair))).sum::<f64>()
+        };
         let (errors, all) = (sum(&|[a, b]| (a - b).abs(), &of.pairs), sum(&|[a, _]| a.abs(), &of.pairs));
         let share = if all > 0.0 { errors / all * 100.0 } else { 0.0 };
         (shown.network.population(of.population).name().to_owned(), share, of.population.index())

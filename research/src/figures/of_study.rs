@@ -1,4 +1,4 @@
-use super::chart::{Line, Numbers, Said, bars, lines};
+use super::chart::{Line, Numbers, Said, bars, lines, unit};
 use super::{Figure, FigureError};
 use crate::study::Row;
 
@@ -10,13 +10,13 @@ pub fn of_study(rows: &[Row]) -> Result<Vec<Figure>, FigureError> {
     let Some(first) = rows.first() else { return Ok(vec![]) };
     let mut models: Vec<&str> = vec![];
     for row in rows {
-        if !models.contains(&&row.model[..]) {
-            models.push(&row.model);
+        if !models.contains(&family(row)) {
+            models.push(family(row));
         }
     }
     let mut figures = vec![];
     for (place, model) in models.iter().enumerate() {
-        let of: Vec<&Row> = rows.iter().filter(|row| row.model == *model).collect();
+        let of: Vec<&Row> = rows.iter().filter(|row| family(row) == *model).collect();
         let mut recipes: Vec<(&str, &str)> = vec![];
         for row in &of {
             if !recipes.contains(&(&row.recipe, &row.encoding)) {
@@ -57,8 +57,18 @@ enum Against {
     Sparsity,
 }
 
+/// What is drawn together.
+fn family(row: &Row) -> &str {
+    row.family.as_deref().unwrap_or(&row.model)
+}
+
+/// Which net of its family it is.
 fn pruned(row: &Row) -> String {
     match row.sparsity {
+        None if row.family.is_some() => row.model.clone(),
+        Some(sparsity) if row.family.is_some() => {
+            format!("{}, {} % pruned", row.model, round(sparsity * 100.0))
+        }
         Some(sparsity) => format!("{} % pruned", round(sparsity * 100.0)),
         None => "as it is".into(),
     }
@@ -92,9 +102,10 @@ fn accuracy(named: &Named, rows: &[&Row], against: Against) -> Result<Figure, Fi
         Some(seed) => format!("{name}, seed {seed}"),
         None => name,
     };
+    let (each, unit) = unit(rows.iter().map(|row| operations(row)).fold(0.0, f64::max));
     let x = |row: &Row| match against {
         Against::Steps => f64::from(row.steps),
-        Against::Operations => operations(row),
+        Against::Operations => operations(row) / each,
         Against::Sparsity => (1.0 - row.connectivity) * 100.0,
     };
     let groups = grouped(rows, |row| match against {
@@ -163,17 +174,15 @@ fn accuracy(named: &Named, rows: &[&Row], against: Against) -> Result<Figure, Fi
             .collect(),
     };
     let (name, by, x) = match against {
-        Against::Steps => ("steps", "steps", "T (steps)"),
-        Against::Operations => {
-            ("operations", "operations", "operations per sample (additions and multiply-adds)")
-        }
-        Against::Sparsity => ("sparsity", "sparsity", "weights that are zero (%)"),
+        Against::Steps => ("steps", "steps", "T (steps)".to_owned()),
+        Against::Operations => ("operations", "operations", format!("operations ({unit}per sample)")),
+        Against::Sparsity => ("sparsity", "sparsity", "weights that are zero (%)".to_owned()),
     };
     let said = Said {
         name: format!("accuracy-{name}-{}", named.id),
         title: format!("Accuracy against {by}: {}", named.title),
         caption: format!("Bands are Wilson's 95 % intervals over {} samples.", rows[0].samples),
-        x: x.into(),
+        x,
         y: "accuracy (% of samples)".into(),
     };
     lines(said, numbers, &drawn)
