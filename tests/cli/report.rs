@@ -151,7 +151,11 @@ fn what_is_no_report_is_refused_and_nothing_is_written() {
     for (line, status, part) in [
         ("report --out %page.html", 2, "--sweep"),
         ("report --net @examples/mnist/net.bin --out %page.html", 2, "--input"),
-        ("report --sweep %notes.jsonl --net @examples/mnist/net.bin --out %page.html", 2, "--sweep"),
+        (
+            "report --sweep %notes.jsonl --net @examples/mnist/net.bin --input @examples/mnist/x.npy --out %page.html",
+            2,
+            "--sweep",
+        ),
         ("report --sweep %notes.jsonl --out %page.html", 1, "no results of a sweep"),
         ("report --sweep %empty.jsonl --out %page.html", 1, "no results yet"),
         ("report --sweep %wrong.jsonl --out %page.html", 1, "line 2"),
@@ -211,6 +215,7 @@ fn looked_at(chromium: &Path, folder: &Path, page: &Path, width: u32, more: &[&s
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            "--hide-scrollbars",
             "--enable-logging=stderr",
             "--virtual-time-budget=5000",
         ])
