@@ -165,6 +165,11 @@ impl Ann {
         &self.nodes
     }
 
+    /// All nodes in execution order, for one that rewrites them.
+    pub(crate) fn into_nodes(self) -> Vec<Node> {
+        self.nodes
+    }
+
     /// All nodes with their ids, in execution order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i), node))

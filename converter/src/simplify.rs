@@ -52,6 +52,12 @@ impl Pass {
     /// # Errors
     /// If a folded number leaves the range of `f32`.
     pub fn apply(self, ann: &Ann) -> Result<Ann, AnnError> {
+        self.rewrite(ann.clone())
+    }
+
+    /// As [`apply`](Self::apply); weights that no one else holds are freed when they are replaced.
+    fn rewrite(self, ann: Ann) -> Result<Ann, AnnError> {
+        let decisions = ann.decisions().to_vec();
         let mut graph = Graph::of(ann);
         match self {
             Pass::Maxima => maxima::behind_activations(&mut graph),
@@ -64,7 +70,7 @@ impl Pass {
             Pass::AffineBefore => affine::fold_forwards(&mut graph),
         }
         let mut simplified = graph.finish()?;
-        simplified.set_decisions(ann.decisions().to_vec());
+        simplified.set_decisions(decisions);
         Ok(simplified)
     }
 }
@@ -74,5 +80,5 @@ impl Pass {
 /// # Errors
 /// If a folded number leaves the range of `f32`.
 pub fn simplify(ann: &Ann) -> Result<Ann, AnnError> {
-    Pass::ALL.iter().try_fold(ann.clone(), |net, pass| pass.apply(&net))
+    Pass::ALL.iter().try_fold(ann.clone(), |net, pass| pass.rewrite(net))
 }

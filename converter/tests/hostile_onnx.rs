@@ -320,6 +320,51 @@ fn cases() -> Vec<(String, Vec<u8>)> {
                 vec![integers("p", &[0, 0, 0, 0, 4000, 4000]), floats("v", &[1])],
             ),
         ),
+        // Inputs that an operator does not have, and attributes of the wrong length.
+        (
+            "Where with the activation as its fourth input",
+            model(
+                &[4],
+                last("Where", &["m", "m", "m", "x"], &[]),
+                vec![constant("m", &[4], DataType::BOOL, vec![1; 4])],
+            ),
+        ),
+        (
+            "Mul with the activation as its third input",
+            model(&[4], last("Mul", &["v", "v", "x"], &[]), vec![floats("v", &[4])]),
+        ),
+        (
+            "ConvTranspose to a shape of one axis",
+            model(
+                &[1, 4, 4],
+                last("ConvTranspose", &["x", "w"], &[("output_shape", &[9])]),
+                vec![floats("w", &[1, 1, 2, 2])],
+            ),
+        ),
+        (
+            "Split into more parts than places, of which the last is the output",
+            model(
+                &[4],
+                vec![NodeProto {
+                    output: ["", "", "y"].map(str::to_owned).to_vec(),
+                    ..with(node("Split", &["x"], "y"), &[("axis", &[1])])
+                }],
+                vec![],
+            ),
+        ),
+        (
+            "weights of 64 bits far apart",
+            model(
+                &[4],
+                vec![node("QLinearMatMul", &["x", "s", "z", "w", "s", "m", "s", "z"], "y")],
+                vec![
+                    constant("s", &[], DataType::FLOAT, 1f32.to_le_bytes().to_vec()),
+                    constant("z", &[], DataType::UINT8, vec![0]),
+                    constant("m", &[], DataType::INT64, i64::MIN.to_le_bytes().to_vec()),
+                    constant("w", &[4, 1], DataType::INT64, i64::MAX.to_le_bytes().repeat(4)),
+                ],
+            ),
+        ),
         // Circles and swarms.
         ("a circle", joined(vec![node("Add", &["x", "q"], "p"), node("Relu", &["p"], "q")], vec![])),
         (
@@ -391,13 +436,28 @@ fn hostile_onnx_files_of_every_kind_are_refused_within_memory_that_their_length_
         .into_iter()
         .filter_map(|(name, bytes)| import(&name, bytes).is_ok().then_some(name))
         .collect();
-    // No output needs its nodes.
-    assert_eq!(read, ["a circle"]);
+    // Large weights are numbers like others, and no output needs the nodes of the circle.
+    assert_eq!(read, ["weights of 64 bits far apart", "a circle"]);
     overlapping();
     // As many positions along an axis as there may be.
     for (mode, times) in [("nearest", 1 << 18), ("linear", 1 << 18)] {
         assert_eq!(import(mode, resized(mode, times)), Ok(()));
     }
+    // What is computed may be held, copied into weights, and folded with what is before and behind them: all within the limit.
+    let of = |rows: i64| {
+        let layer = |i: usize| {
+            let (x, a, b, c) = (format!("x{i}"), format!("a{i}"), format!("b{i}"), format!("x{}", i + 1));
+            [node("Mul", &[&x, "v"], &a), node("MatMul", &[&a, "wide"], &b), node("Mul", &[&b, "v"], &c)]
+        };
+        let mut nodes = vec![node("Expand", &["row", "s"], "wide")];
+        nodes.extend((0..2).flat_map(layer));
+        nodes[1].input[0] = "x".into();
+        nodes.push(node("Relu", &["x2"], "y"));
+        let row = floats("row", &[1, rows]);
+        model(&[rows], nodes, vec![row, floats("v", &[rows]), integers("s", &[rows, rows])])
+    };
+    assert_eq!(import("an expanded weight, used twice", of(1700)), Ok(()));
+    assert!(import("an expanded weight of 16 MiB", of(2048)).is_err());
     // What is large and shared is not refused: a constant of a megabyte that five thousand nodes only view otherwise.
     let views = (0..5000)
         .map(|i| node(["Identity", "Flatten", "Dropout"][i % 3], &["big"], &format!("k{i}")))

@@ -125,8 +125,8 @@ pub use network::connectivity::{
     WeightType, Weights,
 };
 pub use network::{
-    AnyModel, BuiltIn, DenseOperations, LONGEST_DELAY, Lattice, Layout, Network, NetworkBuilder, Neuron,
-    Population, PopulationId, Projection,
+    AnyModel, BuiltIn, ConvolutionShape, DenseOperations, LONGEST_DELAY, Lattice, Layout, Network,
+    NetworkBuilder, Neuron, Population, PopulationId, Projection,
 };
 pub use neuron::models::*;
 pub use neuron::{

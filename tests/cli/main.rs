@@ -23,6 +23,7 @@ mod state_dict;
 mod studies;
 mod sweep;
 mod terminal;
+mod wild;
 
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@
 use super::tensor::Tensor;
 
 /// Bytes of constants that any file may have computed; twice its own size on top of it.
-const CONSTANTS: u64 = 24 << 20;
+const CONSTANTS: u64 = 12 << 20;
 
 /// Elements of all activations together that any net may have, one sample's; 64 for every byte of the file on top of it.
 const ACTIVATIONS: u64 = 1 << 25;

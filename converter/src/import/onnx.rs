@@ -5,7 +5,8 @@ use super::draft::{Draft, Part};
 use super::external::{Beside, External, Opener};
 use super::fold::fold;
 use super::operator::{
-    Attributes, Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, unknown,
+    Attributes, Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, too_many,
+    unknown,
 };
 use super::order::{Order, node_name};
 use super::staircase;
@@ -210,7 +211,13 @@ impl<'a> Reader<'a> {
                 self.refusals.into_iter().map(|(_, refusal)| refusal).collect(),
             ));
         }
-        let output = output.expect("without an output there is a refusal");
+        // Whoever refuses something says so; should one not, the file is not understood all the same.
+        let Some(output) = output else {
+            return Err(ImportError::Format(format!(
+                "nothing that was read makes its output `{}`",
+                order.output
+            )));
+        };
         let decisions = self.decisions(graph, &names, order);
         let mut ann = self.draft.finish(output)?;
         ann.set_decisions(decisions);
@@ -331,7 +338,7 @@ impl<'a> Reader<'a> {
         if activations == 0 {
             return Ok(vec![Value::Refused { activation: false }; node.output.len()]);
         }
-        if let Some(objection) = unknown(op) {
+        if let Some(objection) = unknown(op).or_else(|| too_many(op, inputs.len())) {
             return Err(objection);
         }
         if inputs.iter().flatten().any(|value| matches!(value, Value::Refused { .. })) {

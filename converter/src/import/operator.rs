@@ -17,7 +17,7 @@ pub(super) use attributes::Attributes;
 pub(super) use decision::decision;
 pub(super) use quantised::{Grids, MICROSOFT, ROUNDS};
 use support::squashing;
-pub(super) use support::{DECISIONS, MOVES, keeps_shape, unknown};
+pub(super) use support::{DECISIONS, MOVES, keeps_shape, too_many, unknown};
 pub(super) use weights::batch_normalisation;
 
 use super::draft::{Draft, Part};

@@ -38,10 +38,17 @@ impl Numbers {
 
     /// The numbers at the given `count` places, in that order.
     pub(super) fn pick(&self, count: usize, places: impl Iterator<Item = usize>) -> Numbers {
-        fn picked<T: Copy>(all: &[T], count: usize, places: impl Iterator<Item = usize>) -> Arc<[T]> {
-            let mut numbers = Vec::with_capacity(count);
-            numbers.extend(places.map(|place| all[place]));
-            numbers.into()
+        fn picked<T: Copy + Default>(
+            all: &[T],
+            count: usize,
+            places: impl Iterator<Item = usize>,
+        ) -> Arc<[T]> {
+            // Filled where they stay: a list of unknown length would be copied once it is known.
+            let mut numbers: Arc<[T]> = std::iter::repeat_n(T::default(), count).collect();
+            if let Some(own) = Arc::get_mut(&mut numbers) {
+                own.iter_mut().zip(places).for_each(|(number, place)| *number = all[place]);
+            }
+            numbers
         }
         match self {
             Numbers::Floats(x) => Numbers::Floats(picked(x, count, places)),

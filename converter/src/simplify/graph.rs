@@ -20,15 +20,16 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn of(ann: &Ann) -> Self {
-        let draft = |node: &Node| Draft {
-            name: node.name.clone(),
-            tensor: node.tensor.clone(),
-            op: node.op.clone(),
+    pub(super) fn of(ann: Ann) -> Self {
+        let output = ann.output().index();
+        let draft = |node: Node| Draft {
+            name: node.name,
+            tensor: node.tensor,
+            op: node.op,
             inputs: node.inputs.iter().map(|i| i.index()).collect(),
-            shape: node.shape.clone(),
+            shape: node.shape,
         };
-        Graph { nodes: ann.nodes().iter().map(draft).collect(), output: ann.output().index() }
+        Graph { nodes: ann.into_nodes().into_iter().map(draft).collect(), output }
     }
 
     /// Adds a node and returns its place.

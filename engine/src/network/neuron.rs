@@ -1,14 +1,15 @@
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use super::built_in::BuiltIn;
 use crate::error::NetworkError;
 use crate::kernel::InstructionSet;
 use crate::kernel::membrane::{
     BlockStep, Neurons, WordWindow, integrate_blocks, integrate_window, integrate_words,
 };
 use crate::lanes::Line;
-use crate::neuron::{Columns, Description, Emission, MaxPool, Model, ModelVisitor, each_model};
+use crate::neuron::{Columns, Description, Emission, MaxPool, Model};
 use crate::per_neuron::PerNeuron;
 
 /// The kind of all neurons of one population.
@@ -158,77 +159,11 @@ impl AnyModel {
     /// Whether it is a model of this crate, which files can hold.
     #[must_use]
     pub fn is_built_in(&self) -> bool {
-        let own = self.0.as_any().type_id();
-        BuiltIn::all().iter().any(|model| model.of == own)
+        BuiltIn::has(self.0.as_any().type_id())
     }
 
     pub(crate) fn erased(&self) -> &dyn Erased {
         &*self.0
-    }
-}
-
-/// A model of this crate, by its description: what files and other languages make neurons of.
-#[derive(Clone, Copy, Debug)]
-pub struct BuiltIn {
-    /// Its constants.
-    pub description: &'static Description,
-    of: TypeId,
-    make: fn(Vec<PerNeuron>, &[usize]) -> Neuron,
-}
-
-impl BuiltIn {
-    /// Every model of this crate.
-    #[must_use]
-    pub fn all() -> Vec<Self> {
-        struct Gather(Vec<BuiltIn>);
-
-        impl ModelVisitor for Gather {
-            fn visit<M: Model>(&mut self) {
-                let make = |parameters, choices: &[usize]| Neuron::of(M::from_parts(parameters, choices));
-                self.0.push(BuiltIn { description: Description::of::<M>(), of: TypeId::of::<M>(), make });
-            }
-        }
-
-        let mut all = Gather(vec![]);
-        each_model(&mut all);
-        all.0
-    }
-
-    /// The model of a name.
-    #[must_use]
-    pub fn find(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|model| model.description.name == name)
-    }
-
-    /// Neurons of this model, from the values of its parameters and the options of its choices, in order of the
-    /// description.
-    ///
-    /// # Errors
-    /// If there are more or fewer than described, or there is no such option. The numbers themselves are checked when
-    /// the network is built.
-    pub fn neuron(&self, parameters: Vec<PerNeuron>, choices: &[usize]) -> Result<Neuron, NetworkError> {
-        let Description { name, parameters: described, choices: possible, .. } = self.description;
-        if (parameters.len(), choices.len()) != (described.len(), possible.len()) {
-            return Err(NetworkError::new(
-                format!("neurons of the model `{name}`"),
-                format!(
-                    "have {} parameters and {} choices; allowed are {} and {}",
-                    parameters.len(),
-                    choices.len(),
-                    described.len(),
-                    possible.len()
-                ),
-            ));
-        }
-        for (choice, &option) in possible.iter().zip(choices) {
-            if option >= choice.options.len() {
-                return Err(NetworkError::new(
-                    format!("neurons of the model `{name}`: {}", choice.name),
-                    format!("is option {option}; allowed are {:?}", choice.options),
-                ));
-            }
-        }
-        Ok((self.make)(parameters, choices))
     }
 }
 

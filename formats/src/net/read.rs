@@ -133,52 +133,19 @@ impl Reader<'_> {
                  this one is version {version}"
             )));
         }
-        let Some(model) = BuiltIn::find(name) else {
-            let known: Vec<&str> = BuiltIn::all().iter().map(|model| model.description.name).collect();
-            return Err(self
-                .error(format!("{at}: there is no model `{name}`, only {known:?}; use a newer snn-event")));
-        };
-        let described = model.description;
-        let unknown = |given: &BTreeMap<String, String>, names: &[&str], what: &str| match given
-            .keys()
-            .find(|given| !names.contains(&given.as_str()))
-        {
-            Some(given) => Err(self
-                .error(format!("{at}: the model `{name}` has no {what} `{given}`; allowed are {names:?}"))),
-            None => Ok(()),
-        };
-        let names: Vec<&str> = described.parameters.iter().map(|parameter| parameter.name).collect();
-        unknown(parameters, &names, "parameter")?;
-        let names: Vec<&str> = described.choices.iter().map(|choice| choice.name).collect();
-        unknown(choices, &names, "choice")?;
-        let mut values = vec![];
-        for parameter in described.parameters {
-            values.push(match (parameters.get(parameter.name), parameter.default) {
-                (Some(section), _) => self.per_neuron(at, parameter.name, section)?,
-                (None, Some(default)) => self.wrap(at, PerNeuron::same(default))?,
-                (None, None) => {
-                    return Err(self.error(format!(
-                        "{at}: the parameter `{}` of the model `{name}` is missing",
-                        parameter.name
-                    )));
-                }
-            });
-        }
-        let mut options = vec![];
-        for choice in described.choices {
-            let Some(chosen) = choices.get(choice.name) else {
-                options.push(0);
-                continue;
-            };
-            let Some(option) = choice.options.iter().position(|option| option == chosen) else {
-                return Err(self.error(format!(
-                    "{at}: {} is `{chosen}`; allowed are {:?}",
-                    choice.name, choice.options
-                )));
-            };
-            options.push(option);
-        }
-        self.wrap(at, model.neuron(values, &options))
+        let model = BuiltIn::find(name)
+            .map_err(|error| self.error(format!("{at}: {error}; use a newer snn-event")))?;
+        let values = parameters.iter().map(|(parameter, section)| {
+            let name = parameter.as_str();
+            // Looked for before its section is, which may be missing as well.
+            match model.description.parameter(name) {
+                Some(_) => Ok((name, self.per_neuron(at, name, section)?)),
+                None => Ok((name, self.wrap(at, PerNeuron::same(0.0))?)),
+            }
+        });
+        let values: Vec<(&str, PerNeuron)> = values.collect::<Result<_, FormatError>>()?;
+        let choices = choices.iter().map(|(choice, option)| (choice.as_str(), option.as_str()));
+        self.wrap(at, model.named(values, choices))
     }
 
     pub(super) fn connectivity(

@@ -107,7 +107,8 @@ impl Call<'_> {
 
     /// Steps of one number of axes, repeated along their axes of 1 until all have one shape.
     fn equally_wide(&mut self, steps: &[usize]) -> Result<Vec<usize>, Objection> {
-        let mut widest = self.draft.steps[steps[0]].shape.extents().to_vec();
+        let &first = steps.first().ok_or("none of its inputs depends on the net's input")?;
+        let mut widest = self.draft.steps[first].shape.extents().to_vec();
         for &step in steps {
             let own = self.draft.steps[step].shape.extents();
             let fits = own.len() == widest.len()
@@ -157,10 +158,11 @@ impl Call<'_> {
     }
 
     pub(super) fn same_shapes(&self, steps: &[usize]) -> Result<(), Objection> {
-        let shape = |step: usize| &self.draft.steps[step].shape;
-        match steps.iter().find(|&&s| shape(s) != shape(steps[0])) {
-            Some(&other) => Err(Objection::new(
-                format!("it combines activations of shapes {} and {}", shape(steps[0]), shape(other)),
+        let mut shapes = steps.iter().map(|&step| &self.draft.steps[step].shape);
+        let Some(first) = shapes.next() else { return Ok(()) };
+        match shapes.find(|&shape| shape != first) {
+            Some(other) => Err(Objection::new(
+                format!("it combines activations of shapes {first} and {other}"),
                 "branches must have one number of axes, and where they differ one of them must be 1 long",
             )),
             None => Ok(()),
@@ -319,7 +321,7 @@ impl Coefficient {
         }
         // Only now, as integers are converted: a constant that does not fit may be of any size.
         let floats = tensor.floats()?;
-        if extents[1..].iter().all(|&e| e == 1) {
+        if extents.iter().skip(1).all(|&e| e == 1) {
             return Ok(Coefficient::Many(floats));
         }
         let own = Tensor::new(extents, Numbers::Floats(floats))?;

@@ -102,7 +102,9 @@ impl Call<'_> {
                 format!("its weights have the shape {:?}, one matrix for each place", tensor.extents);
             return Err(Objection::new(reason, "only one matrix for all is supported"));
         }
-        let contracted = if left && rank > 1 { rank - 2 } else { rank - 1 };
+        let contracted = rank
+            .checked_sub(if left && rank > 1 { 2 } else { 1 })
+            .ok_or("its input is a single number, which has no axis to multiply along")?;
         if Some(contracted) == place {
             return Err(Objection::new(
                 "it multiplies along the batch",

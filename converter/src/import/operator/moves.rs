@@ -55,13 +55,17 @@ impl Call<'_> {
             let reason = format!("it splits an axis of {extent} into {sizes:?} for {} outputs", self.outputs);
             return Err(reason.into());
         }
+        if sizes.contains(&0) {
+            return Err(Objection::new(
+                format!(
+                    "it splits an axis of {extent} into {sizes:?}, and what has no elements has no neurons"
+                ),
+                "split it into parts of at least 1",
+            ));
+        }
         let mut first = 0;
         let mut parts = Vec::with_capacity(sizes.len());
         for size in sizes {
-            if size == 0 {
-                parts.push(Value::Refused { activation: true });
-                continue;
-            }
             let taps = self.picked(extent, size, (first..first + size).map(Some))?;
             let part = Part::Op(Op::Resample(Resample::along(extents.len(), along, taps)));
             parts.push(Value::Step(self.push("", part, &[input])?));

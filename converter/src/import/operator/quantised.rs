@@ -318,7 +318,8 @@ impl Call<'_> {
         let number = |(place, &q): (usize, &i64)| {
             let at = place / inner.max(1) % along.max(1);
             let of = |count: usize| if count == 1 { 0 } else { at };
-            (f64::from(scales[of(scales.len())]) * (q - zeros[of(zeros.len())]) as f64) as f32
+            // Exact for integers of up to 32 bits; longer ones may be any.
+            (f64::from(scales[of(scales.len())]) * (q as f64 - zeros[of(zeros.len())] as f64)) as f32
         };
         let numbers: Vec<f32> = integers.iter().enumerate().map(number).collect();
         self.draft.budget.constant(&extents, size_of::<f32>())?;

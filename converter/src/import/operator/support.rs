@@ -2,67 +2,67 @@
 
 use super::Objection;
 
-/// The operators that are understood, on activations.
-const KNOWN: &[&str] = &[
-    "Abs",
-    "Add",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Conv",
-    "ConvTranspose",
-    "DepthToSpace",
-    "DequantizeLinear",
-    "Div",
-    "Dropout",
-    "Expand",
-    "Flatten",
-    "Floor",
-    "Gather",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "HardSigmoid",
-    "Identity",
-    "LeakyRelu",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Mean",
-    "Min",
-    "Mul",
-    "Neg",
-    "PRelu",
-    "Pad",
-    "QGemm",
-    "QLinearAdd",
-    "QLinearAveragePool",
-    "QLinearConcat",
-    "QLinearConv",
-    "QLinearGlobalAveragePool",
-    "QLinearMatMul",
-    "QuantizeLinear",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceSum",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "Shape",
-    "Slice",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Sub",
-    "Sum",
-    "ThresholdedRelu",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-    "Upsample",
-    "Where",
+/// The operators that are understood, on activations, each with the most inputs that it has in any operator set.
+const KNOWN: &[(&str, usize)] = &[
+    ("Abs", 1),
+    ("Add", 2),
+    ("AveragePool", 1),
+    ("BatchNormalization", 5),
+    ("Cast", 1),
+    ("Clip", 3),
+    ("Concat", usize::MAX),
+    ("Conv", 3),
+    ("ConvTranspose", 3),
+    ("DepthToSpace", 1),
+    ("DequantizeLinear", 3),
+    ("Div", 2),
+    ("Dropout", 3),
+    ("Expand", 2),
+    ("Flatten", 1),
+    ("Floor", 1),
+    ("Gather", 2),
+    ("Gemm", 3),
+    ("GlobalAveragePool", 1),
+    ("GlobalMaxPool", 1),
+    ("HardSigmoid", 1),
+    ("Identity", 1),
+    ("LeakyRelu", 1),
+    ("MatMul", 2),
+    ("Max", usize::MAX),
+    ("MaxPool", 1),
+    ("Mean", usize::MAX),
+    ("Min", usize::MAX),
+    ("Mul", 2),
+    ("Neg", 1),
+    ("PRelu", 2),
+    ("Pad", 4),
+    ("QGemm", 9),
+    ("QLinearAdd", 8),
+    ("QLinearAveragePool", 5),
+    ("QLinearConcat", usize::MAX),
+    ("QLinearConv", 9),
+    ("QLinearGlobalAveragePool", 5),
+    ("QLinearMatMul", 8),
+    ("QuantizeLinear", 3),
+    ("ReduceMax", 2),
+    ("ReduceMean", 2),
+    ("ReduceSum", 2),
+    ("Relu", 1),
+    ("Reshape", 2),
+    ("Resize", 4),
+    ("Shape", 1),
+    ("Slice", 5),
+    ("SpaceToDepth", 1),
+    ("Split", 2),
+    ("Squeeze", 2),
+    ("Sub", 2),
+    ("Sum", usize::MAX),
+    ("ThresholdedRelu", 1),
+    ("Tile", 2),
+    ("Transpose", 1),
+    ("Unsqueeze", 2),
+    ("Upsample", 2),
+    ("Where", 3),
 ];
 
 /// The operators that make probabilities, classes or labels of scores, in the order of the scores. They are left out where
@@ -89,7 +89,7 @@ pub(in crate::import) const MOVES: &[&str] =
 
 /// What is wrong with an operator by its name alone, if anything.
 pub(in crate::import) fn unknown(op: &str) -> Option<Objection> {
-    if KNOWN.contains(&op) || DECISIONS.contains(&op) {
+    if KNOWN.iter().any(|(known, _)| *known == op) || DECISIONS.contains(&op) {
         return None;
     }
     let hint = match op {
@@ -139,6 +139,15 @@ pub(in crate::import) fn unknown(op: &str) -> Option<Objection> {
         }
     };
     Some(Objection::new("this operator cannot be converted", hint))
+}
+
+/// What is wrong with the number of inputs of a node, if anything: one too many may be the activation.
+pub(in crate::import) fn too_many(op: &str, inputs: usize) -> Option<Objection> {
+    let (_, most) = KNOWN.iter().find(|(known, _)| *known == op)?;
+    (inputs > *most).then(|| {
+        let reason = format!("it has {inputs} inputs, and {op} takes {most} at most");
+        Objection::new(reason, "the file is damaged; export the net again")
+    })
 }
 
 /// What to do about a squashing function inside of a net.
@@ -217,7 +226,7 @@ mod tests {
     fn the_table_of_operators_has_every_operator_that_is_understood() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
         let table = std::fs::read_to_string(path).unwrap();
-        for op in KNOWN.iter().chain(DECISIONS).chain(MOVES) {
+        for op in KNOWN.iter().map(|(op, _)| op).chain(DECISIONS).chain(MOVES) {
             assert!(table.contains(&format!("`{op}`")), "{op}");
             assert!(unknown(op).is_none(), "{op}");
         }

@@ -111,6 +111,10 @@ impl Call<'_> {
         let more = list("output_padding", kernel.len(), 0)?;
         let mut pads = list("pads", 2 * kernel.len(), 0)?;
         let stated = self.attributes.ints("output_shape")?.filter(|shape| !shape.is_empty());
+        // One size for each position; some exporters put batch and channels before them.
+        if let Some(shape) = stated.filter(|shape| shape.len() < kernel.len()) {
+            return Err(format!("its output_shape is {shape:?} for {} axes", kernel.len()).into());
+        }
         let automatic = self.attributes.text("auto_pad").unwrap_or("NOTSET");
         let mut axes = vec![None];
         for axis in 0..kernel.len() {
@@ -218,5 +222,6 @@ pub(in crate::import) fn batch_normalisation(lists: [&[f32]; 4], epsilon: f64) -
 
 /// `[columns][rows]` from `[rows][columns]`.
 pub(super) fn turned(x: &[f32], rows: usize, columns: usize) -> Arc<[f32]> {
-    (0..columns).flat_map(|c| (0..rows).map(move |r| x[r * columns + c])).collect()
+    // An iterator of known length, so that the numbers are written where they stay.
+    (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
 }
