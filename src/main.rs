@@ -4,6 +4,7 @@ mod commands;
 #[cfg(unix)]
 mod ending;
 mod models;
+mod optional;
 mod output;
 mod progress;
 mod provenance;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "Examples:
   snn-event convert --model net.onnx --calib x_calib.npy --out net.bin
   snn-event run --net net.bin --T 256 --input x.npy --labels y.npy
   snn-event eval --net net.bin --T 64 --input x.npy --labels y.npy
+  snn-event report --net net.bin --input x.npy --labels y.npy --out report.html
   snn-event check --net net.bin --T 64 --input x.npy --batch-range 0:10
   snn-event inspect --net net.bin";
 
@@ -38,6 +40,8 @@ enum Command {
     Check(commands::check::Check),
     Eval(commands::eval::Eval),
     Sweep(commands::sweep::Sweep),
+    Report(commands::report::Report),
+    Diff(commands::diff::Diff),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
     Prune(commands::prune::Prune),
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Eval(eval) => eval.run(),
         Command::Sweep(sweep) => sweep.run(),
+        Command::Report(report) => report.run(),
+        Command::Diff(diff) => diff.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
         Command::Prune(prune) => prune.run(),

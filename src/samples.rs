@@ -1,4 +1,4 @@
-//! The input of `run` and `check`: flags, files, and what they mean for a network.
+//! The input of `run`, `eval` and `check`: flags, files, and what they mean for a network.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use snn_engine::{Encoding, Input, MOST_THREADS, Memory, Network, Until};
+use snn_formats::events::{self, Binned, Binning};
 use snn_formats::samples::{self, Batch};
 use snn_formats::{Array, Arrives, Description, FileDigest, NetFile, RunLength, Source};
 
@@ -94,6 +95,8 @@ pub enum EncodingName {
     Regular,
     /// The input holds spikes: bool, or whole numbers as their values, of shape (T, n) or (N, T, n)
     Raster,
+    /// The input holds events x, y, t, p of an event camera; --dt is the length of a step
+    Events,
 }
 
 impl EncodingName {
@@ -104,6 +107,7 @@ impl EncodingName {
             Self::Poisson => "poisson",
             Self::Regular => "regular",
             Self::Raster => "raster",
+            Self::Events => "events",
         }
     }
 
@@ -112,14 +116,15 @@ impl EncodingName {
         match self {
             Self::Constant => Some(Arrives::EveryStep),
             Self::Once => Some(Arrives::Once),
-            Self::Poisson | Self::Regular | Self::Raster => None,
+            Self::Poisson | Self::Regular | Self::Raster | Self::Events => None,
         }
     }
 }
 
 #[derive(Args)]
 pub struct InputArgs {
-    /// The samples: .npy of shape (N, …), each as large as the network's input
+    /// The samples: .npy of shape (N, …), each as large as the network's input; of events (--dt) a .bin or .bs2 file as N-MNIST has
+    /// them, a folder of such, .npy of shape (E, 4), or .npz with x, y, t, p
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
     pub input: PathBuf,
 
@@ -136,6 +141,15 @@ pub struct InputArgs {
     /// How the samples drive the network [default: as the network was made for, else constant]
     #[arg(long, value_enum)]
     pub encoding: Option<EncodingName>,
+
+    /// Length of a step in which a pixel's events are one spike, in the unit of their times (.bin and .bs2: microseconds); implies
+    /// --encoding events
+    #[arg(long, value_name = "TIME", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    pub dt: Option<u64>,
+
+    /// Rows and columns of the camera, as 34x34, where the network's input is flat [default: equally many]
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = parse_sensor, requires = "dt")]
+    pub sensor: Option<Sensor>,
 
     /// Seed of the random spikes of `--encoding poisson`
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
@@ -159,6 +173,15 @@ fn parse_range(text: &str) -> Result<BatchRange, String> {
     Ok(BatchRange(number(first)?, number(end)?))
 }
 
+/// Rows and columns.
+pub type Sensor = (usize, usize);
+
+fn parse_sensor(text: &str) -> Result<Sensor, String> {
+    let number = |text: &str| text.parse().ok().filter(|&number| number > 0);
+    let sensor = text.split_once('x').and_then(|(rows, columns)| Some((number(rows)?, number(columns)?)));
+    sensor.ok_or_else(|| "allowed are rows and columns, for instance 34x34".into())
+}
+
 /// The samples of a run, checked against the network.
 pub struct Samples {
     pub input: Input,
@@ -175,16 +198,38 @@ pub struct Samples {
 
 impl InputArgs {
     pub fn read(&self, net: &Net) -> Result<Samples> {
-        let array = read_samples(&self.input)?;
-        let file = read_from(&self.input, &array);
         let mut notes = vec![];
         let encoding = self.encoding.unwrap_or(match net.description.run {
+            _ if self.dt.is_some() => EncodingName::Events,
             Some(RunLength { arrives: Arrives::Once, .. }) => EncodingName::Once,
             _ => EncodingName::Constant,
         });
-        let input = self
-            .input_of(net, array, encoding, &mut notes)
-            .with_context(|| self.input.display().to_string())?;
+        let at = || self.input.display().to_string();
+        let (input, file) = match (encoding, self.dt) {
+            (EncodingName::Events, Some(dt)) => {
+                let (binned, file) = self.events(net, dt, &mut notes)?;
+                let input = Input::valued(&net.network, binned.spikes, binned.steps).with_context(at)?;
+                (input, Some(file))
+            }
+            (EncodingName::Events, None) => {
+                return Err(Usage(
+                    "--encoding events: the length of a step is needed; give --dt, for instance 5000".into(),
+                )
+                .into());
+            }
+            (other, Some(dt)) => {
+                return Err(Usage(format!(
+                    "--dt {dt}: --encoding {} has no events; leave one of them out",
+                    other.name()
+                ))
+                .into());
+            }
+            (encoding, None) => {
+                let array = read_samples(&self.input)?;
+                let file = read_from(&self.input, &array);
+                (self.input_of(net, array, encoding, &mut notes).with_context(at)?, file)
+            }
+        };
         let range = self.range(input.samples())?;
         let until_quiet = self.until_quiet
             || self.steps.is_none()
@@ -197,15 +242,80 @@ impl InputArgs {
     }
 
     /// The options in effect.
-    pub fn options(&self, samples: &Samples) -> [(&'static str, Value); 5] {
+    pub fn options(&self, samples: &Samples) -> [(&'static str, Value); 7] {
         let random = samples.encoding == EncodingName::Poisson;
         [
             ("T", json!(samples.steps)),
             ("until_quiet", json!(matches!(samples.until, Until::Quiet { .. }))),
             ("encoding", json!(samples.encoding.name())),
+            ("dt", json!(self.dt)),
+            ("sensor", json!(self.sensor)),
             ("seed", json!(random.then_some(self.seed))),
             ("batch_range", json!([samples.range.start, samples.range.end])),
         ]
+    }
+
+    /// The samples as values, for the trained net: of spikes their mean in a step.
+    pub fn values(&self, net: &Net, samples: &Samples) -> Result<Vec<f32>> {
+        let (spikes, steps) = match (samples.encoding, self.dt) {
+            (EncodingName::Events, Some(dt)) => {
+                let (binned, _) = self.events(net, dt, &mut vec![])?;
+                (binned.spikes, binned.steps)
+            }
+            (EncodingName::Raster, _) => {
+                let array = read_samples(&self.input)?;
+                let steps = samples.input.steps().unwrap_or(1);
+                (array.into_spike_values()?, steps)
+            }
+            _ => return Ok(read_samples(&self.input)?.into_f32()?),
+        };
+        let run = samples.steps as usize;
+        let width = spikes.len() / (steps * samples.input.samples()).max(1);
+        let mut values = vec![0.0; samples.input.samples() * width];
+        for (values, spikes) in values.chunks_exact_mut(width).zip(spikes.chunks_exact(steps * width)) {
+            for step in spikes.chunks_exact(width).take(run) {
+                values.iter_mut().zip(step).for_each(|(value, &spike)| *value += f32::from(spike));
+            }
+            values.iter_mut().for_each(|value| *value /= run as f32);
+        }
+        Ok(values)
+    }
+
+    /// The events as spikes of the network's input, and what they were read from.
+    fn events(&self, net: &Net, dt: u64, notes: &mut Vec<String>) -> Result<(Binned, FileDigest)> {
+        let network = &*net.network;
+        let source = network.sources().next().context("the network has no input population")?;
+        let shape = network.population(source).layout().shape();
+        let (channels, rows, columns) = match (&shape[..], self.sensor) {
+            (&[channels @ (1 | 2), rows, columns], None) => (channels, rows, columns),
+            (&[size], Some((rows, columns))) if size == rows * columns => (1, rows, columns),
+            (&[size], Some((rows, columns))) if size == 2 * rows * columns => (2, rows, columns),
+            (&[size], None) if size % 2 == 0 && (size / 2).isqrt().pow(2) == size / 2 => {
+                (2, (size / 2).isqrt(), (size / 2).isqrt())
+            }
+            (&[size], None) if size.isqrt().pow(2) == size => (1, size.isqrt(), size.isqrt()),
+            _ => anyhow::bail!(
+                "{}: its input, ({}), is none of an event camera{}; allowed are (1 or 2, rows, columns), and flat ones with \
+                 --sensor ROWSxCOLUMNS",
+                self.input.display(),
+                join(&shape),
+                self.sensor.map_or(String::new(), |(rows, columns)| format!(" of {rows} x {columns} pixels"))
+            ),
+        };
+        let events = events::read(&self.input)?;
+        if events.samples.is_empty() {
+            anyhow::bail!("{}: it has no samples; at least one is needed", self.input.display());
+        }
+        let steps = self.steps.map(|steps| steps as usize);
+        let sensor = [rows, columns];
+        let binned = events.binned(&Binning { dt, steps, channels, sensor, memory: net.memory_limit })?;
+        if binned.late > 0 {
+            notes.push(format!(
+                "{} come after the last step and are left out",
+                output::counted(usize::try_from(binned.late).unwrap_or(usize::MAX), "event")
+            ));
+        }
+        Ok((binned, FileDigest::new(&self.input, events.digest)))
     }
 
     fn steps_of(&self, input: &Input, net: &Net, until_quiet: bool) -> Result<u32> {
@@ -262,7 +372,7 @@ impl InputArgs {
             EncodingName::Constant => Encoding::Constant,
             EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },
-            EncodingName::Regular | EncodingName::Raster => Encoding::Regular,
+            EncodingName::Regular | EncodingName::Raster | EncodingName::Events => Encoding::Regular,
         };
         let values = array.into_f32()?;
         notes.extend(net.description.note_on_input(&values));

@@ -1,6 +1,7 @@
 //! The files of snn-event: reading and writing, checked at the door.
 //!
 //! - [`npy`] and [`npz`]: arrays as NumPy stores them, read by the type the file states, into an [`Array`].
+//! - [`events`]: the events of event cameras, and the spikes that they are in steps of a fixed length.
 //! - [`spikes`]: the spikes of a run, sample by sample, as an `.npz` file.
 //! - [`net`]: `net.bin`, a network ready to run; [`container`]: its generic part: a JSON head and checksummed, aligned, memory-mapped sections.
 //! - [`regular`]: opening regular files only, and only where they may lie.
@@ -24,6 +25,7 @@ pub mod atomic;
 pub mod container;
 pub mod digest;
 pub mod error;
+pub mod events;
 mod map;
 pub mod net;
 pub mod npy;
@@ -48,4 +50,4 @@ pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
 pub use outputs::{OutputError, Part, SharedFile, check_outputs};
 pub use provenance::Provenance;
-pub use spikes::SpikeWriter;
+pub use spikes::{Spike, SpikeFile, SpikeTrains, SpikeWriter};

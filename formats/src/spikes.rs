@@ -10,6 +10,8 @@
 //!
 //! Within a sample, spikes are ordered by step, within a step by neuron.
 
+mod read;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,11 @@ use snn_engine::Raster;
 use crate::atomic::{scratch_beside, unwritable};
 use crate::error::{FormatError, Origin};
 use crate::npz::{Compression, NpzWriter};
+
+pub use read::{Spike, SpikeFile, SpikeTrains};
+
+/// What the arrays of a population are called, behind its name: neurons, steps, values, ends of samples.
+const SUFFIXES: [&str; 4] = [".node_ids", ".timestamps", ".values", ".sample_ptr"];
 
 /// A `spikes.npz` being written, sample by sample.
 ///

@@ -24,6 +24,8 @@ pub struct Plan {
     /// Whether potentials are compared after every step, for [`Evaluation::membrane_updates`]. Costs one pass over all
     /// neurons a step.
     pub membrane_updates: bool,
+    /// Whether the spikes of every neuron are counted, for [`Evaluation::neuron_spikes`].
+    pub neuron_spikes: bool,
 }
 
 /// What one plan gave for samples, in their order. Statistics are sums over them.
@@ -44,6 +46,8 @@ pub struct Evaluation {
     pub membrane_updates: Vec<u64>,
     /// By population, weights that spikes of values beyond ±1 delivered: multiplications, unlike those of all others.
     pub graded_operations: Vec<u64>,
+    /// By population, the spikes of every neuron in the user's order, whatever their values; empty if they were not asked for.
+    pub neuron_spikes: Vec<Vec<u64>>,
 }
 
 /// What a run of so many steps gives.
@@ -83,6 +87,7 @@ struct Trajectory {
     ternary: bool,
     membrane_updates: Vec<u64>,
     graded_operations: Vec<u64>,
+    neuron_spikes: Vec<Vec<u64>>,
 }
 
 /// Runs samples once and tells for every point of a plan what a run of that length gives, in order of the samples and
@@ -148,6 +153,7 @@ impl Evaluation {
             ternary_drive_operations: vec![0; populations],
             membrane_updates: vec![0; populations],
             graded_operations: vec![0; populations],
+            neuron_spikes: no_spikes(network, plan),
         }
     }
 
@@ -175,6 +181,7 @@ impl Evaluation {
         ] {
             add(sums, parts);
         }
+        self.neuron_spikes.iter_mut().zip(&sample.neuron_spikes).for_each(|(sums, parts)| add(sums, parts));
     }
 
     /// What a run of the whole length gives.
@@ -189,6 +196,12 @@ impl Evaluation {
 
 fn add(sums: &mut [u64], parts: &[u64]) {
     sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+}
+
+/// For every population a count for each of its neurons, if they are asked for.
+fn no_spikes(network: &Network, plan: &Plan) -> Vec<Vec<u64>> {
+    let populations = network.populations().iter().filter(|_| plan.neuron_spikes);
+    populations.map(|population| vec![0; population.size()]).collect()
 }
 
 /// What a sample is run with.
@@ -206,6 +219,7 @@ struct Noted<'a> {
     read_out: ReadOut<'a>,
     hasher: SpikeHasher<'a>,
     graded_operations: Vec<u64>,
+    neuron_spikes: Vec<Vec<u64>>,
     steps: u64,
 }
 
@@ -215,6 +229,12 @@ impl Observer for Noted<'_> {
             spikes.iter().for_each(|(neuron, value)| self.read_out.count(neuron, value));
         }
         self.hasher.spikes(population, step, spikes);
+        if let Some(counts) = self.neuron_spikes.get_mut(population.index()) {
+            let layout = self.network.population(population).layout();
+            for &neuron in spikes.neurons() {
+                counts[layout.user_index(neuron as usize)] += 1;
+            }
+        }
         if spikes.values().iter().any(|value| value.unsigned_abs() > 1) {
             for projection in self.network.projections().iter().filter(|one| one.source() == population) {
                 if step + u64::from(projection.delay()) < self.steps {
@@ -238,6 +258,7 @@ impl SampleRun<'_> {
             read_out: ReadOut::new(network, self.description.unit(output.index()), once),
             hasher: SpikeHasher::new(network, self.index as u64),
             graded_operations: vec![0; populations],
+            neuron_spikes: no_spikes(network, plan),
             steps: plan.points.last().copied().unwrap_or(0).into(),
         };
         let mut membranes = plan.membrane_updates.then(|| Membranes::new(network));
@@ -281,6 +302,7 @@ impl SampleRun<'_> {
             ternary: false,
             membrane_updates: membranes.map_or(vec![0; populations], |membranes| membranes.updates),
             graded_operations: noted.graded_operations,
+            neuron_spikes: noted.neuron_spikes,
         })
     }
 }

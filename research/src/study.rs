@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use snn_converter::ann::Ann;
-use snn_converter::convert::{ConvertError, Options, Samples, convert};
+use snn_converter::convert::{ConvertError, Options, Samples, as_trained, convert};
 use snn_converter::neuron::NeuronKind;
 use snn_converter::normalise::Normalise;
 use snn_engine::{AnySimulator, Encoding, Input, Mode, NetworkError};
@@ -91,8 +91,16 @@ pub enum StudyEncoding {
 pub struct StudyModel {
     /// Its name in tables.
     pub name: String,
+    /// What it is one of, several sparsities of one net for instance: they are drawn in one figure.
+    pub family: Option<String>,
     /// Its file.
     pub file: PathBuf,
+    /// Test samples, if not those of the study.
+    pub input: Option<PathBuf>,
+    /// Their classes.
+    pub labels: Option<PathBuf>,
+    /// Calibration samples.
+    pub calibration: Option<PathBuf>,
     /// Subtracted from its input: nothing, one number, or one per channel.
     #[serde(default)]
     pub input_mean: Vec<f32>,
@@ -192,6 +200,9 @@ pub struct Trained {
 pub struct Row {
     /// The model's name.
     pub model: String,
+    /// What it is one of, if the study says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
     /// The share of weights that was pruned, if the study prunes.
     pub sparsity: Option<f64>,
     /// The recipe's name.
@@ -310,6 +321,17 @@ impl Study {
         groups
     }
 
+    /// The files of a model's test samples, their classes, and its calibration samples.
+    #[must_use]
+    pub fn files(&self, model: usize) -> [&PathBuf; 3] {
+        let model = &self.models[model];
+        [
+            model.input.as_ref().unwrap_or(&self.input),
+            model.labels.as_ref().unwrap_or(&self.labels),
+            model.calibration.as_ref().unwrap_or(&self.calibration),
+        ]
+    }
+
     fn preset(&self) -> Result<Preset, StudyError> {
         let known = presets(None)?;
         known.get(&self.energy).cloned().ok_or_else(|| {
@@ -328,7 +350,9 @@ impl Study {
     /// If the samples do not fit it.
     pub fn trained(&self, group: &Group, ann: Ann, material: &Material) -> Result<Trained, StudyError> {
         let model = &self.models[group.model];
-        let classes = trained_classes(&ann, &material.input, &model.input_mean, &model.input_std)?;
+        let prepared = as_trained(&ann, &material.input, &model.input_mean, &model.input_std)
+            .map_err(TrainedError::from)?;
+        let classes = trained_classes(&ann, &prepared).map_err(TrainedError::from)?;
         if classes.len() != material.labels.len() {
             return Err(StudyError::Unfit(format!(
                 "there are {} samples for {} labels; allowed are equal numbers",
@@ -381,7 +405,13 @@ impl Study {
             )));
         };
         let input = Input::values(&network, material.input.clone(), encoding)?;
-        let plan = Plan { points: vec![steps], read_out_from: 0, stops: vec![], membrane_updates: false };
+        let plan = Plan {
+            points: vec![steps],
+            read_out_from: 0,
+            stops: vec![],
+            membrane_updates: false,
+            neuron_spikes: false,
+        };
         let simulator = AnySimulator::new(Mode::Auto, network.clone());
         let done = || Ok::<_, NetworkError>(());
         let range = 0..input.samples();
@@ -402,6 +432,7 @@ impl Study {
             network.projections().iter().map(|projection| projection.connectivity().stored_weights());
         Ok(Row {
             model: model.name.clone(),
+            family: model.family.clone(),
             sparsity: group.sparsity,
             recipe: recipe.name.clone(),
             encoding: match encoding {

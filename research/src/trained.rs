@@ -1,6 +1,6 @@
 use serde::Serialize;
 use snn_converter::ann::Ann;
-use snn_converter::convert::{ConvertError, as_trained};
+use snn_converter::convert::ConvertError;
 use snn_converter::forward::{ForwardError, logits};
 
 use crate::proportion::{McNemar, Proportion};
@@ -30,18 +30,13 @@ pub struct Beside {
     pub mcnemar: Option<McNemar>,
 }
 
-/// The classes that a trained net names for samples as its spiking network takes them: the largest output, the first among
-/// equals.
+/// The classes that a trained net names for samples as it takes them
+/// ([`as_trained`](snn_converter::convert::as_trained)): the largest output, the first among equals.
 ///
 /// # Errors
-/// If samples, mean or deviation do not fit the net, or its outputs are not finite.
-pub fn trained_classes(
-    ann: &Ann,
-    samples: &[f32],
-    mean: &[f32],
-    std: &[f32],
-) -> Result<Vec<usize>, TrainedError> {
-    let outputs = logits(ann, &as_trained(ann, samples, mean, std)?)?;
+/// If the samples do not fit the net, or its outputs are not finite.
+pub fn trained_classes(ann: &Ann, samples: &[f32]) -> Result<Vec<usize>, ForwardError> {
+    let outputs = logits(ann, samples)?;
     Ok(outputs.chunks_exact(ann.output_shape().elements().max(1)).map(first_largest).collect())
 }
 

@@ -101,7 +101,13 @@ fn chain(layouts: [Layout; 3], connectivities: [Connectivity; 2]) -> Arc<Network
 
 fn agrees(network: Arc<Network>, input: &Input, made: &Made, metrics: &Metrics) {
     let steps = made.steps as u32;
-    let plan = Plan { points: vec![steps], read_out_from: 0, stops: vec![], membrane_updates: true };
+    let plan = Plan {
+        points: vec![steps],
+        read_out_from: 0,
+        stops: vec![],
+        membrane_updates: true,
+        neuron_spikes: false,
+    };
     for mode in [Mode::Auto, Mode::Event, Mode::Dense] {
         let simulator = AnySimulator::new(mode, network.clone());
         let done = || Ok::<_, NetworkError>(());

@@ -66,7 +66,13 @@ fn run(network: &Arc<Network>, input: &Input, plan: &Plan, mode: Mode, threads: 
 }
 
 fn plan(points: impl IntoIterator<Item = u32>) -> Plan {
-    Plan { points: points.into_iter().collect(), read_out_from: 0, stops: vec![], membrane_updates: false }
+    Plan {
+        points: points.into_iter().collect(),
+        read_out_from: 0,
+        stops: vec![],
+        membrane_updates: false,
+        neuron_spikes: false,
+    }
 }
 
 fn encodings() -> impl Strategy<Value = Encoding> {
@@ -175,7 +181,13 @@ fn a_later_read_out_reads_only_what_comes_after_it() {
     let input = Input::spikes(&network, flags.to_vec(), 4).unwrap();
     let simulator = AnySimulator::new(Mode::Auto, network.clone());
     let classes = |read_out_from| {
-        let plan = Plan { points: vec![4], read_out_from, stops: vec![], membrane_updates: false };
+        let plan = Plan {
+            points: vec![4],
+            read_out_from,
+            stops: vec![],
+            membrane_updates: false,
+            neuron_spikes: false,
+        };
         let done = || Ok::<_, NetworkError>(());
         evaluate(0..1, 1, &simulator, &Description::default(), &input, &plan, done)
             .unwrap()

@@ -5,17 +5,20 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
+use snn_converter::ann::Ann;
+use snn_converter::convert::as_trained;
 use snn_converter::import::onnx::Choice;
 use snn_engine::{AnySimulator, Memory, NetworkError, Until};
 use snn_formats::{Digest, FileDigest, Provenance};
 use snn_research::{
-    Context, EvaluationReport, Plan, Preset, Proportion, Stop, evaluate, presets, trained_classes,
+    Context, Evaluation, EvaluationReport, Plan, Preset, Proportion, Stop, evaluate, presets, trained_classes,
 };
 
 use crate::commands::Usage;
 use crate::commands::run::ModeName;
 use crate::models::{self, Model};
-use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, read_samples, threads};
+use crate::output::Named;
+use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress, provenance, table};
 
 /// Tell accuracy and costs after every number of steps, of one run.
@@ -28,6 +31,31 @@ use crate::{output, progress, provenance, table};
   snn-event eval --net net.bin --input x.npy --labels y.npy --stop margin=2 --stop confidence=0.99
   snn-event eval --net net.bin --input x.npy --energy loihi --energy lemaire-2022 --json report.json")]
 pub struct Eval {
+    #[command(flatten)]
+    args: EvalArgs,
+
+    /// Write a report as JSON; `-` writes it to standard output, and nothing else
+    #[arg(long, value_name = "REPORT.JSON")]
+    json: Option<PathBuf>,
+}
+
+impl Eval {
+    pub fn run(self) -> Result<ExitCode> {
+        output::check(&self.args.files(), &[("--json", self.json.as_deref())])?;
+        let evaluated = self.args.evaluate("eval", false)?;
+        if let Some(path) = &self.json {
+            output::write_json(path, &Told { provenance: evaluated.provenance, report: &evaluated.report })?;
+        }
+        if !output::wants_only_json(self.json.as_deref()) {
+            output::print(&text(&evaluated.report))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What is evaluated, and how.
+#[derive(Args)]
+pub struct EvalArgs {
     #[command(flatten)]
     net: NetArgs,
 
@@ -83,15 +111,42 @@ pub struct Eval {
     /// Threads to spread the samples over [default: one for each processor]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
     threads: Option<u16>,
-
-    /// Write a report as JSON; `-` writes it to standard output, and nothing else
-    #[arg(long, value_name = "REPORT.JSON")]
-    json: Option<PathBuf>,
 }
 
-impl Eval {
-    pub fn run(mut self) -> Result<ExitCode> {
-        self.check_files()?;
+/// What an evaluation gave, with what it was made of.
+pub struct Evaluated {
+    pub net: Net,
+    pub samples: Samples,
+    pub threads: usize,
+    pub simulator: AnySimulator,
+    pub evaluation: Evaluation,
+    pub report: EvaluationReport,
+    pub trained: Option<TrainedNet>,
+    pub provenance: Provenance,
+}
+
+/// The trained net beside, and the samples that are run as it takes them.
+pub struct TrainedNet {
+    pub ann: Ann,
+    pub samples: Vec<f32>,
+    classes: Vec<usize>,
+    files: Vec<FileDigest>,
+}
+
+impl EvalArgs {
+    /// The files that are read.
+    pub fn files(&self) -> [Named<'_>; 5] {
+        [
+            ("--net", Some(self.net.net.as_path())),
+            ("--input", Some(self.input.input.as_path())),
+            ("--labels", self.labels.as_deref()),
+            ("--model", self.model.as_deref()),
+            ("--energy-file", self.energy_file.as_deref()),
+        ]
+    }
+
+    /// Runs the samples; `neuron_spikes` counts those of every neuron.
+    pub fn evaluate(mut self, command: &'static str, neuron_spikes: bool) -> Result<Evaluated> {
         let (presets, energies) = self.presets()?;
         if let Some(&last) = self.points.last() {
             self.input.steps = Some(last);
@@ -99,7 +154,8 @@ impl Eval {
         let net = self.net.read()?;
         let network = &net.network;
         let samples = self.input.read(&net)?;
-        let plan = self.plan(samples.steps, matches!(samples.until, Until::Quiet { .. }))?;
+        let mut plan = self.plan(samples.steps, matches!(samples.until, Until::Quiet { .. }))?;
+        plan.neuron_spikes = neuron_spikes;
         let needs_unit = plan.stops.iter().any(|stop| matches!(stop, Stop::Confidence(_)));
         if needs_unit && net.description.unit(network.output().index()).is_none() {
             bail!(
@@ -110,12 +166,12 @@ impl Eval {
         }
         let classes = network.population(network.output()).size();
         let (labels, labels_file) = self.labels(&samples, classes)?.unzip();
-        let (trained, trained_files) = self.trained(&samples, classes)?.unzip();
+        let trained = self.trained(&net, &samples, classes)?;
         output::notes(&samples.notes);
         let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
         let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
         let simulator = AnySimulator::new(self.mode.mode(), network.clone());
-        let bar = progress::bar(samples.range.len(), "eval");
+        let bar = progress::bar(samples.range.len(), command);
         let range = samples.range.clone();
         let evaluation =
             evaluate(range, threads, &simulator, &net.description, &samples.input, &plan, || {
@@ -128,43 +184,33 @@ impl Eval {
             &Context {
                 network,
                 labels: labels.as_deref(),
-                trained: trained.as_deref(),
+                trained: trained.as_ref().map(|trained| &trained.classes[..]),
                 once: samples.input.arrives_once(),
                 membrane_updates: plan.membrane_updates,
                 presets: &presets,
             },
         );
-        if let Some(path) = &self.json {
-            let names: Vec<&str> = presets.iter().map(|(name, _)| name.as_str()).collect();
-            let provenance = self
-                .provenance(&net, &samples, &plan, threads)
-                .file("labels", labels_file.flatten())
-                .model(&trained_files.unwrap_or_default())
-                .file("energy_file", energies)
-                .options([("energy", json!(names))]);
-            output::write_json(path, &Told { provenance, report: &report })?;
-        }
-        if !output::wants_only_json(self.json.as_deref()) {
-            output::print(&text(&report))?;
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn check_files(&self) -> Result<()> {
-        let inputs = [
-            ("--net", Some(self.net.net.as_path())),
-            ("--input", Some(self.input.input.as_path())),
-            ("--labels", self.labels.as_deref()),
-            ("--model", self.model.as_deref()),
-            ("--energy-file", self.energy_file.as_deref()),
-        ];
-        output::check(&inputs, &[("--json", self.json.as_deref())])
+        let names: Vec<&str> = presets.iter().map(|(name, _)| name.as_str()).collect();
+        let provenance = self
+            .provenance(command, &net, &samples, &plan, threads)
+            .file("labels", labels_file.flatten())
+            .model(trained.as_ref().map_or(&[], |trained| &trained.files[..]))
+            .file("energy_file", energies)
+            .options([("energy", json!(names))]);
+        Ok(Evaluated { net, samples, threads, simulator, evaluation, report, trained, provenance })
     }
 
     /// What the report is made of, but for the files that not every run has.
-    fn provenance(&self, net: &Net, samples: &Samples, plan: &Plan, threads: usize) -> Provenance {
+    fn provenance(
+        &self,
+        command: &'static str,
+        net: &Net,
+        samples: &Samples,
+        plan: &Plan,
+        threads: usize,
+    ) -> Provenance {
         let stops: Vec<String> = plan.stops.iter().map(Stop::to_string).collect();
-        provenance::of("eval")
+        provenance::of(command)
             .file("net", Some(net.file.clone()))
             .file("input", samples.file.clone())
             .options(self.net.options(net.memory_limit))
@@ -240,7 +286,13 @@ impl Eval {
         if until_quiet && !stops.contains(&Stop::Quiet) {
             stops.push(Stop::Quiet);
         }
-        Ok(Plan { points, read_out_from: self.readout_from, stops, membrane_updates: self.membrane_updates })
+        Ok(Plan {
+            points,
+            read_out_from: self.readout_from,
+            stops,
+            membrane_updates: self.membrane_updates,
+            neuron_spikes: false,
+        })
     }
 
     /// The labels of the samples that are run, and their file.
@@ -252,8 +304,8 @@ impl Eval {
         Ok(Some((run, labels.file)))
     }
 
-    /// What the trained net says of the samples that are run, and its files.
-    fn trained(&self, samples: &Samples, classes: usize) -> Result<Option<(Vec<usize>, Vec<FileDigest>)>> {
+    /// The trained net, with what it says of the samples that are run.
+    fn trained(&self, net: &Net, samples: &Samples, classes: usize) -> Result<Option<TrainedNet>> {
         let Some(path) = &self.model else { return Ok(None) };
         let models::Read { model, files, .. } = models::read(path, None, &Choice::default())?;
         let Model::Trained(ann) = model else {
@@ -268,19 +320,19 @@ impl Eval {
             );
         }
         let width = ann.input_shape().elements();
-        let values = read_samples(&self.input.input)?.into_f32()?;
+        let values = self.input.values(net, samples)?;
         if values.len() != samples.input.samples() * width {
             bail!(
-                "{}: its input is {}, which the samples of {} are not; allowed is the net that the network was converted from, \
-                 and values, not spikes",
+                "{}: its input is {}, which the samples of {} are not; allowed is the net that the network was converted from",
                 path.display(),
                 ann.input_shape(),
                 self.input.input.display()
             );
         }
         let given = &values[samples.range.start * width..samples.range.end * width];
-        let classes = trained_classes(&ann, given, &self.input_mean, &self.input_std).with_context(at)?;
-        Ok(Some((classes, files)))
+        let samples = as_trained(&ann, given, &self.input_mean, &self.input_std).with_context(at)?;
+        let classes = trained_classes(&ann, &samples).with_context(at)?;
+        Ok(Some(TrainedNet { ann, samples, classes, files }))
     }
 }
 

@@ -3,11 +3,13 @@
 pub mod check;
 pub mod completions;
 pub mod convert;
+pub mod diff;
 pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod man;
 pub mod prune;
+pub mod report;
 pub mod run;
 pub mod sweep;
 

@@ -13,7 +13,7 @@ use snn_converter::prune::{Scope, prune};
 use snn_converter::simplify::simplify;
 use snn_formats::samples::batch;
 use snn_formats::{Digest, FileDigest};
-use snn_research::{CSV_HEAD, Group, Material, Row, Study, Trained, csv_rows, latex};
+use snn_research::{CSV_HEAD, Group, Material, Row, Study, StudyModel, Trained, csv_rows, latex};
 
 use crate::samples::{read_labels, read_samples, threads};
 use crate::{output, progress, table};
@@ -36,7 +36,8 @@ A study.toml; paths are as seen from its folder:
   sparsity = [0, 0.5, 0.9]          # pruned by magnitude; leave out for nets as they are
   [[model]]
   name = \"mlp\"
-  file = \"mlp.onnx\"                # input-mean and input-std as in convert
+  file = \"mlp.onnx\"                # input-mean and input-std as in convert; family, to be drawn together;
+                                    # input, labels and calibration if it has its own
   [[recipe]]                        # leave out for unit spikes
   name = \"signed, m = 4\"
   neuron = \"signed\"                # unit, multi, signed or settle; levels, max-spikes, percentile
@@ -91,7 +92,7 @@ impl Files {
             Ok(FileDigest::new(&path, Digest::of(&bytes)))
         };
         let models: Vec<_> = study.models.iter().map(|model| digest(&model.file)).collect::<Result<_>>()?;
-        let head = json!({
+        let mut head = json!({
             "tool": concat!("snn-event ", env!("CARGO_PKG_VERSION")),
             "study": FileDigest::new(path, Digest::of(&bytes)),
             "input": digest(&study.input)?,
@@ -99,15 +100,31 @@ impl Files {
             "calibration": digest(&study.calibration)?,
             "models": models,
         });
+        let own = |path: &Option<PathBuf>| path.as_deref().map(digest).transpose();
+        if study
+            .models
+            .iter()
+            .any(|model| model.input.is_some() || model.labels.is_some() || model.calibration.is_some())
+        {
+            let of = |model: &StudyModel| -> Result<_> {
+                Ok(json!([own(&model.input)?, own(&model.labels)?, own(&model.calibration)?]))
+            };
+            head["models_samples"] = study.models.iter().map(of).collect::<Result<_>>()?;
+        }
         Ok(Self { folder, study, head: head.to_string() })
     }
 
     /// The paths of all that is read.
     fn inputs(&self) -> Vec<PathBuf> {
         let study = &self.study;
-        let models = study.models.iter().map(|model| &model.file);
-        let all = [&study.input, &study.labels, &study.calibration].into_iter().chain(models);
-        all.map(|path| self.folder.join(path)).collect()
+        let mut all = vec![&study.input, &study.labels, &study.calibration];
+        for (place, model) in study.models.iter().enumerate() {
+            all.push(&model.file);
+            all.extend(study.files(place));
+        }
+        all.sort();
+        all.dedup();
+        all.into_iter().map(|path| self.folder.join(path)).collect()
     }
 
     fn ann(&self, group: &Group) -> Result<Ann> {
@@ -135,11 +152,11 @@ impl Files {
         Ok(values)
     }
 
-    fn material(&self, ann: &Ann) -> Result<Material> {
-        let study = &self.study;
-        let input = self.samples(&study.input, ann, study.samples)?;
+    fn material(&self, group: &Group, ann: &Ann) -> Result<Material> {
+        let [input, labels, calibration] = self.study.files(group.model);
+        let input = self.samples(input, ann, self.study.samples)?;
         let samples = input.len() / ann.input_shape().elements();
-        let path = self.folder.join(&study.labels);
+        let path = self.folder.join(labels);
         let all = snn_formats::npy::read(&path)?.shape.first().copied().unwrap_or(0);
         let labels = read_labels(&path, all, ann.output_shape().elements())?.classes;
         if labels.len() < samples {
@@ -153,7 +170,7 @@ impl Files {
         Ok(Material {
             input,
             labels: labels[..samples].iter().map(label).collect::<Result<_>>()?,
-            calibration: self.samples(&study.calibration, ann, None)?,
+            calibration: self.samples(calibration, ann, None)?,
         })
     }
 }
@@ -198,7 +215,7 @@ impl Sweep {
                 continue;
             }
             let ann = files.ann(group)?;
-            let material = files.material(&ann)?;
+            let material = files.material(group, &ann)?;
             let trained = files.study.trained(group, ann, &material)?;
             for chunk in group.cells[done..].chunks(threads).zip((range.start + done..).step_by(threads)) {
                 let (cells, at) = chunk;

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod conversion;
+mod diff;
 mod eval;
+mod events;
 mod example;
 mod expect;
 mod few;
@@ -16,6 +18,7 @@ mod meaning;
 mod outputs;
 mod provenance;
 mod quiet;
+mod report;
 mod shared;
 mod state_dict;
 mod studies;

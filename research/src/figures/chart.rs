@@ -1,0 +1,289 @@
+use kuva::PdfBackend;
+use kuva::backend::svg::SvgBackend;
+use kuva::prelude::{BarPlot, Layout, LegendPosition, LinePlot, Plot, ScatterPlot, Theme};
+use kuva::render::render::render_multiple;
+
+use super::{Figure, FigureError};
+
+/// A colour of the figures, by its purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// The name of its variable in a style sheet.
+    pub name: &'static str,
+    /// On white; in figures it stands for this purpose only.
+    pub light: &'static str,
+    /// On black.
+    pub dark: &'static str,
+}
+
+const fn colour(name: &'static str, light: &'static str, dark: &'static str) -> Colour {
+    Colour { name, light, dark }
+}
+
+/// All colours of the figures: paper, ink, axes and grid, then those of the series.
+pub const PALETTE: [Colour; 12] = [
+    colour("paper", "#ffffff", "#15181c"),
+    colour("ink", "#1b1f24", "#e4e8ec"),
+    colour("axis", "#59616b", "#98a2ad"),
+    colour("grid", "#e1e5ea", "#2c323a"),
+    colour("series-1", "#1f6fb4", "#69aeee"),
+    colour("series-2", "#c2570c", "#f2954a"),
+    colour("series-3", "#238352", "#55c58a"),
+    colour("series-4", "#7d4fc0", "#b594f2"),
+    colour("series-5", "#bb2d42", "#f2727f"),
+    colour("series-6", "#0f7e8c", "#4cc4d3"),
+    colour("series-7", "#876a1c", "#d1ad57"),
+    colour("series-8", "#646d77", "#a7b0ba"),
+];
+
+/// The colour of the series of this place; there are eight, and then the first again.
+pub(super) fn series(place: usize) -> &'static str {
+    PALETTE[4 + place % 8].light
+}
+
+/// The size of a figure, in pixels of CSS and points of PDF: two stand side by side on a page, one fills a telephone.
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 300.0;
+const MARGIN: f64 = 12.0;
+
+/// A line with a band around it.
+pub(super) struct Line {
+    pub label: String,
+    /// x, y, and the ends of the band.
+    pub points: Vec<[f64; 4]>,
+    /// Whether it only marks what others are compared with.
+    pub is_mark: bool,
+}
+
+/// What a figure is called and what its axes are, with units.
+pub(super) struct Said {
+    pub name: String,
+    pub title: String,
+    pub caption: String,
+    pub x: String,
+    pub y: String,
+}
+
+/// The numbers behind a figure.
+pub(super) struct Numbers {
+    pub head: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+fn theme() -> Theme {
+    let [paper, ink, axis, grid, ..] = PALETTE.map(|colour| colour.light.to_owned());
+    Theme {
+        background: paper.clone(),
+        axis_color: axis.clone(),
+        grid_color: grid.clone(),
+        tick_color: axis,
+        text_color: ink,
+        legend_bg: paper,
+        legend_border: grid,
+        ..Theme::light()
+    }
+}
+
+/// Draws lines with their bands; the x axis is logarithmic where the points span much.
+pub(super) fn lines(said: Said, numbers: Numbers, lines: &[Line]) -> Result<Figure, FigureError> {
+    let mut plots: Vec<Plot> = vec![];
+    for (place, line) in lines.iter().enumerate() {
+        let of = |at: usize| line.points.iter().map(move |point| point[at]);
+        let mut plot = LinePlot::new()
+            .with_data(of(0).zip(of(1)))
+            // The band takes the colour of the line.
+            .with_color(series(place))
+            .with_band(of(2), of(3))
+            .with_stroke_width(2.0);
+        if lines.len() > 1 {
+            plot = plot.with_legend(&line.label);
+        }
+        if line.is_mark {
+            plot = plot.with_dashed();
+        }
+        plots.push(plot.into());
+        if !line.is_mark && line.points.len() <= 24 {
+            let dots =
+                ScatterPlot::new().with_data(of(0).zip(of(1))).with_color(series(place)).with_size(2.5);
+            plots.push(dots.into());
+        }
+    }
+    let x = || lines.iter().filter(|line| !line.is_mark).flat_map(|line| &line.points).map(|point| point[0]);
+    let (least, most) = (x().fold(f64::INFINITY, f64::min), x().fold(0.0, f64::max));
+    let mut layout = Layout::auto_from_plots(&plots);
+    if least > 0.0 && most / least >= 16.0 {
+        layout = layout.with_log_x();
+    }
+    finish(said, numbers, plots, layout, HEIGHT, lines.len() > 1)
+}
+
+/// Draws one horizontal bar for each label, of the colour of its place among the series.
+pub(super) fn bars(
+    said: Said,
+    numbers: Numbers,
+    bars: &[(String, f64, usize)],
+) -> Result<Figure, FigureError> {
+    // The first at the top.
+    let rows = bars.iter().rev().map(|(label, value, place)| (short(label), *value, series(*place)));
+    let plots: Vec<Plot> = vec![BarPlot::new().with_colored_bars(rows).with_horizontal(true).into()];
+    let layout = Layout::auto_from_plots(&plots).with_x_axis_min(0.0);
+    finish(said, numbers, plots, layout, 110.0 + 30.0 * bars.len() as f64, false)
+}
+
+/// Draws one horizontal bar for each label, of parts that are named by `parts`.
+pub(super) fn stacked(
+    said: Said,
+    numbers: Numbers,
+    parts: &[&str],
+    bars: &[(String, Vec<f64>)],
+) -> Result<Figure, FigureError> {
+    let mut plot = BarPlot::new();
+    for (label, values) in bars.iter().rev() {
+        let parts = values.iter().enumerate().map(|(place, &value)| (value, series(place)));
+        plot = plot.with_group(short(label), parts.collect::<Vec<_>>());
+    }
+    let plots: Vec<Plot> = vec![plot.with_legend(parts.to_vec()).with_stacked().with_horizontal(true).into()];
+    let layout = Layout::auto_from_plots(&plots);
+    finish(said, numbers, plots, layout, 110.0 + 30.0 * bars.len() as f64, true)
+}
+
+/// Draws any plots.
+pub(super) fn plots(
+    said: Said,
+    numbers: Numbers,
+    plots: Vec<Plot>,
+    adjust: impl FnOnce(Layout) -> Layout,
+    legend: bool,
+) -> Result<Figure, FigureError> {
+    let layout = adjust(Layout::auto_from_plots(&plots));
+    finish(said, numbers, plots, layout, HEIGHT, legend)
+}
+
+fn finish(
+    said: Said,
+    numbers: Numbers,
+    plots: Vec<Plot>,
+    layout: Layout,
+    height: f64,
+    legend: bool,
+) -> Result<Figure, FigureError> {
+    let mut layout = layout
+        .with_theme(theme())
+        .with_width(WIDTH - MARGIN)
+        .with_height(height)
+        .with_x_label(&said.x)
+        .with_y_label(&said.y)
+        .with_label_size(14)
+        .with_tick_size(13)
+        .with_body_size(13);
+    if legend {
+        layout = layout.with_legend_position(LegendPosition::OutsideBottomColumns).with_legend_box(false);
+    }
+    let mut scene = render_multiple(plots, layout);
+    // The number at the end of an axis may be wider than the margin that the library leaves for it.
+    scene.width += MARGIN;
+    let csv = numbers.csv().map_err(|why| FigureError::Table { figure: said.name.clone(), why })?;
+    let pdf = PdfBackend::new()
+        .render_scene(&scene)
+        .map_err(|why| FigureError::Pdf { figure: said.name.clone(), why })?;
+    let svg = placed(&SvgBackend::new().render_scene(&scene), &said.name, scene.width, scene.height);
+    Ok(Figure { name: said.name, title: said.title, caption: said.caption, svg, pdf, csv })
+}
+
+/// The drawing for a page that has others: it scales, and its names are its own.
+fn placed(svg: &str, name: &str, width: f64, height: f64) -> String {
+    svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)
+        .replace("\"kuva-clip-", &format!("\"{name}-clip-"))
+        .replace("url(#kuva-clip-", &format!("url(#{name}-clip-"))
+}
+
+/// The unit in which large numbers are short: what they are divided by, and its name.
+pub(super) fn unit(most: f64) -> (f64, &'static str) {
+    match most {
+        most if most >= 1e7 => (1e6, "millions "),
+        most if most >= 1e4 => (1e3, "thousands "),
+        _ => (1.0, ""),
+    }
+}
+
+/// The end of a name that is too long for an axis.
+pub(super) fn short(name: &str) -> String {
+    const LONGEST: usize = 22;
+    let length = name.chars().count();
+    if length <= LONGEST {
+        return name.to_owned();
+    }
+    let end: String = name.chars().skip(length - LONGEST + 1).collect();
+    format!("…{end}")
+}
+
+/// A name with only what file names and style sheets take.
+pub(super) fn slug(text: &str) -> String {
+    let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
+    let text: String = text.chars().map(plain).collect();
+    text.trim_matches('-').to_ascii_lowercase()
+}
+
+impl Numbers {
+    fn csv(&self) -> csv::Result<String> {
+        let mut writer = csv::Writer::from_writer(vec![]);
+        writer.write_record(&self.head)?;
+        for row in &self.rows {
+            writer.write_record(row)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_all_different_so_that_each_stands_for_one_purpose() {
+        for (place, colour) in PALETTE.iter().enumerate() {
+            let others = &PALETTE[..place];
+            assert!(
+                others.iter().all(|other| other.light != colour.light && other.name != colour.name),
+                "{colour:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn long_names_are_told_by_their_ends_and_names_of_files_are_plain() {
+        assert_eq!(short("relu1"), "relu1");
+        assert_eq!(short("/features/block/12/relu/Relu"), "…re/block/12/relu/Relu");
+        assert_eq!(short("/features/block/12/relu/Relu").chars().count(), 22);
+        assert_eq!(slug("/features/12/Relu_0"), "features-12-relu-0");
+    }
+
+    #[test]
+    fn drawings_on_one_page_do_not_share_names() {
+        let line = |name: &str| {
+            let said = Said {
+                name: name.into(),
+                title: "Title".into(),
+                caption: String::new(),
+                x: "T (steps)".into(),
+                y: "accuracy (%)".into(),
+            };
+            let numbers = Numbers { head: vec!["T", "accuracy"], rows: vec![vec!["1".into(), "2".into()]] };
+            let points = vec![[1.0, 50.0, 40.0, 60.0], [32.0, 90.0, 85.0, 93.0]];
+            lines(said, numbers, &[Line { label: "a".into(), points, is_mark: false }]).unwrap()
+        };
+        let (first, second) = (line("first"), line("second"));
+        assert!(
+            !first.svg.contains("kuva-clip") && first.svg.contains("id=\"first-clip-0\""),
+            "{}",
+            first.svg
+        );
+        assert!(second.svg.contains("url(#second-clip-0)"));
+        for wanted in ["T (steps)", "accuracy (%)", "viewBox=\"0 0 460 300\""] {
+            assert!(first.svg.contains(wanted), "no {wanted:?} in {}", first.svg);
+        }
+        assert!(first.pdf.starts_with(b"%PDF"));
+        assert_eq!(first.csv, "T,accuracy\n1,2\n");
+    }
+}
