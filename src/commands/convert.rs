@@ -82,7 +82,7 @@ pub struct Convert {
 
     /// Let weights make up for what rounding loses, of multi, signed and settle: least squares, layer by layer, on the
     /// calibration samples; the number is what a change of a weight costs, in variances of its input
-    #[arg(long, value_name = "COST", num_args = 0..=1, default_missing_value = "0.5", allow_negative_numbers = true)]
+    #[arg(long, value_name = "COST", num_args = 0..=1, default_missing_value = "5", allow_negative_numbers = true)]
     reconstruct: Option<f64>,
 
     /// How scales are chosen [default: mse; none for .npz nets with a theta]

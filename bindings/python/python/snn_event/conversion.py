@@ -141,7 +141,7 @@ def convert(
         levels: of the activations of the neurons that count, 16 if it is not given; of "multi" and "signed" `T * max_spikes`.
         max_spikes: the largest value of a spike; what tells all levels in `T` steps if it is not given.
         reconstruct: let weights make up for what rounding loses, by least squares on the calibration data; the number is what
-            a change of a weight costs, in variances of its input, 0.5 for instance. Not for "unit".
+            a change of a weight costs, in variances of its input, 5 for instance. Not for "unit".
         weights: what weights are stored as: "f32", or rounded to whole numbers with a scale per channel, "int16", "int8" or
             "int4", which take 2 bytes, 1, or half a one; potentials are whole numbers then, in units of weights.
         unroll: write shared weights out as plain sparse rows; the results are the same, by bits.
