@@ -48,7 +48,16 @@ fn of(neuron: &Neuron) -> Option<Leaking<'_>> {
 
 /// Whether neurons move in every step instead of along a ramp.
 pub fn is_leaky(neuron: &Neuron) -> bool {
-    of(neuron).is_some()
+    of(neuron).is_some() || neuron.as_model::<LeakyAccumulator>().is_some()
+}
+
+/// Where a potential moves.
+fn moved(wrong: Wrong, leak: f32, u: f32, driven: f32, bias: f32) -> f32 {
+    match wrong {
+        Wrong::LeakBehindCurrent => (u + driven) * leak + bias,
+        Wrong::FusedLeak => leak.mul_add(u, driven) + bias,
+        _ => leak * u + driven + bias,
+    }
 }
 
 /// A step of neuron `at`: whether it fires. `None` if it does not leak.
@@ -60,8 +69,13 @@ pub fn step(
     current: Option<f32>,
     state: &mut PopulationState,
 ) -> Option<bool> {
-    let model = of(neuron)?;
     let arrived = current.unwrap_or(-0.0);
+    if let Some(LeakyAccumulator { leak, .. }) = neuron.as_model() {
+        let u = &mut state.potentials[at];
+        *u = moved(wrong, leak.get(at), *u, arrived, bias);
+        return Some(false);
+    }
+    let model = of(neuron)?;
     let (u, leak) = (state.potentials[at], model.leak.get(at));
     let mut driven = arrived;
     if let Some(decay) = model.decay {
@@ -70,11 +84,7 @@ pub fn step(
         *filtered = before * decay.get(at) + arrived + 0.0;
         driven = if wrong == Wrong::FilterBehindPotential { before } else { *filtered };
     }
-    let moved = match wrong {
-        Wrong::LeakBehindCurrent => (u + driven) * leak + bias,
-        Wrong::FusedLeak => leak.mul_add(u, driven) + bias,
-        _ => leak * u + driven + bias,
-    };
+    let moved = moved(wrong, leak, u, driven, bias);
     let mut threshold = model.threshold.get(at);
     let mut raised = threshold;
     if let Some((recovery, rise)) = model.adaptation {
