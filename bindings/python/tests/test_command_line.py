@@ -92,3 +92,21 @@ def test_errors_have_the_texts_of_the_command_line(binary, by_command, tmp_path)
     with pytest.raises(snn_event.NetworkError) as raised:
         snn_event.ConvertedSNN.load(by_command).run(np.load(tmp_path / "x.npy"), encoding="poisson")
     assert str(raised.value) in done.stderr
+
+
+def test_the_best_neurons_and_named_recipes_are_those_of_the_command_line(mnist, mnist_onnx):
+    images, _, calibration = mnist
+    best = snn_event.convert(mnist_onnx, calibration, T=2, neuron="best")
+    tried = {one["neuron"]: one["error"] for one in best.report["candidates"]}
+    # Two steps of unit spikes tell three levels.
+    assert best.report["neuron"] == "signed" and tried["signed"] < tried["unit"]
+    named = snn_event.convert(mnist_onnx, calibration, T=2, neuron="signed")
+    assert best.potentials(images).tobytes() == named.potentials(images).tobytes()
+    for recipe in ({"fit_by": "bias"}, {"fit_by": "start"}, {"normalise": "balance"}):
+        snn = snn_event.convert(mnist_onnx, calibration, T=16, readout="potential", **recipe)
+        assert recipe.items() <= snn.provenance["options"].items()
+        assert snn.classify(images).shape == (len(images),)
+    with pytest.raises(ValueError, match="fit_by"):
+        snn_event.convert(mnist_onnx, calibration, T=16, fit_by="guess")
+    with pytest.raises(snn_event.ConvertError, match="number of steps"):
+        snn_event.convert(mnist_onnx, calibration, neuron="best")
