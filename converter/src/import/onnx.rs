@@ -422,7 +422,9 @@ impl<'a> Reader<'a> {
         let made = call.translate();
         match (made, inputs.first()) {
             // Nothing behind it looks at the shape.
-            (Err(_), Some(Some(value @ Value::Step(_)))) if last && MOVES.contains(&op) => {
+            (Err(_), Some(Some(value @ Value::Step(_))))
+                if last && MOVES.contains(&op) && op != "Dropout" =>
+            {
                 let what = "the net yields what stands before it";
                 self.notes.push(format!("node `{name}` ({op}) was dropped: {what}"));
                 Ok(vec![value.clone()])

@@ -135,6 +135,10 @@ impl Call<'_> {
             "ThresholdedRelu" => self.thresholded(),
             "Where" => self.choice(),
             "Gather" => self.gather(),
+            "GatherND" => Err(Objection::new(
+                "its indices count along the batch",
+                "put the batch behind the axes that are indexed, as PyTorch's exporter does",
+            )),
             "Expand" => self.expand(),
             "Tile" => self.tile(),
             "DepthToSpace" | "SpaceToDepth" => self.blocks(),
