@@ -1,12 +1,12 @@
 //! Nets from ONNX files, operator sets 7 to 28.
 
+use super::attributes::Attributes;
 use super::budget::Budget;
 use super::draft::{Draft, Part};
 use super::external::{Beside, External, Opener};
 use super::fold::fold;
 use super::operator::{
-    Attributes, Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, too_many,
-    unknown,
+    Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, too_many, unknown,
 };
 use super::order::{Order, node_name};
 use super::skeleton::{Origin, Skeleton};

@@ -1,7 +1,6 @@
 //! What each ONNX operator means for one sample.
 
 mod arithmetic;
-mod attributes;
 mod batch;
 mod decision;
 mod layout;
@@ -13,13 +12,13 @@ mod support;
 mod weights;
 mod windows;
 
-pub(super) use attributes::Attributes;
 pub(super) use decision::decision;
 pub(super) use quantised::{Grids, MICROSOFT, ROUNDS};
 use support::squashing;
 pub(super) use support::{DECISIONS, MOVES, keeps_shape, too_many, unknown};
 pub(super) use weights::batch_normalisation;
 
+use super::attributes::Attributes;
 use super::draft::{Draft, Part};
 use super::fold::shape_of;
 use super::tensor::{BATCH, Tensor};

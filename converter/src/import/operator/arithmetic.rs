@@ -2,8 +2,8 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Affine, Op, Shape};
+use crate::import::broadcast::spread;
 use crate::import::draft::Part;
-use crate::import::fold::spread;
 use crate::import::tensor::{Numbers, Tensor};
 use std::sync::Arc;
 
@@ -256,7 +256,7 @@ impl Call<'_> {
             }
         };
         for (constant, mask) in constants {
-            let masked = crate::import::fold::product(constant, mask, &mut self.draft.budget)?;
+            let masked = crate::import::broadcast::product(constant, mask, &mut self.draft.budget)?;
             step = self.as_wide_as(step, &masked)?;
             let shift = self.coefficient(&masked, step)?;
             let Value::Step(sum) = self.affine(step, Coefficient::One(1.0), shift)? else {

@@ -2,8 +2,9 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Conv, Linear, Op, Shape, Weights, Window};
+use crate::import::axes::{axes, axis};
 use crate::import::draft::Part;
-use crate::import::fold::{axes, axis, shape_of};
+use crate::import::fold::shape_of;
 use crate::import::tensor::{BATCH, Tensor};
 
 impl Call<'_> {

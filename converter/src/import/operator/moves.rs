@@ -2,8 +2,8 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Op, Resample, Shape, Taps};
+use crate::import::axes::axis;
 use crate::import::draft::Part;
-use crate::import::fold::axis;
 use crate::import::tensor::BATCH;
 use std::sync::Arc;
 
