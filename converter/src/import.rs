@@ -1,5 +1,8 @@
 //! Trained nets from files.
 
+mod attributes;
+mod axes;
+mod broadcast;
 mod budget;
 mod draft;
 mod external;
@@ -9,6 +12,7 @@ mod numbers;
 pub mod onnx;
 mod operator;
 mod order;
+mod quantiser;
 mod skeleton;
 mod span;
 mod sparse;

@@ -240,6 +240,28 @@ pub(crate) fn needed(ann: &Ann) -> Vec<bool> {
     needed
 }
 
+/// The node because of which a node's weights have to be written out, and what to say about it: the nearest before it that
+/// moves elements, if there is one since the last activation.
+fn scattered_by(ann: &Ann, id: NodeId) -> (NodeId, String) {
+    let written = format!("written out they take more than {MOST_NUMBERS} numbers");
+    let mut open = vec![id];
+    while let Some(at) = open.pop() {
+        for &input in &ann.node(at).inputs {
+            let op = &ann.node(input).op;
+            if matches!(op, Op::Transpose { .. } | Op::Resample(_) | Op::View(_) | Op::Pad { .. }) {
+                let (name, kind) = (&ann.node(id).name, ann.node(id).op.kind());
+                let reason =
+                    format!("behind it the weights of `{name}` ({kind}) cannot be shared, and {written}");
+                return (input, reason);
+            }
+            if !op.is_activation() && !op.is_maximum() {
+                open.push(input);
+            }
+        }
+    }
+    (id, format!("its weights cannot be shared, and {written}"))
+}
+
 fn uses(ann: &Ann, needed: &[bool]) -> Vec<usize> {
     let mut uses = vec![0; ann.nodes().len()];
     for (_, node) in ann.iter().filter(|(id, _)| needed[id.index()]) {
@@ -345,10 +367,11 @@ impl<'a> Lowering<'a> {
                 _ => match lowering.affine(id, &mut forms) {
                     Ok(form) => form,
                     Err(_) => {
+                        let (culprit, reason) = scattered_by(ann, id);
                         lowering.refuse(
-                            id,
-                            format!("written out it takes more than {MOST_NUMBERS} numbers, and its weights cannot be shared"),
-                            "use smaller images, or operators with shared weights",
+                            culprit,
+                            reason,
+                            "leave it out, or do it after the next activation or to smaller images",
                         );
                         lowering.stand_in(id)
                     }

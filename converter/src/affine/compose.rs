@@ -450,31 +450,82 @@ fn collect(
     most: usize,
     row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
 ) -> Result<LinearMap, TooLarge> {
-    let mut sums = vec![0.0_f64; sources];
-    let mut touched = vec![false; sources];
-    let mut reached = Vec::new();
+    let mut sums = Sums { values: vec![0.0; sources], touched: vec![false; sources], reached: Vec::new() };
     let mut sparse = Sparse { starts: vec![0], sources: Vec::new(), values: Vec::new() };
-    for target in 0..targets {
-        row(target, &mut |source, value| {
-            sums[source] += value;
-            if !touched[source] {
-                touched[source] = true;
-                reached.push(source);
-            }
-        });
-        reached.sort_unstable();
-        for source in reached.drain(..) {
-            if sums[source] != 0.0 {
-                sparse.sources.push(source as u32);
-                sparse.values.push(sums[source]);
-            }
-            sums[source] = 0.0;
-            touched[source] = false;
+    if targets > FEW_TARGETS {
+        // What is far too much is known from some of the rows, and what may be too much is counted before it is filled in.
+        let step = targets / FEW_TARGETS;
+        let some: usize = (0..FEW_TARGETS).map(|place| sums.row(some_of(place, step), &row, |_, _| {})).sum();
+        let about = some.saturating_mul(step);
+        if about / 4 > most {
+            return Err(TooLarge);
         }
+        if about > most / 4 {
+            let mut numbers = 0;
+            for target in 0..targets {
+                numbers += sums.row(target, &row, |_, _| {});
+                if numbers > most {
+                    return Err(TooLarge);
+                }
+            }
+            sparse.sources.reserve_exact(numbers);
+            sparse.values.reserve_exact(numbers);
+        }
+    }
+    for target in 0..targets {
+        sums.row(target, &row, |source, sum| {
+            sparse.sources.push(source as u32);
+            sparse.values.push(sum);
+        });
         if sparse.values.len() > most {
             return Err(TooLarge);
         }
         sparse.starts.push(sparse.values.len());
     }
     Ok(LinearMap::Sparse(sparse))
+}
+
+/// Rows of a map that are looked at to tell how many numbers it has.
+const FEW_TARGETS: usize = 256;
+
+/// One of each `step` rows, never at equal distances: rows of images repeat.
+fn some_of(place: usize, step: usize) -> usize {
+    place * step + place * 40_503 % step
+}
+
+/// The sums of one row, source by source.
+struct Sums {
+    values: Vec<f64>,
+    touched: Vec<bool>,
+    reached: Vec<usize>,
+}
+
+impl Sums {
+    /// Calls `each(source, sum)` for what is not zero in a row, sources ascending; how many there were.
+    fn row(
+        &mut self,
+        target: usize,
+        row: impl Fn(usize, &mut dyn FnMut(usize, f64)),
+        mut each: impl FnMut(usize, f64),
+    ) -> usize {
+        let Self { values, touched, reached } = self;
+        row(target, &mut |source, value| {
+            values[source] += value;
+            if !touched[source] {
+                touched[source] = true;
+                reached.push(source);
+            }
+        });
+        reached.sort_unstable();
+        let mut count = 0;
+        for source in reached.drain(..) {
+            if values[source] != 0.0 {
+                each(source, values[source]);
+                count += 1;
+            }
+            values[source] = 0.0;
+            touched[source] = false;
+        }
+        count
+    }
 }

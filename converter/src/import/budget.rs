@@ -4,8 +4,6 @@
 //! blocks). Everything that an operator makes of constants, and every activation and parameter of the net, is therefore
 //! counted before it is made, and what is counted is what it costs: an empty tensor by its other extents.
 
-use super::tensor::Tensor;
-
 /// Bytes of constants that any file may have computed; twice its own size on top of it.
 const CONSTANTS: u64 = 12 << 20;
 
@@ -113,14 +111,6 @@ impl Budget {
                 "with it the constants that lie in other files take more than {allowed} bytes, the most for files of this size"
             )
         })
-    }
-
-    /// Counts a constant of the shape and type of another.
-    ///
-    /// # Errors
-    /// As [`constant`](Self::constant).
-    pub(super) fn constant_like(&mut self, tensor: &Tensor) -> Result<(), String> {
-        self.constant(&tensor.extents, tensor.numbers.width())
     }
 
     /// Whether there is room for an activation of so many elements, which is counted later.

@@ -1,7 +1,7 @@
 //! The graph while it is read: the operators of an [`Ann`] and the parts that quantised activations are made of.
 
 use super::budget::Budget;
-use super::staircase::Quantiser;
+use super::quantiser::Quantiser;
 use crate::ann::{Affine, Ann, AnnError, Op, Shape};
 use std::collections::HashMap;
 

@@ -1,10 +1,12 @@
 //! Operators on constants, evaluated while the graph is read: shape arithmetic and prepared weights.
 
+use super::attributes::Attributes;
+use super::axes::{axes, axis};
+use super::broadcast::{Axis, binary, broadcast, gathered, spread, strides};
 use super::budget::Budget;
 use super::numbers::arithmetic;
-use super::operator::Attributes;
 use super::span::{Span, spans};
-use super::tensor::{BATCH, MOST_AXES, Numbers, Tensor, count};
+use super::tensor::{BATCH, Numbers, Tensor, count};
 use crate::ann::Csr;
 
 /// The constant that an operator makes of constants, or `None` if it is not one that is evaluated.
@@ -60,34 +62,6 @@ pub(super) fn fold(
 
 fn input<'a>(inputs: &[Option<&'a Tensor>], index: usize) -> Result<&'a Tensor, String> {
     inputs.get(index).copied().flatten().ok_or_else(|| format!("its input {index} is missing"))
-}
-
-/// An axis as ONNX states it, from `−rank` to `rank − 1`, as a place.
-pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
-    let rank_i = i64::try_from(rank).map_err(|_| "too many axes")?;
-    let place = if axis < 0 { axis.checked_add(rank_i) } else { Some(axis) };
-    place
-        .filter(|&a| (0..rank_i).contains(&a))
-        .and_then(|a| usize::try_from(a).ok())
-        .ok_or_else(|| format!("axis {axis} of {rank} axes"))
-}
-
-/// The axes that stand in an attribute in older operator sets and in an input in newer ones.
-pub(super) fn axes(
-    attributes: Attributes<'_>,
-    inputs: &[Option<&Tensor>],
-    name: &str,
-    place: usize,
-) -> Result<Option<Vec<i64>>, String> {
-    match inputs.get(place).copied().flatten() {
-        Some(axes) => Ok(Some(axes.list()?.to_vec())),
-        None => match attributes.ints(name)? {
-            Some(axes) if axes.len() > MOST_AXES => {
-                Err(format!("its attribute `{name}` lists {} axes; allowed are {MOST_AXES}", axes.len()))
-            }
-            axes => Ok(axes.map(<[i64]>::to_vec)),
-        },
-    }
 }
 
 fn extents(integers: &[i64]) -> Result<Vec<usize>, String> {
@@ -196,7 +170,7 @@ fn transpose(x: &Tensor, perm: Option<&[i64]>, budget: &mut Budget) -> Result<Te
         }
         return Ok(Tensor { extents, numbers: Numbers::Listed(turned(csr, budget)?.into()) });
     }
-    budget.constant_like(x)?;
+    budget.constant(&x.extents, x.numbers.width())?;
     let strides = strides(&x.extents);
     let axes: Vec<_> =
         perm.iter().map(|&a| Axis::Span { span: Span::all(x.extents[a]), step: strides[a] }).collect();
@@ -250,68 +224,6 @@ fn concat(
         Numbers::Floats(join(outer, &parts).into())
     };
     Tensor::new(extents, numbers)
-}
-
-/// Which places along one axis of a constant are taken, and how far apart these lie among its numbers.
-enum Axis<'a> {
-    /// Those of a span; a `step` of 0 repeats the first.
-    Span { span: Span, step: usize },
-    /// The given places.
-    Some { places: &'a [usize], step: usize },
-}
-
-impl Axis<'_> {
-    fn extent(&self) -> usize {
-        match self {
-            Axis::Span { span, .. } => span.count,
-            Axis::Some { places, .. } => places.len(),
-        }
-    }
-
-    fn offset(&self, place: usize) -> usize {
-        match self {
-            Axis::Span { span, step } => span.place(place) * step,
-            Axis::Some { places, step } => places[place] * step,
-        }
-    }
-}
-
-/// How far apart neighbours along each axis lie; of an empty tensor any numbers.
-fn strides(extents: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1usize; extents.len()];
-    for i in (1..extents.len()).rev() {
-        strides[i - 1] = strides[i].saturating_mul(extents[i]);
-    }
-    strides
-}
-
-/// The numbers at the places of all axes, the last running fastest. O(result), which must have been counted.
-fn gathered(numbers: &Numbers, axes: &[Axis<'_>]) -> Numbers {
-    let (last, outer) = match axes.split_last() {
-        Some((last, outer)) => (last, outer),
-        None => return numbers.pick(1, std::iter::once(0)),
-    };
-    if axes.iter().any(|axis| axis.extent() == 0) {
-        return numbers.pick(0, std::iter::empty());
-    }
-    let count = axes.iter().map(Axis::extent).product();
-    let mut index = vec![0usize; outer.len()];
-    let mut base = Some(outer.iter().map(|axis| axis.offset(0)).sum::<usize>());
-    let rows = std::iter::from_fn(move || {
-        let row = base?;
-        base = None;
-        for (axis, place) in outer.iter().zip(&mut index).rev() {
-            *place = (*place + 1) % axis.extent();
-            if *place > 0 {
-                base = Some(0);
-                break;
-            }
-        }
-        base = base.map(|_| outer.iter().zip(&index).map(|(axis, &place)| axis.offset(place)).sum());
-        Some(row)
-    });
-    let places = rows.flat_map(|row| (0..last.extent()).map(move |place| row + last.offset(place)));
-    numbers.pick(count, places)
 }
 
 fn gather(
@@ -379,92 +291,8 @@ fn constant_of_shape(x: &Tensor, attributes: Attributes<'_>, budget: &mut Budget
     Tensor::new(extents, value.pick(elements, std::iter::repeat_n(0, elements)))
 }
 
-/// The shape that two shapes broadcast to.
-fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
-    let rank = a.len().max(b.len());
-    let at = |s: &[usize], i: usize| {
-        if i + s.len() < rank { 1 } else { s[i + s.len() - rank] }
-    };
-    let shape = (0..rank)
-        .map(|i| match (at(a, i), at(b, i)) {
-            (x, y) if x == y => Ok(x),
-            (1, y) => Ok(y),
-            (x, 1) => Ok(x),
-            _ => Err(format!("constants of shapes {a:?} and {b:?} do not match")),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(shape)
-}
-
-/// A tensor repeated along its axes of 1 (and new leading axes) up to `shape`, to which it broadcasts. O(shape), which must
-/// have been counted.
-pub(super) fn spread(x: &Tensor, shape: &[usize]) -> Result<Tensor, String> {
-    if x.extents == shape {
-        return Ok(x.clone());
-    }
-    let missing = shape.len() - x.extents.len();
-    let strides = strides(&x.extents);
-    let axis = |(i, &extent): (usize, &usize)| {
-        let repeated = i < missing || x.extents[i - missing] != extent;
-        Axis::Span { span: Span::all(extent), step: if repeated { 0 } else { strides[i - missing] } }
-    };
-    let axes: Vec<_> = shape.iter().enumerate().map(axis).collect();
-    Tensor::new(shape.to_vec(), gathered(&x.numbers, &axes))
-}
-
-/// The product of two constants that broadcast.
-pub(super) fn product(a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
-    binary("Mul", a, b, budget)
-}
-
-/// Both repeated up to the shape that they broadcast to.
-pub(super) fn spread_pair(a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<(Tensor, Tensor), String> {
-    let shape = broadcast(&a.extents, &b.extents)?;
-    // Both may be spread before, and integers made floats.
-    budget.constant(&shape, a.numbers.width() + b.numbers.width())?;
-    Ok((spread(a, &shape)?, spread(b, &shape)?))
-}
-
-pub(super) fn binary(op: &str, a: &Tensor, b: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
-    let (a, b) = spread_pair(a, b, budget)?;
-    let shape = a.extents.clone();
-    if let (Numbers::Integers(x), Numbers::Integers(y)) = (&a.numbers, &b.numbers) {
-        let numbers = x
-            .iter()
-            .zip(y.iter())
-            .map(|(&x, &y)| {
-                if x == BATCH || y == BATCH {
-                    return Err("it computes with the size of the batch".to_owned());
-                }
-                let result = match op {
-                    "Add" => x.checked_add(y),
-                    "Sub" => x.checked_sub(y),
-                    "Mul" => x.checked_mul(y),
-                    "Div" => x.checked_div(y),
-                    "Min" => Some(x.min(y)),
-                    "Max" => Some(x.max(y)),
-                    _ => None,
-                };
-                result.ok_or_else(|| format!("{op} of {x} and {y} is not an integer"))
-            })
-            .collect::<Result<_, _>>()?;
-        return Tensor::new(shape, Numbers::Integers(numbers));
-    }
-    let (x, y) = (a.floats()?, b.floats()?);
-    let f = |x: f32, y: f32| match op {
-        "Add" => x + y,
-        "Sub" => x - y,
-        "Mul" => x * y,
-        "Div" => x / y,
-        "Min" => x.min(y),
-        "Max" => x.max(y),
-        _ => unreachable!("{op} is not listed"),
-    };
-    Tensor::new(shape, Numbers::Floats(x.iter().zip(&y[..]).map(|(&x, &y)| f(x, y)).collect()))
-}
-
 fn unary(op: &str, x: &Tensor, budget: &mut Budget) -> Result<Tensor, String> {
-    budget.constant_like(x)?;
+    budget.constant(&x.extents, x.numbers.width())?;
     if let Numbers::Integers(i) = &x.numbers {
         if i.contains(&BATCH) {
             return Err("it computes with the size of the batch".into());

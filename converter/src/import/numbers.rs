@@ -1,8 +1,9 @@
 //! Arithmetic on constants: masks, normalised and quantised weights.
 
+use super::attributes::Attributes;
+use super::axes::{axes, axis};
+use super::broadcast::{binary, product, spread, spread_pair};
 use super::budget::Budget;
-use super::fold::{axes, axis, binary, product, spread, spread_pair};
-use super::operator::Attributes;
 use super::tensor::{Numbers, Tensor};
 
 /// The constant that an arithmetic operator makes of constants, or `None` if it is not one that is evaluated.

@@ -1,12 +1,12 @@
 //! Nets from ONNX files, operator sets 7 to 28.
 
+use super::attributes::Attributes;
 use super::budget::Budget;
 use super::draft::{Draft, Part};
 use super::external::{Beside, External, Opener};
 use super::fold::fold;
 use super::operator::{
-    Attributes, Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, too_many,
-    unknown,
+    Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, too_many, unknown,
 };
 use super::order::{Order, node_name};
 use super::skeleton::{Origin, Skeleton};
@@ -422,7 +422,9 @@ impl<'a> Reader<'a> {
         let made = call.translate();
         match (made, inputs.first()) {
             // Nothing behind it looks at the shape.
-            (Err(_), Some(Some(value @ Value::Step(_)))) if last && MOVES.contains(&op) => {
+            (Err(_), Some(Some(value @ Value::Step(_))))
+                if last && MOVES.contains(&op) && op != "Dropout" =>
+            {
                 let what = "the net yields what stands before it";
                 self.notes.push(format!("node `{name}` ({op}) was dropped: {what}"));
                 Ok(vec![value.clone()])

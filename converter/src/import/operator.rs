@@ -1,7 +1,6 @@
 //! What each ONNX operator means for one sample.
 
 mod arithmetic;
-mod attributes;
 mod batch;
 mod decision;
 mod layout;
@@ -13,13 +12,13 @@ mod support;
 mod weights;
 mod windows;
 
-pub(super) use attributes::Attributes;
 pub(super) use decision::decision;
 pub(super) use quantised::{Grids, MICROSOFT, ROUNDS};
 use support::squashing;
 pub(super) use support::{DECISIONS, MOVES, keeps_shape, too_many, unknown};
 pub(super) use weights::batch_normalisation;
 
+use super::attributes::Attributes;
 use super::draft::{Draft, Part};
 use super::fold::shape_of;
 use super::tensor::{BATCH, Tensor};
@@ -135,6 +134,10 @@ impl Call<'_> {
             "ThresholdedRelu" => self.thresholded(),
             "Where" => self.choice(),
             "Gather" => self.gather(),
+            "GatherND" => Err(Objection::new(
+                "its indices count along the batch",
+                "put the batch behind the axes that are indexed, as PyTorch's exporter does",
+            )),
             "Expand" => self.expand(),
             "Tile" => self.tile(),
             "DepthToSpace" | "SpaceToDepth" => self.blocks(),

@@ -1,7 +1,7 @@
 //! What Slice takes along an axis, and where Pad takes its borders from.
 
-use super::fold::{axes, axis};
-use super::operator::Attributes;
+use super::attributes::Attributes;
+use super::axes::{axes, axis};
 use super::tensor::Tensor;
 
 /// Positions `first`, `first + step`, … along an axis, `count` of them.

@@ -13,9 +13,7 @@
 //! QCFS with `L = high − low` and `θ = rise·L`, up to a scalar map before it.
 
 use super::draft::{Draft, Part};
-
-/// Relative deviation that counts as rounding of the constants in the file.
-const ROUNDING: f64 = 1e-6;
+use super::quantiser::{Quantiser, ROUNDING};
 
 /// A staircase; before its floor only `slope`, `offset` and the bounds on the floor's value are known.
 #[derive(Clone, Copy, Debug)]
@@ -26,22 +24,6 @@ struct Staircase {
     high: f64,
     rise: f64,
     base: f64,
-}
-
-/// QCFS behind a scalar map `gain·x + lead`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Quantiser {
-    pub(super) gain: f64,
-    pub(super) lead: f64,
-    pub(super) levels: u32,
-    pub(super) theta: f32,
-}
-
-impl Quantiser {
-    /// Whether nothing stands before the QCFS.
-    pub(super) fn is_plain(&self) -> bool {
-        (self.gain - 1.0).abs() <= ROUNDING && self.lead.abs() <= ROUNDING * f64::from(self.theta)
-    }
 }
 
 impl Staircase {

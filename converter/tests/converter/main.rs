@@ -4,6 +4,7 @@ mod conversion;
 mod few;
 mod files;
 mod large;
+mod layers;
 mod lowering;
 mod operators;
 mod oracle;

@@ -112,6 +112,8 @@ fn strides_are_followed_and_views_that_repeat_are_refused() {
     assert_eq!(linear("part", 2), [6., 7., 10., 11.]);
     let error = StateDict::read(&fixture("views.pt")).unwrap_err().to_string();
     assert!(error.contains("`row.weight` of shape [300, 4000]") && error.contains("contiguous"), "{error}");
+    let error = StateDict::read(&fixture("sparse.pt")).unwrap_err().to_string();
+    assert!(error.contains("sparse tensor") && error.contains("`fc.weight.crow_indices`"), "{error}");
     let error = StateDict::read(&fixture("legacy.pt")).unwrap_err().to_string();
     assert!(error.contains("before version 1.6") && error.contains("state_dict()"), "{error}");
 }

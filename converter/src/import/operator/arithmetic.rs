@@ -2,8 +2,8 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Affine, Op, Shape};
+use crate::import::broadcast::spread;
 use crate::import::draft::Part;
-use crate::import::fold::spread;
 use crate::import::tensor::{Numbers, Tensor};
 use std::sync::Arc;
 
@@ -53,14 +53,16 @@ impl Call<'_> {
     /// Max or Min of activations and numbers.
     pub(super) fn bound(&mut self) -> Translated {
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
-        let mut steps = vec![];
-        for value in self.inputs.iter().flatten() {
+        let (mut steps, mut lists) = (vec![], vec![]);
+        let inputs = self.inputs;
+        for value in inputs.iter().flatten() {
             match value {
                 Value::Step(step) => steps.push(*step),
-                Value::Constant(tensor) => {
-                    let x = tensor.scalar().ok_or("its bound must be a single number")?;
-                    if self.op == "Max" { low = low.max(x) } else { high = high.min(x) }
-                }
+                Value::Constant(tensor) => match tensor.scalar() {
+                    Some(x) if self.op == "Max" => low = low.max(x),
+                    Some(x) => high = high.min(x),
+                    None => lists.push(tensor),
+                },
                 Value::Refused { .. } => return Ok(value.clone()),
             }
         }
@@ -68,6 +70,9 @@ impl Call<'_> {
         let mut step = first;
         for &other in others {
             step = self.larger_or_smaller(step, other)?;
+        }
+        for list in lists {
+            step = self.bounded_by(step, list)?;
         }
         self.clip_step(step, low, high)
     }
@@ -92,7 +97,7 @@ impl Call<'_> {
     }
 
     /// A step repeated along its axes of 1 where a constant beside it is longer.
-    fn as_wide_as(&mut self, step: usize, constant: &Tensor) -> Result<usize, Objection> {
+    pub(super) fn as_wide_as(&mut self, step: usize, constant: &Tensor) -> Result<usize, Objection> {
         let mut extents = self.draft.steps[step].shape.extents().to_vec();
         let Some(offset) = (extents.len() + 1).checked_sub(constant.extents.len()) else { return Ok(step) };
         for (place, &extent) in constant.extents.iter().enumerate() {
@@ -251,7 +256,7 @@ impl Call<'_> {
             }
         };
         for (constant, mask) in constants {
-            let masked = crate::import::fold::product(constant, mask, &mut self.draft.budget)?;
+            let masked = crate::import::broadcast::product(constant, mask, &mut self.draft.budget)?;
             step = self.as_wide_as(step, &masked)?;
             let shift = self.coefficient(&masked, step)?;
             let Value::Step(sum) = self.affine(step, Coefficient::One(1.0), shift)? else {

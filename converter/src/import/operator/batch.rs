@@ -2,9 +2,10 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Conv, Linear, Op, Shape, Weights, Window};
+use crate::import::axes::{axes, axis};
 use crate::import::draft::Part;
-use crate::import::fold::{axes, axis};
-use crate::import::tensor::Tensor;
+use crate::import::fold::shape_of;
+use crate::import::tensor::{BATCH, Tensor};
 
 impl Call<'_> {
     /// Where the batch stands among the axes of the file's tensor; nowhere, if the tensor is one sample without such an axis.
@@ -17,10 +18,24 @@ impl Call<'_> {
         let value = match self.op {
             "Identity" | "Cast" | "Dropout" | "Relu" | "LeakyRelu" | "Abs" | "Neg" | "Clip"
             | "HardSigmoid" | "Floor" => self.first()?,
-            "Add" | "Sub" | "Mul" | "Div"
-                if self.constants().into_iter().flatten().all(|t| t.scalar().is_some()) =>
+            "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" | "Mean"
+                if self.constants_stand_behind(place) =>
             {
                 self.first()?
+            }
+            "Shape" => {
+                let mut extents: Vec<i64> = self.shape(0)?.extents().iter().map(|&e| e as i64).collect();
+                if let Some(place) = place {
+                    extents.insert(place, BATCH);
+                }
+                return Ok(vec![Value::Constant(shape_of(&extents, self.attributes)?)]);
+            }
+            "GatherND" if place.is_some_and(|place| place > 0) => {
+                let (step, moved) = self.gather_nd(place.unwrap_or(0))?;
+                if moved > 0 {
+                    self.batches.insert(step, Some(moved));
+                }
+                return Ok(vec![Value::Step(step)]);
             }
             "MatMul" => self.matmul()?,
             "Transpose" => return Ok(vec![self.transpose_from(place)?]),
@@ -45,6 +60,17 @@ impl Call<'_> {
             self.batches.insert(step, place);
         }
         Ok(vec![value])
+    }
+
+    /// Whether every constant among the inputs is one number, or one for the places behind the batch.
+    fn constants_stand_behind(&self, place: Option<usize>) -> bool {
+        let steps = self.inputs.iter().flatten().filter_map(|value| match value {
+            Value::Step(step) => Some(self.draft.steps[*step].shape.rank()),
+            _ => None,
+        });
+        let behind = steps.map(|rank| place.map_or(rank, |place| rank.saturating_sub(place))).min();
+        let stands = |tensor: &Tensor| tensor.scalar().is_some() || Some(tensor.extents.len()) <= behind;
+        self.constants().into_iter().flatten().all(stands)
     }
 
     pub(super) fn transpose(&mut self) -> Translated {

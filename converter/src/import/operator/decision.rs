@@ -37,6 +37,12 @@ pub(in crate::import) fn decision(
         "Softmax" | "LogSoftmax" | "ArgMax" => {}
         _ => return Ok(None),
     }
+    if op == "ArgMax" && attributes.flag("select_last_index")? {
+        return Err(Objection::new(
+            "it takes the last of equal scores, and read-outs the first",
+            "export it without select_last_index",
+        ));
+    }
     let rank = shape.rank() as i64 + 1;
     let usual = match op {
         "ArgMax" => 0,

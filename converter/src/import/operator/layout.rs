@@ -2,8 +2,9 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Affine, Op, Resample, Shape, Taps};
+use crate::import::axes::{axes, axis};
 use crate::import::draft::Part;
-use crate::import::fold::{axes, axis, unsqueezed};
+use crate::import::fold::unsqueezed;
 use crate::import::span::{Span, border, spans};
 use crate::import::tensor::BATCH;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{Op, Resample, Shape, Taps};
+use crate::import::axes::axis;
 use crate::import::draft::Part;
-use crate::import::fold::axis;
 use crate::import::tensor::BATCH;
 use std::sync::Arc;
 
@@ -97,6 +97,43 @@ impl Call<'_> {
             return Ok(Value::Step(picked));
         }
         Ok(Value::Step(self.push("", Part::Op(Op::View(Shape::new(result)?)), &[picked])?))
+    }
+
+    /// GatherND whose constant indices count along the first axes, all of which stand before the batch at `place`. The step,
+    /// and where its batch stands: PyTorch writes pooling to a given size so.
+    pub(super) fn gather_nd(&mut self, place: usize) -> Result<(usize, usize), Objection> {
+        if self.attributes.int("batch_dims")?.unwrap_or(0) != 0 {
+            return Err("its batch_dims is not 0".into());
+        }
+        let input = self.step(0)?;
+        let extents = self.shape(0)?.extents().to_vec();
+        let indices = self.needed(1)?.clone();
+        let Some((&depth, lists)) = indices.extents.split_last() else {
+            return Err("its indices are one number".into());
+        };
+        if depth == 0 || depth > place || depth > extents.len() {
+            return Err(format!("its indices count along {depth} axes, and the batch is axis {place}").into());
+        }
+        let mut places = Vec::with_capacity(indices.numbers.len() / depth);
+        for index in indices.as_integers()?.chunks_exact(depth) {
+            let mut at = 0;
+            for (&number, &extent) in index.iter().zip(&extents) {
+                at = at * extent
+                    + axis(number, extent).map_err(|_| format!("place {number} of an axis of {extent}"))?;
+            }
+            places.push(Some(at));
+        }
+        let (first, rest): (usize, usize) =
+            (extents[..depth].iter().product(), extents[depth..].iter().product());
+        let flat = self.push("flat", Part::Op(Op::View(Shape::new([first, rest])?)), &[input])?;
+        let count = places.len();
+        let taps = self.picked(first, count, places)?;
+        self.draft.budget.room(Shape::new([count, rest])?.elements())?;
+        let picked = Part::Op(Op::Resample(Resample::along(2, 0, taps)));
+        let picked = self.push("picked", picked, &[flat])?;
+        let result = [lists, &extents[depth..]].concat();
+        let step = self.push("", Part::Op(Op::View(Shape::new(result)?)), &[picked])?;
+        Ok((step, lists.len() + place - depth))
     }
 
     pub(super) fn expand(&mut self) -> Translated {

@@ -5,6 +5,7 @@ use super::arithmetic::Coefficient;
 use super::{Call, Objection, Translated, Value};
 use crate::ann::Op;
 use crate::import::draft::Part;
+use crate::import::tensor::Tensor;
 
 /// `max(x, 0)`.
 const RELU: Part = Part::Clip { low: 0.0, high: f64::INFINITY };
@@ -75,6 +76,21 @@ impl Call<'_> {
             ));
         }
         self.one(RELU)
+    }
+
+    /// `max(x, c) = c + max(x − c, 0)` and `min(x, c) = c − max(c − x, 0)` with a constant per channel or element.
+    pub(super) fn bounded_by(&mut self, step: usize, bounds: &Tensor) -> Result<usize, Objection> {
+        let step = self.as_wide_as(step, bounds)?;
+        let sign = if self.op == "Max" { 1.0 } else { -1.0 };
+        let bound = self.coefficient(bounds, step)?;
+        let turned = self.coefficient(bounds, step)?.map(|c| -sign * c);
+        let inner = self.affine_named("difference", step, Coefficient::One(sign), turned)?;
+        let Value::Step(inner) = inner else { unreachable!("an affine map is a step") };
+        let over = self.push("over", RELU, &[inner])?;
+        match self.affine_named("", over, Coefficient::One(sign), bound)? {
+            Value::Step(step) => Ok(step),
+            _ => unreachable!("an affine map is a step"),
+        }
     }
 
     /// `max(a, b) = b + max(a − b, 0)` and `min(a, b) = a − max(a − b, 0)` of two activations.

@@ -13,7 +13,7 @@
 use super::{Call, Objection, Translated, Value};
 use crate::ann::Op;
 use crate::import::draft::{Draft, Part};
-use crate::import::staircase::Quantiser;
+use crate::import::quantiser::Quantiser;
 use crate::import::tensor::{Numbers, Tensor};
 use rten_onnx::onnx::DataType;
 use std::collections::HashMap;

@@ -127,7 +127,7 @@ impl Call<'_> {
     ) -> Result<(Option<Vec<f32>>, Option<Vec<i64>>), Objection> {
         let along: Vec<usize> = match self.attributes.ints("axes")? {
             Some(axes) => {
-                axes.iter().map(|&a| crate::import::fold::axis(a, rank)).collect::<Result<_, _>>()?
+                axes.iter().map(|&a| crate::import::axes::axis(a, rank)).collect::<Result<_, _>>()?
             }
             None => (0..rank).collect(),
         };

@@ -21,6 +21,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("Flatten", 1),
     ("Floor", 1),
     ("Gather", 2),
+    ("GatherND", 2),
     ("Gemm", 3),
     ("GlobalAveragePool", 1),
     ("GlobalMaxPool", 1),

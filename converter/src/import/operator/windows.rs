@@ -2,8 +2,8 @@
 
 use super::{Call, Objection, Translated, Value};
 use crate::ann::{AveragePool, MaxPool, Op, Shape, Window};
+use crate::import::axes::{axes, axis};
 use crate::import::draft::Part;
-use crate::import::fold::{axes, axis};
 
 impl Call<'_> {
     /// Kernel, stride, dilation and padding from the attributes, for spatial extents `input`.

@@ -298,6 +298,11 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
+/// What to do about a sparse tensor.
+const SPARSE: &str = "it holds a sparse tensor (torch.sparse), which is not read as such. Save its parts in its place, \
+                      `w = fc.weight.to_sparse_csr()`: `fc.weight.values` = w.values(), `fc.weight.crow_indices` = w.crow_indices(), \
+                      `fc.weight.col_indices` = w.col_indices(); they stay sparse";
+
 /// What a zip archive of PyTorch is that holds a program instead of tensors, and what to do, if it is one: an entry of it is
 /// called so.
 fn program(entry: &str) -> Option<&'static str> {
@@ -345,7 +350,14 @@ fn torch(path: &Path, file: File, length: u64) -> Result<BTreeMap<String, Tensor
         }
     }
     drop(archive);
-    let reader = PytorchReader::new(path).map_err(|e| unsound(e.to_string()))?;
+    let reader = PytorchReader::new(path).map_err(|e| {
+        let reason = e.to_string();
+        if reason.contains("_rebuild_sparse") {
+            return StateDictError::Format(SPARSE.into());
+        }
+        let other = reason.contains("unsupported");
+        unsound(if other { format!("{reason} Save the state_dict() alone.") } else { reason })
+    })?;
     let mut tensors = BTreeMap::new();
     for (name, tensor) in reader.into_tensors() {
         // What a view repeats (`expand`) is not in the file.

@@ -1,38 +1,38 @@
 //! The attributes of a node.
 
-use crate::import::budget::Budget;
-use crate::import::external::External;
-use crate::import::tensor::{Numbers, Tensor};
+use super::budget::Budget;
+use super::external::External;
+use super::tensor::{Numbers, Tensor};
 use rten_onnx::onnx::{AttributeProto, TensorProto};
 
 /// The attributes of a node.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::import) struct Attributes<'a>(pub(in crate::import) &'a [AttributeProto]);
+pub(super) struct Attributes<'a>(pub(super) &'a [AttributeProto]);
 
 impl<'a> Attributes<'a> {
     fn find(self, name: &str) -> Option<&'a AttributeProto> {
         self.0.iter().find(|a| a.name.as_deref() == Some(name))
     }
 
-    pub(in crate::import) fn int(self, name: &str) -> Result<Option<i64>, String> {
+    pub(super) fn int(self, name: &str) -> Result<Option<i64>, String> {
         let value = |a: &AttributeProto| a.i.ok_or_else(|| format!("its attribute `{name}` is no integer"));
         self.find(name).map(value).transpose()
     }
 
-    pub(in crate::import) fn flag(self, name: &str) -> Result<bool, String> {
+    pub(super) fn flag(self, name: &str) -> Result<bool, String> {
         Ok(self.int(name)?.unwrap_or(0) != 0)
     }
 
-    pub(in crate::import) fn float(self, name: &str) -> Result<Option<f32>, String> {
+    pub(super) fn float(self, name: &str) -> Result<Option<f32>, String> {
         let value = |a: &AttributeProto| a.f.ok_or_else(|| format!("its attribute `{name}` is no number"));
         self.find(name).map(value).transpose()
     }
 
-    pub(in crate::import) fn ints(self, name: &str) -> Result<Option<&'a [i64]>, String> {
+    pub(super) fn ints(self, name: &str) -> Result<Option<&'a [i64]>, String> {
         Ok(self.find(name).map(|a| &a.ints[..]))
     }
 
-    pub(in crate::import) fn floats(self, name: &str) -> Result<Option<&'a [f32]>, String> {
+    pub(super) fn floats(self, name: &str) -> Result<Option<&'a [f32]>, String> {
         Ok(self.find(name).map(|a| &a.floats[..]))
     }
 
@@ -40,7 +40,7 @@ impl<'a> Attributes<'a> {
         self.find(name).and_then(|a| a.s.as_deref())
     }
 
-    pub(in crate::import) fn tensor(self, name: &str) -> Result<Option<Tensor>, String> {
+    pub(super) fn tensor(self, name: &str) -> Result<Option<Tensor>, String> {
         let Some(attribute) = self.find(name) else {
             return Ok(None);
         };
@@ -51,7 +51,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// The value of a Constant.
-    pub(in crate::import) fn constant(self) -> Result<Tensor, String> {
+    pub(super) fn constant(self) -> Result<Tensor, String> {
         if let Some(tensor) = self.tensor("value")? {
             return Ok(tensor);
         }
