@@ -8,6 +8,7 @@ mod output;
 mod progress;
 mod provenance;
 mod samples;
+mod shard;
 mod table;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ enum Command {
     Check(commands::check::Check),
     Eval(commands::eval::Eval),
     Sweep(commands::sweep::Sweep),
+    Merge(commands::merge::Merge),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
     Prune(commands::prune::Prune),
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Eval(eval) => eval.run(),
         Command::Sweep(sweep) => sweep.run(),
+        Command::Merge(merge) => merge.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
         Command::Prune(prune) => prune.run(),

@@ -7,6 +7,7 @@ pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod man;
+pub mod merge;
 pub mod prune;
 pub mod run;
 pub mod sweep;
