@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod provenance;
 mod samples;
+mod shard;
 mod table;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ enum Command {
     Sweep(commands::sweep::Sweep),
     Report(commands::report::Report),
     Diff(commands::diff::Diff),
+    Merge(commands::merge::Merge),
     Inspect(commands::inspect::Inspect),
     Generate(commands::generate::Generate),
     Prune(commands::prune::Prune),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Sweep(sweep) => sweep.run(),
         Command::Report(report) => report.run(),
         Command::Diff(diff) => diff.run(),
+        Command::Merge(merge) => merge.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Generate(generate) => generate.run(),
         Command::Prune(prune) => prune.run(),

@@ -54,7 +54,7 @@ print("with NumPy only:", snn)
 END
 
 # 3. All extras, and what the tests compare with.
-step "$full/pip" install --quiet "$wheel[torch,scipy,plot,progress,pandas,neo,networkx,nir]" pytest mypy scikit-learn safetensors onnx "sc-neurocore>=3.16,<4"
+step "$full/pip" install --quiet "$wheel[torch,scipy,plot,progress,pandas,neo,networkx,nir,sonata]" pytest mypy scikit-learn safetensors onnx distributed "sc-neurocore>=3.16,<4"
 # The version number does not change with every build.
 step "$full/pip" install --quiet --force-reinstall --no-deps "$wheel"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}

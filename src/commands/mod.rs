@@ -8,6 +8,7 @@ pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod man;
+pub mod merge;
 pub mod prune;
 pub mod report;
 pub mod run;

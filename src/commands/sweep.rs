@@ -16,6 +16,7 @@ use snn_formats::{Digest, FileDigest};
 use snn_research::{CSV_HEAD, Group, Material, Row, Study, StudyModel, Trained, csv_rows, latex};
 
 use crate::samples::{read_labels, read_samples, threads};
+use crate::shard::Shard;
 use crate::{output, progress, table};
 
 /// Run a grid of nets, sparsities, recipes and run lengths; a study that was interrupted goes on where it was.
@@ -27,6 +28,7 @@ use crate::{output, progress, table};
   snn-event sweep study.toml --out results.jsonl
   snn-event sweep study.toml --out results.jsonl --csv table.csv --latex table.tex
   snn-event sweep study.toml --out results.jsonl --verify
+  snn-event sweep study.toml --shard 2/5 --out part-2.jsonl      # on one of five machines; then merge
 
 A study.toml; paths are as seen from its folder:
   input = \"x.npy\"
@@ -59,6 +61,10 @@ pub struct Sweep {
     #[arg(long, value_parser = output::file(), value_name = "TABLE.TEX")]
     latex: Option<PathBuf>,
 
+    /// Run one part of so many; `merge` joins them to the file of a single run
+    #[arg(long, value_name = "i/n")]
+    shard: Option<Shard>,
+
     /// Run the cells of a finished study again and compare: exit status 1 if one gives something else
     #[arg(long)]
     verify: bool,
@@ -73,7 +79,7 @@ struct Files {
     folder: PathBuf,
     study: Study,
     /// The first line of the results: what they are results of.
-    head: String,
+    head: serde_json::Value,
 }
 
 impl Files {
@@ -111,7 +117,7 @@ impl Files {
             };
             head["models_samples"] = study.models.iter().map(of).collect::<Result<_>>()?;
         }
-        Ok(Self { folder, study, head: head.to_string() })
+        Ok(Self { folder, study, head })
     }
 
     /// The paths of all that is read.
@@ -187,7 +193,9 @@ impl Sweep {
         output::check(&named, &others)?;
         let groups = files.study.groups();
         let cells: usize = groups.iter().map(|group| group.cells.len()).sum();
-        let (mut file, mut lines) = self.open(&files.head)?;
+        let (mine, head) = self.part(&files.head, cells);
+        let (mut file, mut lines) = self.open(&head)?;
+        let cells = mine.len();
         if lines.len() > cells {
             bail!(
                 "{}: it has {} cells, and the study {cells}; give another --out",
@@ -209,15 +217,19 @@ impl Sweep {
         for group in &groups {
             let range = first..first + group.cells.len();
             first = range.end;
-            let done = if self.verify { 0 } else { lines.len().clamp(range.start, range.end) - range.start };
-            bar.inc(done as u64);
-            if done == group.cells.len() {
+            let begun = range.start.max(mine.start);
+            let end = range.end.min(mine.end).max(begun);
+            let done = if self.verify { 0 } else { lines.len() };
+            let begin = (mine.start + done).clamp(begun, end);
+            bar.inc((begin - begun) as u64);
+            if begin == end {
                 continue;
             }
             let ann = files.ann(group)?;
             let material = files.material(group, &ann)?;
             let trained = files.study.trained(group, ann, &material)?;
-            for chunk in group.cells[done..].chunks(threads).zip((range.start + done..).step_by(threads)) {
+            let own = &group.cells[begin - range.start..end - range.start];
+            for chunk in own.chunks(threads).zip((begin - mine.start..).step_by(threads)) {
                 let (cells, at) = chunk;
                 let run = |cell| line(&files.study, group, cell, &trained, &material);
                 let made: Vec<String> = pool.install(|| cells.par_iter().map(run).collect::<Result<_>>())?;
@@ -263,6 +275,14 @@ impl Sweep {
         self.write_tables(&rows)?;
         output::print(&text(&rows))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The cells of this part, all without --shard, and the first line of its results.
+    fn part(&self, head: &serde_json::Value, cells: usize) -> (std::ops::Range<usize>, String) {
+        let Some(shard) = self.shard else { return (0..cells, head.to_string()) };
+        let (mine, mut head) = (shard.range(cells), head.clone());
+        head["shard"] = json!({ "number": shard.number, "of": shard.of, "cells": [mine.start, mine.end] });
+        (mine, head.to_string())
     }
 
     fn unwritable(&self) -> String {

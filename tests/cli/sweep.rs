@@ -110,3 +110,54 @@ fn results_of_another_study_and_wrong_studies_are_refused_and_stay_as_they_are()
     std::fs::write(folder.path().join("study.toml"), wrong).unwrap();
     refused("sweep %study.toml --out %other.jsonl", 1, "unit, multi, signed, settle");
 }
+
+#[test]
+fn the_parts_of_a_study_join_to_the_file_of_a_single_run_and_those_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    study(folder.path(), "");
+    printed(folder.path(), SWEEP);
+    let whole = results(folder.path());
+    let join = |parts: &str| format!("merge {parts} --out %joined.jsonl");
+    for of in [1, 4, 7] {
+        let mut parts = vec![];
+        for number in (1..=of).rev() {
+            let part = format!("%part-{number}-{of}.jsonl");
+            printed(
+                folder.path(),
+                &format!("sweep %study.toml --shard {number}/{of} --out {part} --threads 2"),
+            );
+            parts.push(part);
+        }
+        let text = printed(folder.path(), &join(&parts.join(" ")));
+        assert!(text.contains("6 cells of"), "{text}");
+        assert!(std::fs::read(folder.path().join("joined.jsonl")).unwrap() == whole, "{of} parts");
+        std::fs::remove_file(folder.path().join("joined.jsonl")).unwrap();
+    }
+    // A part that was interrupted goes on.
+    let path = folder.path().join("part-1-4.jsonl");
+    let part = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &part[..part.len() - 9]).unwrap();
+    let refused = |line: &str, status: i32, text: &str| {
+        let output = snn_event(folder.path(), line).assert().code(status);
+        let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        assert!(error.contains(text), "{line}: {error}");
+        assert!(!folder.path().join("joined.jsonl").exists());
+    };
+    let [one, two, three, four] = [1, 2, 3, 4].map(|number| format!("%part-{number}-4.jsonl"));
+    refused(&join(&format!("{one} {two} {three} {four}")), 1, "run sweep --shard 1/4 again");
+    printed(folder.path(), &format!("sweep %study.toml --shard 1/4 --out {one}"));
+    assert!(std::fs::read(&path).unwrap() == part);
+    refused(&join(&format!("{one} {three} {four}")), 1, "part 3 of 4, and 2 was expected");
+    refused(&join(&format!("{one} {two} {two} {three} {four}")), 1, "give each part once");
+    refused(&join(&format!("{one} {two} {three}")), 1, "part 4 of 4 is missing");
+    refused(
+        &join(&format!("{one} %part-2-7.jsonl")),
+        1,
+        "different studies, files, versions or numbers of parts",
+    );
+    refused(&join("%results.jsonl"), 1, "it holds no part of a study");
+    refused(&join("%study.toml"), 1, "is not what sweep writes");
+    refused("sweep %study.toml --shard 5/4 --out %x.jsonl", 2, "allowed are 1/5, 2/5");
+    refused(&format!("sweep %study.toml --shard 2/4 --out {one}"), 1, "holds something else");
+    refused(&format!("merge {one} --out {one}"), 2, "part-1-4.jsonl");
+}
