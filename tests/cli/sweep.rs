@@ -110,3 +110,17 @@ fn results_of_another_study_and_wrong_studies_are_refused_and_stay_as_they_are()
     std::fs::write(folder.path().join("study.toml"), wrong).unwrap();
     refused("sweep %study.toml --out %other.jsonl", 1, "unit, multi, signed, settle");
 }
+
+#[test]
+fn cells_that_share_little_memory_give_the_same_lines_and_one_that_needs_more_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    study(folder.path(), "");
+    printed(folder.path(), &format!("{SWEEP} --threads 3"));
+    let whole = results(folder.path());
+    printed(folder.path(), "sweep %study.toml --out %little.jsonl --threads 3 --memory-limit 24M");
+    assert!(std::fs::read(folder.path().join("little.jsonl")).unwrap() == whole);
+    let output =
+        snn_event(folder.path(), "sweep %study.toml --out %none.jsonl --memory-limit 1K").assert().code(1);
+    let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(error.contains("--memory-limit") && error.contains("1.00 KiB"), "{error}");
+}
