@@ -196,11 +196,26 @@ fn finish(
     Ok(Figure { name: said.name, title: said.title, caption: said.caption, svg, pdf, csv })
 }
 
-/// The drawing for a page that has others: it scales, and its names are its own.
+/// The drawing for a page that has others: it scales, and its names are its own. The library numbers clips over all drawings of a
+/// process; here each begins with 0, so that a figure is the same wherever it is drawn.
 fn placed(svg: &str, name: &str, width: f64, height: f64) -> String {
-    svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)
-        .replace("\"kuva-clip-", &format!("\"{name}-clip-"))
-        .replace("url(#kuva-clip-", &format!("url(#{name}-clip-"))
+    let mut parts = svg.split("kuva-clip-");
+    let mut text = parts.next().unwrap_or_default().replacen(
+        "<svg ",
+        &format!("<svg viewBox=\"0 0 {width} {height}\" "),
+        1,
+    );
+    let mut numbers: Vec<&str> = vec![];
+    for part in parts {
+        let (number, rest) =
+            part.split_at(part.find(|one: char| !one.is_ascii_digit()).unwrap_or(part.len()));
+        let place = numbers.iter().position(|other| *other == number).unwrap_or_else(|| {
+            numbers.push(number);
+            numbers.len() - 1
+        });
+        text += &format!("{name}-clip-{place}{rest}");
+    }
+    text
 }
 
 /// The unit in which large numbers are short: what they are divided by, and its name.
@@ -313,6 +328,7 @@ mod tests {
             lines(said, numbers, &[Line { label: "a".into(), points, is_mark: false }]).unwrap()
         };
         let (first, second) = (line("first"), line("second"));
+        assert_eq!(line("first").svg, first.svg);
         assert!(
             !first.svg.contains("kuva-clip") && first.svg.contains("id=\"first-clip-0\""),
             "{}",
