@@ -5,7 +5,7 @@ use snn_converter::ann::Ann;
 use snn_converter::convert::{ConvertError, Options, Samples, as_trained, convert};
 use snn_converter::neuron::NeuronKind;
 use snn_converter::normalise::Normalise;
-use snn_engine::{AnySimulator, Encoding, Input, Mode, NetworkError};
+use snn_engine::{AnySimulator, Encoding, Input, Memory, Mode, NetworkError};
 use snn_formats::Arrives;
 
 use crate::costs::{TrainedOperations, costs};
@@ -95,6 +95,8 @@ pub struct StudyModel {
     pub family: Option<String>,
     /// Its file.
     pub file: PathBuf,
+    /// The layer list of a file of weights only.
+    pub layers: Option<PathBuf>,
     /// Test samples, if not those of the study.
     pub input: Option<PathBuf>,
     /// Their classes.
@@ -363,7 +365,8 @@ impl Study {
         Ok(Trained { ann, classes })
     }
 
-    /// Converts and runs one cell, on one thread. The row is the same on every machine.
+    /// Converts and runs one cell, on one thread. The row is the same on every machine. With it comes how many bytes of memory its
+    /// simulator may take.
     ///
     /// # Errors
     /// If the net cannot be converted so, or the samples do not fit.
@@ -373,7 +376,7 @@ impl Study {
         cell: &Cell,
         trained: &Trained,
         material: &Material,
-    ) -> Result<Row, StudyError> {
+    ) -> Result<(Row, u64), StudyError> {
         let (model, recipe) = (&self.models[group.model], &self.recipes[cell.recipe]);
         let options = Options {
             neuron: Some(recipe.kind()?),
@@ -412,6 +415,7 @@ impl Study {
             membrane_updates: false,
             neuron_spikes: false,
         };
+        let memory = Memory::of(Mode::Auto, &network, u64::from(steps)).of_simulators(1);
         let simulator = AnySimulator::new(Mode::Auto, network.clone());
         let done = || Ok::<_, NetworkError>(());
         let range = 0..input.samples();
@@ -430,7 +434,7 @@ impl Study {
         evaluation.digests.iter().for_each(|part| digest.merge(part));
         let stored =
             network.projections().iter().map(|projection| projection.connectivity().stored_weights());
-        Ok(Row {
+        let row = Row {
             model: model.name.clone(),
             family: model.family.clone(),
             sparsity: group.sparsity,
@@ -468,7 +472,8 @@ impl Study {
                 .map(|layer| (layer.population, 1.0 - layer.sparsity))
                 .collect(),
             spike_digest: digest.to_string(),
-        })
+        };
+        Ok((row, memory))
     }
 }
 

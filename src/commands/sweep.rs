@@ -8,13 +8,14 @@ use clap::Args;
 use rayon::prelude::*;
 use serde_json::json;
 use snn_converter::ann::Ann;
-use snn_converter::import::onnx;
+use snn_converter::import::onnx::{self, Choice};
 use snn_converter::prune::{Scope, prune};
 use snn_converter::simplify::simplify;
 use snn_formats::samples::batch;
 use snn_formats::{Digest, FileDigest};
 use snn_research::{CSV_HEAD, Group, Material, Row, Study, StudyModel, Trained, csv_rows, latex};
 
+use crate::models::{self, Model};
 use crate::samples::{read_labels, read_samples, threads};
 use crate::shard::Shard;
 use crate::{output, progress, table};
@@ -39,7 +40,7 @@ A study.toml; paths are as seen from its folder:
   [[model]]
   name = \"mlp\"
   file = \"mlp.onnx\"                # input-mean and input-std as in convert; family, to be drawn together;
-                                    # input, labels and calibration if it has its own
+                                    # layers, of files of weights only; input, labels and calibration if it has its own
   [[recipe]]                        # leave out for unit spikes
   name = \"signed, m = 4\"
   neuron = \"signed\"                # unit, multi, signed or settle; levels, max-spikes, percentile
@@ -68,6 +69,10 @@ pub struct Sweep {
     /// Run the cells of a finished study again and compare: exit status 1 if one gives something else
     #[arg(long)]
     verify: bool,
+
+    /// Bytes of memory that the runs of the cells may take together, as 512M or 4G: fewer cells are run at the same time [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = snn_formats::net::parse_bytes)]
+    memory_limit: Option<u64>,
 
     /// Threads, one cell each [default: one for each processor]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=crate::samples::MOST), allow_negative_numbers = true)]
@@ -106,6 +111,10 @@ impl Files {
             "calibration": digest(&study.calibration)?,
             "models": models,
         });
+        if study.models.iter().any(|model| model.layers.is_some()) {
+            let layers = study.models.iter().map(|model| model.layers.as_deref().map(digest).transpose());
+            head["layers"] = json!(layers.collect::<Result<Vec<_>>>()?);
+        }
         let own = |path: &Option<PathBuf>| path.as_deref().map(digest).transpose();
         if study
             .models
@@ -126,6 +135,7 @@ impl Files {
         let mut all = vec![&study.input, &study.labels, &study.calibration];
         for (place, model) in study.models.iter().enumerate() {
             all.push(&model.file);
+            all.extend(&model.layers);
             all.extend(study.files(place));
         }
         all.sort();
@@ -136,15 +146,21 @@ impl Files {
     fn ann(&self, group: &Group) -> Result<Ann> {
         let path = self.folder.join(&self.study.models[group.model].file);
         let at = || path.display().to_string();
-        let import = match group.sparsity {
-            None => onnx::read(&path).with_context(at)?,
-            Some(sparsity) => {
-                let bytes = snn_formats::regular::read(&path).with_context(at)?;
-                let pruned = prune(&bytes, sparsity, Scope::Global).with_context(at)?;
-                onnx::import(pruned.bytes, None).with_context(at)?
-            }
+        let layers = self.study.models[group.model].layers.as_ref().map(|layers| self.folder.join(layers));
+        let Some(sparsity) = group.sparsity else {
+            return match models::read(&path, layers.as_deref(), &Choice::default())?.model {
+                Model::Trained(ann) => Ok(ann),
+                Model::Spiking(_) => {
+                    bail!("{}: it is a spiking net already; allowed are trained nets", path.display())
+                }
+            };
         };
-        simplify(&import.ann).with_context(at)
+        if path.extension().is_none_or(|ending| ending != "onnx") {
+            bail!("{}: only .onnx files are pruned; leave `sparsity` out of the study", path.display());
+        }
+        let bytes = snn_formats::regular::read(&path).with_context(at)?;
+        let pruned = prune(&bytes, sparsity, Scope::Global).with_context(at)?;
+        simplify(&onnx::import(pruned.bytes, None).with_context(at)?.ann).with_context(at)
     }
 
     fn samples(&self, path: &Path, ann: &Ann, most: Option<usize>) -> Result<Vec<f32>> {
@@ -228,11 +244,30 @@ impl Sweep {
             let ann = files.ann(group)?;
             let material = files.material(group, &ann)?;
             let trained = files.study.trained(group, ann, &material)?;
-            let own = &group.cells[begin - range.start..end - range.start];
-            for chunk in own.chunks(threads).zip((begin - mine.start..).step_by(threads)) {
-                let (cells, at) = chunk;
+            // How many cells are run at the same time; nobody knows what they take before one has been run.
+            let mut together = if self.memory_limit.is_some() { 1 } else { threads };
+            // Lines are those of this part, cells those of the study.
+            let mut at = begin - mine.start;
+            while mine.start + at < end {
+                let from = mine.start + at - range.start;
+                let cells = &group.cells[from..(from + together).min(end - range.start)];
                 let run = |cell| line(&files.study, group, cell, &trained, &material);
-                let made: Vec<String> = pool.install(|| cells.par_iter().map(run).collect::<Result<_>>())?;
+                let made: Vec<(String, u64)> =
+                    pool.install(|| cells.par_iter().map(run).collect::<Result<_>>())?;
+                let most = made.iter().map(|(_, memory)| *memory).max().unwrap_or(0);
+                let made: Vec<String> = made.into_iter().map(|(line, _)| line).collect();
+                if let Some(limit) = self.memory_limit {
+                    if most > limit {
+                        bar.finish_and_clear();
+                        bail!(
+                            "the run of one cell takes about {}; allowed are {}; raise --memory-limit",
+                            output::bytes(most),
+                            output::bytes(limit)
+                        );
+                    }
+                    let fit = usize::try_from(limit / most.max(1)).unwrap_or(threads);
+                    together = fit.clamp(1, threads);
+                }
                 bar.inc(made.len() as u64);
                 if self.verify {
                     if let Some(place) = (0..made.len()).find(|&place| lines[at + place] != made[place]) {
@@ -246,6 +281,7 @@ impl Sweep {
                         ))?;
                         return Ok(ExitCode::FAILURE);
                     }
+                    at += made.len();
                     continue;
                 }
                 // Whole lines only, and on the disk: whatever ends the program, the next one goes on behind them.
@@ -253,6 +289,7 @@ impl Sweep {
                 file.write_all(text.as_bytes())
                     .and_then(|()| file.sync_data())
                     .with_context(|| self.unwritable())?;
+                at += made.len();
                 lines.extend(made);
             }
         }
@@ -357,14 +394,14 @@ fn line(
     cell: &snn_research::Cell,
     trained: &Trained,
     material: &Material,
-) -> Result<String> {
+) -> Result<(String, u64)> {
     let at = || {
         let sparsity = group.sparsity.map_or(String::new(), |sparsity| format!(", sparsity {sparsity}"));
         let steps = cell.steps.map_or(String::new(), |steps| format!(", T = {steps}"));
         format!("{}{sparsity}, {}{steps}", study.models[group.model].name, study.recipes[cell.recipe].name)
     };
-    let row = study.run(group, cell, trained, material).with_context(at)?;
-    serde_json::to_string(&row).context("a result cannot be written as JSON")
+    let (row, memory) = study.run(group, cell, trained, material).with_context(at)?;
+    Ok((serde_json::to_string(&row).context("a result cannot be written as JSON")?, memory))
 }
 
 fn text(rows: &[Row]) -> String {

@@ -161,3 +161,17 @@ fn the_parts_of_a_study_join_to_the_file_of_a_single_run_and_those_that_do_not_f
     refused(&format!("sweep %study.toml --shard 2/4 --out {one}"), 1, "holds something else");
     refused(&format!("merge {one} --out {one}"), 2, "part-1-4.jsonl");
 }
+
+#[test]
+fn cells_that_share_little_memory_give_the_same_lines_and_one_that_needs_more_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    study(folder.path(), "");
+    printed(folder.path(), &format!("{SWEEP} --threads 3"));
+    let whole = results(folder.path());
+    printed(folder.path(), "sweep %study.toml --out %little.jsonl --threads 3 --memory-limit 24M");
+    assert!(std::fs::read(folder.path().join("little.jsonl")).unwrap() == whole);
+    let output =
+        snn_event(folder.path(), "sweep %study.toml --out %none.jsonl --memory-limit 1K").assert().code(1);
+    let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(error.contains("--memory-limit") && error.contains("1.00 KiB"), "{error}");
+}

@@ -1,7 +1,7 @@
 use kuva::PdfBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::prelude::{BarPlot, Layout, LegendPosition, LinePlot, Plot, ScatterPlot, Theme};
-use kuva::render::render::render_multiple;
+use kuva::render::render::{Primitive, render_multiple};
 
 use super::{Figure, FigureError};
 
@@ -182,6 +182,12 @@ fn finish(
     let mut scene = render_multiple(plots, layout);
     // The number at the end of an axis may be wider than the margin that the library leaves for it.
     scene.width += MARGIN;
+    // As high as the text in it: the library's own estimate of the legend's rows cuts the last one, or leaves room for another.
+    let lowest = scene.elements.iter().filter_map(|element| match element {
+        Primitive::Text { y, .. } => Some(*y),
+        _ => None,
+    });
+    scene.height = lowest.fold(0.0, f64::max) + MARGIN;
     let csv = numbers.csv().map_err(|why| FigureError::Table { figure: said.name.clone(), why })?;
     let pdf = PdfBackend::new()
         .render_scene(&scene)
@@ -190,11 +196,26 @@ fn finish(
     Ok(Figure { name: said.name, title: said.title, caption: said.caption, svg, pdf, csv })
 }
 
-/// The drawing for a page that has others: it scales, and its names are its own.
+/// The drawing for a page that has others: it scales, and its names are its own. The library numbers clips over all drawings of a
+/// process; here each begins with 0, so that a figure is the same wherever it is drawn.
 fn placed(svg: &str, name: &str, width: f64, height: f64) -> String {
-    svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)
-        .replace("\"kuva-clip-", &format!("\"{name}-clip-"))
-        .replace("url(#kuva-clip-", &format!("url(#{name}-clip-"))
+    let mut parts = svg.split("kuva-clip-");
+    let mut text = parts.next().unwrap_or_default().replacen(
+        "<svg ",
+        &format!("<svg viewBox=\"0 0 {width} {height}\" "),
+        1,
+    );
+    let mut numbers: Vec<&str> = vec![];
+    for part in parts {
+        let (number, rest) =
+            part.split_at(part.find(|one: char| !one.is_ascii_digit()).unwrap_or(part.len()));
+        let place = numbers.iter().position(|other| *other == number).unwrap_or_else(|| {
+            numbers.push(number);
+            numbers.len() - 1
+        });
+        text += &format!("{name}-clip-{place}{rest}");
+    }
+    text
 }
 
 /// The unit in which large numbers are short: what they are divided by, and its name.
@@ -254,9 +275,42 @@ mod tests {
     #[test]
     fn long_names_are_told_by_their_ends_and_names_of_files_are_plain() {
         assert_eq!(short("relu1"), "relu1");
-        assert_eq!(short("/features/block/12/relu/Relu"), "…re/block/12/relu/Relu");
+        assert_eq!(short("/features/block/12/relu/Relu"), "…es/block/12/relu/Relu");
         assert_eq!(short("/features/block/12/relu/Relu").chars().count(), 22);
         assert_eq!(slug("/features/12/Relu_0"), "features-12-relu-0");
+    }
+
+    #[test]
+    fn no_entry_of_a_legend_is_cut_off() {
+        for entries in 2..14 {
+            let said = Said {
+                name: "a".into(),
+                title: "Title".into(),
+                caption: String::new(),
+                x: "T (steps)".into(),
+                y: "accuracy (%)".into(),
+            };
+            let numbers = Numbers { head: vec!["T"], rows: vec![] };
+            let line = |entry: usize| Line {
+                label: format!("T = {entry}, the trained net"),
+                points: vec![[1.0, 50.0, 40.0, 60.0], [3.0, 90.0, 85.0, 93.0]],
+                is_mark: false,
+            };
+            let drawn: Vec<Line> = (0..entries).map(line).collect();
+            let figure = lines(said, numbers, &drawn).unwrap();
+            let height =
+                figure.svg.split(" height=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let height: f64 = height.parse().unwrap();
+            let texts: Vec<&str> = figure.svg.split("<text ").skip(1).collect();
+            assert_eq!(texts.iter().filter(|text| text.contains("the trained net")).count(), entries);
+            for text in texts {
+                let y = text.split("y=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+                assert!(
+                    y.parse::<f64>().unwrap() <= height - 5.0,
+                    "{entries} entries: {text} below {height}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -274,13 +328,21 @@ mod tests {
             lines(said, numbers, &[Line { label: "a".into(), points, is_mark: false }]).unwrap()
         };
         let (first, second) = (line("first"), line("second"));
+        assert_eq!(line("first").svg, first.svg);
         assert!(
             !first.svg.contains("kuva-clip") && first.svg.contains("id=\"first-clip-0\""),
             "{}",
             first.svg
         );
-        assert!(second.svg.contains("url(#second-clip-0)"));
-        for wanted in ["T (steps)", "accuracy (%)", "viewBox=\"0 0 460 300\""] {
+        for (figure, own) in [(&first, "url(#first-clip-"), (&second, "url(#second-clip-")] {
+            assert_eq!(
+                figure.svg.matches("url(#").count(),
+                figure.svg.matches(own).count(),
+                "{}",
+                figure.svg
+            );
+        }
+        for wanted in ["T (steps)", "accuracy (%)", "viewBox=\"0 0 460 "] {
             assert!(first.svg.contains(wanted), "no {wanted:?} in {}", first.svg);
         }
         assert!(first.pdf.starts_with(b"%PDF"));
