@@ -239,7 +239,7 @@ impl EventSamples {
         let Some(all) = all.filter(|&all| (all as u64).saturating_mul(2) <= memory) else {
             return Err(self.origin.error(format!(
                 "{} samples of {steps} steps of {width} neurons take more than the {memory} bytes of memory that are allowed; \
-                 give a larger --dt, fewer steps (--T), or a larger --memory-limit",
+                 make the steps longer, run fewer of them, or allow more memory",
                 self.samples.len()
             )));
         };
@@ -324,6 +324,6 @@ mod tests {
         assert!(outside.contains("event 1") && outside.contains("x = 3"), "{outside}");
         // A single late event would ask for all memory.
         let late = samples(&[[0, 0, i64::MAX, 0]]).binned(&binning(1, None)).unwrap_err().to_string();
-        assert!(late.contains("--dt"), "{late}");
+        assert!(late.contains("make the steps longer"), "{late}");
     }
 }

@@ -90,7 +90,7 @@ fn events_that_are_none_are_refused_with_what_is_allowed() {
         ("--input %cut.bin --dt 5", 1, "5 bytes"),
         ("--input %wide.npy --dt 5", 1, "(E, 4)"),
         ("--input %outside.npy --dt 5", 1, "x = 3"),
-        ("--input %late.npy --dt 5", 1, "larger --dt"),
+        ("--input %late.npy --dt 5", 1, "make the steps longer"),
         ("--input %net.bin.txt --dt 5", 1, "N-MNIST"),
     ] {
         let output = snn_event(folder.path(), &format!("run --net %net.bin {more}")).assert().code(status);

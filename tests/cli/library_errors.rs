@@ -18,7 +18,15 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 #[test]
 fn no_error_of_a_library_names_a_flag() {
     let mut files = vec![];
-    for folder in ["engine/src", "formats/src", "converter/src", "bindings/python/src"] {
+    for folder in [
+        "engine/src",
+        "formats/src",
+        "converter/src",
+        "research/src",
+        "exchange/src",
+        "bindings/python/src",
+        "bindings/c/src",
+    ] {
         sources(&file(folder), &mut files);
     }
     assert!(files.len() > 100, "{} files", files.len());

@@ -54,7 +54,7 @@ impl SpikeFile {
             .collect();
         if names.is_empty() {
             return Err(origin.error(
-                "it has no array `POPULATION.node_ids`, so it holds no spikes; `run --spikes` writes such files",
+                "it has no array `POPULATION.node_ids`, so it holds no spikes; runs that keep their spikes write such files",
             ));
         }
         let populations = names.into_iter().map(|name| SpikeTrains::read(&mut npz, name, &origin));
