@@ -116,11 +116,16 @@ def test_what_a_progress_callback_raises_ends_the_run(snn, rng):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_interrupt_ends_a_long_run(snn, rng, threads):
     x = rng.random((100_000, 30)).astype(np.float32)
+    # What is started in the background of a shell ignores interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     started = time.monotonic()
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        snn.run(x, T=20_000, threads=threads)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            snn.run(x, T=20_000, threads=threads)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - started < 5
 
 

@@ -26,6 +26,16 @@ pub use crate::lanes::{BLOCK, flat, flat_mut};
 #[derive(Clone, Copy, Debug)]
 pub struct InstructionSet(Set);
 
+impl InstructionSet {
+    /// Whether sixteen numbers are one register, and a mask of them an operand.
+    pub(crate) fn has_masks(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.0, Set::Avx512);
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Set {
     Portable,

@@ -195,7 +195,7 @@ impl Layer {
         scratch.fired.resize(steps * words, 0);
         scratch.values.clear();
         let given = !self.outside.is_empty() || window.first && self.injected.iter().any(Option::is_some);
-        let (delivery, threads) = self.choose(window.forced, window.team, incoming, steps, given);
+        let (delivery, threads) = self.choose(&window, incoming, steps, given);
         self.delivered = Some(delivery);
         match delivery {
             Delivery::Rows => self.by_steps(window, threads, incoming, false, scratch, updates),
@@ -219,8 +219,7 @@ impl Layer {
     /// The forced delivery if it is possible here, else the cheapest that is, and the threads to spread it over.
     fn choose(
         &self,
-        forced: Option<Delivery>,
-        team: &Threads,
+        window: &Window<'_>,
         incoming: &[Incoming<'_>],
         steps: usize,
         given: bool,
@@ -237,11 +236,12 @@ impl Layer {
             Delivery::TimeLanes => lanes,
             Delivery::Gather => gather,
         };
-        let forced = forced.filter(possible);
+        let team = window.team;
+        let forced = window.forced.filter(possible);
         if let (Some(forced), 1) = (forced, team.threads()) {
             return (forced, 1);
         }
-        let work = self.work(incoming, steps, team.threads());
+        let work = self.work(incoming, steps, team.threads(), window.kernels.set.has_masks());
         let reckon = |delivery: Delivery| {
             let cycles = cost::cycles(&work, delivery);
             let threads = team.threads_for(cycles.shared);
@@ -272,7 +272,7 @@ impl Layer {
         (chosen.0, chosen.1)
     }
 
-    fn work(&self, incoming: &[Incoming<'_>], steps: usize, threads: usize) -> Work {
+    fn work(&self, incoming: &[Incoming<'_>], steps: usize, threads: usize, has_masks: bool) -> Work {
         let octets = steps.div_ceil(8) as f64;
         let words = self.words();
         let ranges = words.div_ceil(rows::words_of_range(words, threads)) as f64;
@@ -328,7 +328,11 @@ impl Layer {
                 let synapses = rows.synapses() as f64 * positions;
                 work.places += places as f64;
                 work.lanes += synapses;
-                work.lane_adds += synapses * steps.div_ceil(BLOCK).next_power_of_two() as f64;
+                // Without masks as operands a masked sum is five instructions for every half of the lanes. That was counted for
+                // convolutions; tables of rows keep the costs that were fitted with masks.
+                let dear = !has_masks && matches!(one.connectivity, Connectivity::Conv2d(_));
+                let groups = steps.div_ceil(BLOCK).next_power_of_two() as f64;
+                work.lane_adds += synapses * groups * if dear { 4.0 } else { 1.0 };
             }
         }
         work
