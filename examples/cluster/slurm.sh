@@ -7,7 +7,7 @@
 set -euo pipefail
 study=${1:?the study, a .toml file}
 parts=${2:?the number of parts}
-folder=$(mktemp -d "$PWD/parts.XXXX")
+folder=$(mktemp -d --tmpdir="$PWD")
 array=$(sbatch --parsable --array="1-$parts" --cpus-per-task=4 --job-name=snn-sweep --output="$folder/%a.log" --wrap \
     "snn-event sweep '$study' --shard \$SLURM_ARRAY_TASK_ID/$parts --threads 4 --out '$folder'/\$SLURM_ARRAY_TASK_ID.jsonl")
 sbatch --parsable --dependency="afterok:$array" --job-name=snn-merge --output="$folder/merge.log" --wrap \

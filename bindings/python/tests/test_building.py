@@ -34,7 +34,7 @@ def in_numpy(weights, inward, raster, currents, leak, threshold, delay):
 @pytest.mark.parametrize("form", ["dense", "csr", "coo", "csc matrix"])
 @pytest.mark.parametrize("delay", [1, 3])
 def test_a_recurrent_network_does_what_numpy_does(rng, form, delay):
-    sparse = pytest.importorskip("scipy.sparse")
+    sparse = pytest.importorskip("scipy.sparse", reason="an extra; CI installs all of them and lets no test skip for this")
     weights, inward = recurrent(rng), rng.integers(0, 9, (12, 5)) / 8
     forms = {"dense": np.asarray, "csr": sparse.csr_array, "coo": sparse.coo_array, "csc matrix": sparse.csc_matrix}
     net = snn_event.NetworkBuilder()
@@ -76,7 +76,7 @@ def test_ten_lines_make_a_recurrent_network_and_run_it():
 
 
 def test_convolutions_and_one_to_one_projections_count_channels_first(rng):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="an extra; CI installs all of them and lets no test skip for this")
     kernels = (rng.integers(-4, 9, (4, 1, 3, 2)) / 8).astype(np.float32)
     net = snn_event.NetworkBuilder()
     net.population("image", (2, 6, 5), "source")
@@ -188,7 +188,8 @@ def test_inputs_that_do_not_fit_are_refused_and_change_nothing():
 
 
 def test_a_square_matrix_is_a_recurrent_network_and_a_network_a_graph():
-    sparse, networkx = pytest.importorskip("scipy.sparse"), pytest.importorskip("networkx")
+    sparse = pytest.importorskip("scipy.sparse", reason="an extra; CI installs all of them and lets no test skip for this")
+    networkx = pytest.importorskip("networkx", reason="an extra; CI installs all of them and lets no test skip for this")
     matrix = sparse.coo_array(([0.5, 0.25, 0.25], ([1, 2, 2], [0, 1, 1])), (3, 3))
     network = snn_event.from_scipy(matrix, "leaky", delay=2, threshold=2.0)
     assert repr(network) == "Network(1 population, 3 neurons, 2 synapses)"

@@ -77,7 +77,7 @@ def snn(rng):
 
 
 def test_statistics_become_a_data_frame(snn, rng):
-    pytest.importorskip("pandas")
+    pytest.importorskip("pandas", reason="an extra; CI installs all of them and lets no test skip for this")
     statistics = snn.statistics(rng.random((5, 30)))
     frame = statistics.to_pandas()
     assert list(frame.index) == ["input", "layer0", "layer1", "layer2"]
@@ -85,7 +85,7 @@ def test_statistics_become_a_data_frame(snn, rng):
 
 
 def test_spikes_become_neo_spike_trains(snn, rng):
-    pytest.importorskip("neo")
+    pytest.importorskip("neo", reason="an extra; CI installs all of them and lets no test skip for this")
     spikes = snn.spikes(rng.random((2, 30)))["layer0"]
     trains = spikes.to_neo(1, step=0.5)
     raster = spikes.raster(1)
@@ -96,7 +96,7 @@ def test_spikes_become_neo_spike_trains(snn, rng):
 
 
 def test_progress_counts_every_sample(snn, rng, capsys):
-    pytest.importorskip("tqdm")
+    pytest.importorskip("tqdm", reason="an extra; CI installs all of them and lets no test skip for this")
     snn.run(rng.random((37, 30)), progress=True)
     assert "37/37" in capsys.readouterr().err
     told = []

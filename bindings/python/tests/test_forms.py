@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="an extra; CI installs all of them and lets no test skip for this")
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
@@ -151,8 +151,8 @@ def test_calibration_data_that_are_none_are_refused(samples, error, text):
 
 
 def test_state_dicts_with_a_layer_list_files_and_protos_make_the_modules_net(tmp_path):
-    safetensors = pytest.importorskip("safetensors.torch")
-    onnx = pytest.importorskip("onnx")
+    safetensors = pytest.importorskip("safetensors.torch", reason="an extra; CI installs all of them and lets no test skip for this")
+    onnx = pytest.importorskip("onnx", reason="an extra; CI installs all of them and lets no test skip for this")
     model, x = net(), torch.rand(20, 6)
     expected = values(model, x)
     torch.save(model.state_dict(), tmp_path / "net.pt")

@@ -126,7 +126,7 @@ def test_a_network_keeps_weights_biases_and_thresholds(rng):
 
 
 def test_weights_are_scipy_csr_arrays_in_the_order_of_the_user(rng):
-    sparse = pytest.importorskip("scipy.sparse")
+    sparse = pytest.importorskip("scipy.sparse", reason="an extra; CI installs all of them and lets no test skip for this")
     layers = lattice_layers(rng, [5, 7, 3])
     for (weight, _), ours in zip(layers, spiking(layers).weights, strict=True):
         assert isinstance(ours, sparse.csr_array) and ours.has_sorted_indices

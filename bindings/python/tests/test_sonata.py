@@ -8,7 +8,7 @@ import pytest
 import snn_event
 from snn_event.sonata import read_sonata, to_nir_data, write_sonata
 
-h5py = pytest.importorskip("h5py")
+h5py = pytest.importorskip("h5py", reason="an extra; CI installs all of them and lets no test skip for this")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_files_that_do_not_fit_are_refused_with_the_place(recording, tmp_path):
 
 
 def test_nir_data_hold_the_events_with_their_values(recording, tmp_path):
-    nir = pytest.importorskip("nir")
+    nir = pytest.importorskip("nir", reason="an extra; CI installs all of them and lets no test skip for this")
     data = to_nir_data(recording.spikes, dt=1e-3)
     nir.write_data(tmp_path / "data.nir", data)
     back = nir.read_data(tmp_path / "data.nir")
