@@ -26,6 +26,7 @@ pub mod container;
 pub mod digest;
 pub mod error;
 pub mod events;
+mod machine;
 mod map;
 pub mod net;
 pub mod npy;
@@ -41,6 +42,7 @@ pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
 pub use digest::{Digest, Digester, FileDigest};
 pub use error::{FormatError, FormatErrorKind, Origin, Place};
+pub use machine::Machine;
 pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{
     Arrives, Basis, Description, InputRange, LONGEST_PROVENANCE, LONGEST_REPORT, NetFile, QUIET_STEPS,
@@ -49,5 +51,5 @@ pub use net::{
 pub use npy::{Element, write_npy};
 pub use npz::{Compression, NpzReader, NpzWriter};
 pub use outputs::{OutputError, Part, SharedFile, check_outputs};
-pub use provenance::Provenance;
+pub use provenance::{Provenance, kernels};
 pub use spikes::{Spike, SpikeFile, SpikeTrains, SpikeWriter};

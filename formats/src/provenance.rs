@@ -4,16 +4,24 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::digest::FileDigest;
+use crate::machine::Machine;
+
+/// The instruction set of the kernels that runs use on this machine.
+#[must_use]
+pub fn kernels() -> &'static str {
+    snn_engine::instruction_sets().last().copied().unwrap_or("portable")
+}
 
 /// What made some results, of which files, with which options in effect.
 ///
-/// In JSON `{"tool", "command", "kernels", …files, "options": {…}}`.
+/// In JSON `{"tool", "command", "kernels", "machine", …files, "options": {…}}`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Provenance {
     tool: &'static str,
     command: &'static str,
-    /// The instruction set of the kernels. No result depends on it; times do.
+    /// The instruction set of the kernels. No result depends on it, nor on the machine; times do.
     kernels: &'static str,
+    machine: Machine,
     #[serde(flatten)]
     files: Map<String, Value>,
     options: Map<String, Value>,
@@ -23,8 +31,14 @@ impl Provenance {
     /// Of a command of a tool (its name and version), so far without files and options.
     #[must_use]
     pub fn new(tool: &'static str, command: &'static str) -> Self {
-        let kernels = snn_engine::instruction_sets().last().copied().unwrap_or("portable");
-        Self { tool, command, kernels, files: Map::new(), options: Map::new() }
+        Self {
+            tool,
+            command,
+            kernels: kernels(),
+            machine: Machine::this(),
+            files: Map::new(),
+            options: Map::new(),
+        }
     }
 
     /// With a file that was read or written, if there is one.
@@ -93,8 +107,9 @@ mod tests {
         let mut told = serde_json::to_value(&provenance).unwrap();
         assert_eq!(told["model"]["file"], "net.onnx");
         assert_eq!(told["external"][0]["file"], "numbers");
-        let kernels = told.as_object_mut().unwrap().remove("kernels").unwrap();
-        assert!(snn_engine::instruction_sets().contains(&kernels.as_str().unwrap()));
+        let mut taken = |name: &str| told.as_object_mut().unwrap().remove(name).unwrap();
+        assert!(snn_engine::instruction_sets().contains(&taken("kernels").as_str().unwrap()));
+        assert_eq!(taken("machine"), json!(Machine::this()));
         assert_eq!(told, Value::Object(provenance.portable()));
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
-use snn_engine::{Network, Observer, PopulationId, SpikeSlice};
+use snn_engine::{Network, Observer, PopulationId, Raster, SpikeSlice};
 
 /// What says in 64 hexadecimal digits which spikes a population emitted in which samples.
 ///
@@ -12,6 +12,25 @@ use snn_engine::{Network, Observer, PopulationId, SpikeSlice};
 pub struct SpikeDigest([u64; 4]);
 
 impl SpikeDigest {
+    /// Of the spikes of one population in the sample of this number, as a run keeps them: neurons in the user's order.
+    #[must_use]
+    pub fn of(sample: u64, spikes: &Raster) -> Self {
+        let (mut hasher, mut bytes) = (begun(sample), vec![]);
+        for step in 0..spikes.steps() {
+            add(&mut hasher, &mut bytes, step as u64, spikes.with_values(step).iter());
+        }
+        Self::finished(hasher)
+    }
+
+    fn finished(hasher: Sha256) -> Self {
+        let hash = hasher.finalize();
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(hash.chunks_exact(8)) {
+            *word = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        }
+        Self(words)
+    }
+
     /// Adds the digest of other samples of the same population.
     pub fn merge(&mut self, other: &Self) {
         let mut carry = false;
@@ -21,6 +40,21 @@ impl SpikeDigest {
             (*word, carry) = (sum, over || again);
         }
     }
+}
+
+fn begun(sample: u64) -> Sha256 {
+    Sha256::new().chain_update(sample.to_le_bytes())
+}
+
+/// Adds the spikes of a step, by neuron in the user's order.
+fn add(hasher: &mut Sha256, bytes: &mut Vec<u8>, step: u64, spikes: impl Iterator<Item = (u32, i32)>) {
+    bytes.clear();
+    for (neuron, value) in spikes {
+        bytes.extend_from_slice(&step.to_le_bytes());
+        bytes.extend_from_slice(&neuron.to_le_bytes());
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    hasher.update(&bytes);
 }
 
 impl std::fmt::Display for SpikeDigest {
@@ -47,22 +81,14 @@ impl<'a> SpikeHasher<'a> {
     /// Nothing fired yet in the sample of this number.
     #[must_use]
     pub fn new(network: &'a Network, sample: u64) -> Self {
-        let hashers = vec![Sha256::new().chain_update(sample.to_le_bytes()); network.populations().len()];
+        let hashers = vec![begun(sample); network.populations().len()];
         Self { network, hashers, bytes: vec![], in_user_order: vec![] }
     }
 
     /// The digests of this one sample, by population in order of declaration.
     #[must_use]
     pub fn finish(self) -> Vec<SpikeDigest> {
-        let words = |hasher: Sha256| {
-            let hash = hasher.finalize();
-            let mut words = [0; 4];
-            for (word, bytes) in words.iter_mut().zip(hash.chunks_exact(8)) {
-                *word = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-            }
-            SpikeDigest(words)
-        };
-        self.hashers.into_iter().map(words).collect()
+        self.hashers.into_iter().map(SpikeDigest::finished).collect()
     }
 }
 
@@ -75,12 +101,7 @@ impl Observer for SpikeHasher<'_> {
             (layout.user_index(neuron as usize) as u32, value)
         }));
         self.in_user_order.sort_unstable();
-        self.bytes.clear();
-        for (neuron, value) in &self.in_user_order {
-            self.bytes.extend_from_slice(&step.to_le_bytes());
-            self.bytes.extend_from_slice(&neuron.to_le_bytes());
-            self.bytes.extend_from_slice(&value.to_le_bytes());
-        }
-        self.hashers[population.index()].update(&self.bytes);
+        let hasher = &mut self.hashers[population.index()];
+        add(hasher, &mut self.bytes, step, self.in_user_order.iter().copied());
     }
 }

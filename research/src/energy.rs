@@ -6,31 +6,41 @@ use snn_engine::Network;
 use crate::costs::{PopulationCosts, TrainedOperations};
 
 /// Energies of operations with where they are from.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Preset {
     /// The publication, technology and what is counted.
     pub source: String,
     /// A multiplication with its addition, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub multiply_add: Option<f64>,
     /// An addition, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub addition: Option<f64>,
     /// Energies of memory accesses by the size of the memory: (bytes, pJ), ascending. Between and beyond the points it follows
     /// straight lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Vec<(f64, f64)>>,
     /// A neuron that is looked at in a step, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub soma_access: Option<f64>,
     /// A potential that is touched in a step, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub soma_update: Option<f64>,
     /// A spike that is made, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spike_out: Option<f64>,
     /// A weight delivered through a table of every weight, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub synapse_dense: Option<f64>,
     /// A weight delivered through a list of weights, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub synapse_sparse: Option<f64>,
     /// A weight delivered through a kernel that positions share, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub synapse_convolution: Option<f64>,
     /// A spike sent over one projection, pJ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<f64>,
 }
 
@@ -55,6 +65,14 @@ pub enum EnergyError {
         "preset `{0}`: memory has fewer than two points, or their sizes do not ascend; give [[bytes, pJ], …]"
     )]
     Memory(String),
+    /// There is no preset of this name.
+    #[error("there is no energy preset `{preset}`; allowed are {allowed}")]
+    Unknown {
+        /// The name.
+        preset: String,
+        /// The names that there are.
+        allowed: String,
+    },
 }
 
 /// The energy of a run under one preset, for one sample.
@@ -118,6 +136,30 @@ pub fn presets(own: Option<&str>) -> Result<BTreeMap<String, Preset>, EnergyErro
         }
     }
     Ok(presets)
+}
+
+/// The presets of these names, of those that come with the program and of `own`, a text in the same form. If none is named, all
+/// of `own`, else the arithmetic of 32-bit numbers (Horowitz 2014).
+///
+/// # Errors
+/// If there is no preset of a name, or the text holds none.
+pub fn chosen_presets(names: &[String], own: Option<&str>) -> Result<Vec<(String, Preset)>, EnergyError> {
+    let mut known = presets(None)?;
+    let mut usual = vec!["horowitz-fp32".to_owned()];
+    if let Some(own) = own {
+        let own = presets(Some(own))?;
+        usual = own.keys().cloned().collect();
+        known.extend(own);
+    }
+    let names = if names.is_empty() { &usual[..] } else { names };
+    let find = |name: &String| match known.get(name) {
+        Some(preset) => Ok((name.clone(), preset.clone())),
+        None => Err(EnergyError::Unknown {
+            preset: name.clone(),
+            allowed: known.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        }),
+    };
+    names.iter().map(find).collect()
 }
 
 impl Preset {
@@ -265,6 +307,16 @@ mod tests {
         assert!(refused("[mine]\nsource = 'x'\nmemory = [[8, 1.0]]").contains("memory"));
         assert!(refused("[mine]\naddition = 1").contains("source"));
         assert!(refused("[mine]\nsource = 'x'\nmultiply = 1").contains("multiply"));
-        assert_eq!(presets(Some("[mine]\nsource = 'x'\naddition = 2")).unwrap()["mine"].addition, Some(2.0));
+        let mine = "[mine]\nsource = 'x'\naddition = 2";
+        assert_eq!(presets(Some(mine)).unwrap()["mine"].addition, Some(2.0));
+        let names = |names: &[&str], own| -> Vec<String> {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            chosen_presets(&names, own).unwrap().into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names(&[], None), ["horowitz-fp32"]);
+        assert_eq!(names(&[], Some(mine)), ["mine"]);
+        assert_eq!(names(&["loihi", "mine"], Some(mine)), ["loihi", "mine"]);
+        let unknown = chosen_presets(&["sun".into()], None).unwrap_err().to_string();
+        assert!(unknown.contains("`sun`") && unknown.contains("horowitz-fp32"), "{unknown}");
     }
 }

@@ -11,8 +11,8 @@ use crate::digest::{SpikeDigest, SpikeHasher};
 use crate::read_out::{ReadOut, confidence, first_largest, margin};
 use crate::stop::Stop;
 
-/// What of a run is told.
-#[derive(Clone, Debug)]
+/// What of a run is told. [`Plan::new`] makes the usual ones.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Numbers of steps after which all is told, ascending; the last is the length of the run. Each is what a run of that
     /// length would give.

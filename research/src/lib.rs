@@ -3,6 +3,8 @@
 //!
 //! [`evaluate`] runs samples once and gives, for every point of its [`Plan`], exactly what a run of that length would.
 //! The rest are functions of its [`Evaluation`].
+//!
+//! The feature `figures`, on by default, draws figures and pages of them; without it this crate compiles in seconds.
 
 #![deny(unsafe_code)]
 
@@ -10,12 +12,16 @@ mod costs;
 mod digest;
 mod energy;
 mod evaluate;
+#[cfg(feature = "figures")]
 mod figures;
 mod look;
 mod neurobench;
+#[cfg(feature = "figures")]
 mod page;
+#[cfg(feature = "figures")]
 mod pages;
 mod parting;
+mod plan;
 mod proportion;
 mod read_out;
 mod report;
@@ -25,13 +31,16 @@ mod trained;
 
 pub use costs::{Delivered, PopulationCosts, TrainedOperations, costs};
 pub use digest::{SpikeDigest, SpikeHasher};
-pub use energy::{Energy, EnergyError, Preset, Rival, Term, presets, rivals};
+pub use energy::{Energy, EnergyError, Preset, Rival, Term, chosen_presets, presets, rivals};
 pub use evaluate::{Ended, Evaluation, Plan, Point, evaluate};
+#[cfg(feature = "figures")]
 pub use figures::{Colour, Figure, FigureError, PALETTE, Shown, of_run, of_study};
 pub use look::{Activations, Look, look};
 pub use neurobench::{LayerSparsity, NeuroBench, SynapticOperations};
+#[cfg(feature = "figures")]
 pub use page::{Page, Section, Table};
 pub use parting::{Parting, PartingError, Side, part_networks, part_spikes};
+pub use plan::PlanError;
 pub use proportion::{McNemar, Proportion};
 pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};
 pub use stop::{Stop, StopError};

@@ -1,7 +1,8 @@
 use serde::Serialize;
-use snn_engine::{Network, Statistics};
+use snn_engine::{Network, Population, Statistics};
 
 use crate::costs::{PopulationCosts, TrainedOperations, costs};
+use crate::digest::SpikeDigest;
 use crate::energy::{Energy, Preset, Rival, rivals};
 use crate::evaluate::{Ended, Evaluation};
 use crate::neurobench::NeuroBench;
@@ -152,6 +153,19 @@ pub struct PopulationDigest {
     pub digest: String,
 }
 
+impl PopulationDigest {
+    /// The digests of all populations, in order of declaration, by name.
+    #[must_use]
+    pub fn all(network: &Network, digests: &[SpikeDigest]) -> Vec<Self> {
+        let pairs = network.populations().iter().zip(digests);
+        let of = |population: &Population, digest: &SpikeDigest| Self {
+            population: population.name().to_owned(),
+            digest: digest.to_string(),
+        };
+        pairs.map(|(population, digest)| of(population, digest)).collect()
+    }
+}
+
 fn right(classes: &[usize], labels: &[usize]) -> Proportion {
     Proportion::count(classes.iter().zip(labels).map(|(class, label)| class == label))
 }
@@ -207,15 +221,7 @@ impl EvaluationReport {
                 .first()
                 .map(|(_, preset)| rivals(preset, network, &costs, last.steps, rate))
                 .unwrap_or_default(),
-            spike_digests: network
-                .populations()
-                .iter()
-                .zip(&evaluation.digests)
-                .map(|(population, digest)| PopulationDigest {
-                    population: population.name().to_owned(),
-                    digest: digest.to_string(),
-                })
-                .collect(),
+            spike_digests: PopulationDigest::all(network, &evaluation.digests),
             populations: costs,
         }
     }

@@ -10,7 +10,7 @@ use snn_formats::Arrives;
 
 use crate::costs::{TrainedOperations, costs};
 use crate::digest::SpikeDigest;
-use crate::energy::{EnergyError, Preset, presets};
+use crate::energy::{EnergyError, Preset, chosen_presets};
 use crate::evaluate::{Plan, evaluate};
 use crate::neurobench::NeuroBench;
 use crate::proportion::Proportion;
@@ -141,7 +141,7 @@ pub enum StudyError {
     /// Something in it is not allowed.
     #[error("{0}")]
     Unfit(String),
-    /// The presets cannot be read.
+    /// There is no such preset.
     #[error(transparent)]
     Energy(#[from] EnergyError),
     /// A net cannot be converted.
@@ -335,15 +335,8 @@ impl Study {
     }
 
     fn preset(&self) -> Result<Preset, StudyError> {
-        let known = presets(None)?;
-        known.get(&self.energy).cloned().ok_or_else(|| {
-            let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            StudyError::Unfit(format!(
-                "energy `{}` is no preset; allowed are {}",
-                self.energy,
-                names.join(", ")
-            ))
-        })
+        let mut named = chosen_presets(std::slice::from_ref(&self.energy), None)?;
+        Ok(named.remove(0).1)
     }
 
     /// A group's net, pruned already, with its classes for the test samples.

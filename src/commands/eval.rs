@@ -11,7 +11,8 @@ use snn_converter::import::onnx::Choice;
 use snn_engine::{AnySimulator, Memory, NetworkError, Until};
 use snn_formats::{Digest, FileDigest, Provenance};
 use snn_research::{
-    Context, Evaluation, EvaluationReport, Plan, Preset, Proportion, Stop, evaluate, presets, trained_classes,
+    Context, EnergyError, Evaluation, EvaluationReport, Plan, PlanError, Preset, Proportion, Stop,
+    chosen_presets, evaluate, trained_classes,
 };
 
 use crate::commands::Usage;
@@ -154,16 +155,8 @@ impl EvalArgs {
         let net = self.net.read()?;
         let network = &net.network;
         let samples = self.input.read(&net)?;
-        let mut plan = self.plan(samples.steps, matches!(samples.until, Until::Quiet { .. }))?;
+        let mut plan = self.plan(&net, samples.until)?;
         plan.neuron_spikes = neuron_spikes;
-        let needs_unit = plan.stops.iter().any(|stop| matches!(stop, Stop::Confidence(_)));
-        if needs_unit && net.description.unit(network.output().index()).is_none() {
-            bail!(
-                "{}: it does not say what its outputs stand for, so there is no confidence; use --stop margin=M, or a network \
-                 that `convert` makes of a trained net",
-                self.net.net.display()
-            );
-        }
         let classes = network.population(network.output()).size();
         let (labels, labels_file) = self.labels(&samples, classes)?.unzip();
         let trained = self.trained(&net, &samples, classes)?;
@@ -229,70 +222,34 @@ impl EvalArgs {
 
     /// The energies that are asked for, by name, and the file that some are from.
     fn presets(&self) -> Result<Energies> {
-        let mut known = presets(None)?;
         let mut file = None;
-        let mut wanted = self.energy.clone();
+        let mut own = None;
         if let Some(path) = &self.energy_file {
             let at = || path.display().to_string();
             let bytes = snn_formats::regular::read(path).with_context(at)?;
             file = Some(FileDigest::new(path, Digest::of(&bytes)));
-            let text = String::from_utf8(bytes)
-                .map_err(|_| anyhow::anyhow!("it is no text in UTF-8"))
-                .with_context(at)?;
-            let own = presets(Some(&text)).with_context(at)?;
-            if wanted.is_empty() {
-                wanted = own.keys().cloned().collect();
-            }
-            known.extend(own);
+            let text = String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is no text in UTF-8"));
+            own = Some(text.with_context(at)?);
         }
-        if wanted.is_empty() {
-            wanted.push("horowitz-fp32".into());
+        match (chosen_presets(&self.energy, own.as_deref()), &self.energy_file) {
+            (Ok(presets), _) => Ok((presets, file)),
+            (Err(error @ EnergyError::Unknown { .. }), _) => Err(Usage(format!("--energy: {error}")).into()),
+            (Err(error), Some(path)) => Err(error).with_context(|| path.display().to_string()),
+            (Err(error), None) => Err(error.into()),
         }
-        let find = |name: String| match known.get(&name) {
-            Some(preset) => Ok((name, preset.clone())),
-            None => {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                Err(Usage(format!(
-                    "--energy {name}: there is no such preset; allowed are {}",
-                    names.join(", ")
-                ))
-                .into())
-            }
-        };
-        Ok((wanted.into_iter().map(find).collect::<Result<_>>()?, file))
     }
 
-    fn plan(&self, steps: u32, until_quiet: bool) -> Result<Plan> {
-        let points = if self.points.is_empty() && until_quiet {
-            // The limit is far beyond the steps that matter.
-            let powers = (0..u32::BITS).map(|power| 1 << power).take_while(|&power| power < steps);
-            powers.chain([steps]).filter(|&step| step > self.readout_from).collect()
-        } else if self.points.is_empty() {
-            (self.readout_from.saturating_add(1)..=steps).collect()
-        } else {
-            self.points.clone()
-        };
-        if points.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(Usage("--points: they do not ascend; allowed are for instance 1,2,4,8".into()).into());
+    fn plan(&self, net: &Net, until: Until) -> Result<Plan> {
+        let plan = Plan::new(&self.points, until, self.readout_from)
+            .and_then(|plan| plan.stopping(&self.stop, &net.network, &net.description));
+        match plan {
+            Ok(plan) => Ok(Plan { membrane_updates: self.membrane_updates, ..plan }),
+            Err(error @ PlanError::Points) => Err(Usage(format!("--points: {error}")).into()),
+            Err(error @ PlanError::ReadOut { .. }) => Err(Usage(format!("--readout-from: {error}")).into()),
+            Err(error @ PlanError::Confidence) => {
+                Err(error).with_context(|| format!("{}: --stop", self.net.net.display()))
+            }
         }
-        if points.first().is_none_or(|&first| first <= self.readout_from) {
-            return Err(Usage(format!(
-                "--readout-from {}: nothing is left to read; allowed are numbers below the first point and --T ({steps})",
-                self.readout_from
-            ))
-            .into());
-        }
-        let mut stops = self.stop.clone();
-        if until_quiet && !stops.contains(&Stop::Quiet) {
-            stops.push(Stop::Quiet);
-        }
-        Ok(Plan {
-            points,
-            read_out_from: self.readout_from,
-            stops,
-            membrane_updates: self.membrane_updates,
-            neuron_spikes: false,
-        })
     }
 
     /// The labels of the samples that are run, and their file.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, Until, run_batch};
 use snn_formats::{Compression, Provenance, SpikeWriter, write_npy};
+use snn_research::{PopulationDigest, SpikeDigest};
 
 use crate::samples::{InputArgs, Labels, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress, provenance, table};
@@ -113,6 +114,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet: Option<QuietReport>,
     populations: Vec<PopulationReport>,
+    /// Which spikes each population emitted, of all samples together.
+    spike_digests: Vec<PopulationDigest>,
 }
 
 #[derive(Serialize)]
@@ -182,19 +185,31 @@ impl Run {
         let bar = progress::bar(samples.range.len(), "run");
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(samples.range.len());
         let mut seconds = 0.0;
-        // Spikes are written in order of the samples, so they are kept for one portion at a time.
-        let portion = if spikes.is_some() { 32 * threads } else { samples.range.len() };
+        // The report has digests of the spikes.
+        let mut digests =
+            self.json.is_some().then(|| vec![SpikeDigest::default(); network.populations().len()]);
+        let keep = spikes.is_some() || digests.is_some();
+        // Spikes are taken in order of the samples, so they are kept for one portion at a time.
+        let portion = if keep { 32 * threads } else { samples.range.len() };
         for first in samples.range.clone().step_by(portion) {
             let range = first..samples.range.end.min(first + portion);
             let started = Instant::now();
-            let (input, until, keep) = (&samples.input, samples.until, self.spikes.is_some());
-            let mut portion = run_batch(range, side_by_side, &simulator, input, until, keep, |ended| {
-                bar.inc(ended as u64);
-                Ok::<_, NetworkError>(())
-            })?;
+            let (input, until) = (&samples.input, samples.until);
+            let mut portion =
+                run_batch(range.clone(), side_by_side, &simulator, input, until, keep, |ended| {
+                    bar.inc(ended as u64);
+                    Ok::<_, NetworkError>(())
+                })?;
             seconds += started.elapsed().as_secs_f64();
-            if let Some(writer) = &mut spikes {
-                portion.iter_mut().try_for_each(|outcome| add_spikes(writer, outcome))?;
+            for (sample, outcome) in range.zip(&mut portion) {
+                // Freed when they are taken.
+                let rasters = outcome.spikes.take().unwrap_or_default();
+                for (digest, raster) in digests.iter_mut().flatten().zip(&rasters) {
+                    digest.merge(&SpikeDigest::of(sample as u64, raster));
+                }
+                if let Some(writer) = &mut spikes {
+                    writer.add_sample(&rasters.iter().collect::<Vec<_>>())?;
+                }
             }
             outcomes.append(&mut portion);
         }
@@ -203,7 +218,9 @@ impl Run {
             writer.finish()?;
         }
         self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
-        let report = self.report(&net, &samples, labels.as_ref(), &outcomes, threads, seconds);
+        let mut report = self.report(&net, &samples, labels.as_ref(), &outcomes, threads, seconds);
+        report.spike_digests =
+            digests.map(|digests| PopulationDigest::all(network, &digests)).unwrap_or_default();
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -322,6 +339,7 @@ impl Run {
             notes: samples.notes.clone(),
             quiet: matches!(samples.until, Until::Quiet { .. }).then(|| QuietReport::of(outcomes)),
             populations,
+            spike_digests: vec![],
         }
     }
 }
@@ -329,12 +347,6 @@ impl Run {
 fn spike_writer(path: &PathBuf, network: &Network) -> Result<SpikeWriter> {
     let names = network.populations().iter().map(|population| population.name());
     Ok(SpikeWriter::create(path, names, Compression::Deflated)?)
-}
-
-/// Writes the spikes of a sample and frees them.
-fn add_spikes(writer: &mut SpikeWriter, outcome: &mut Outcome) -> Result<()> {
-    let rasters = outcome.spikes.take().unwrap_or_default();
-    Ok(writer.add_sample(&rasters.iter().collect::<Vec<_>>())?)
 }
 
 /// The most classes that are listed for people.

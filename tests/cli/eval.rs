@@ -52,6 +52,34 @@ fn modes_threads_and_parts_of_the_batch_give_the_same_digests() {
     assert_eq!(event.as_array().unwrap().len(), 4);
     assert_eq!(event[1]["digest"].as_str().unwrap().len(), 64);
     assert_ne!(event, digests("--encoding regular"));
+    // `run` tells the same, of whole batches and of images in the order of its neurons.
+    let of_run = |more: &str| -> Value {
+        json(folder.path(), &format!("{RUN} --T 10 {more}"))["spike_digests"].clone()
+    };
+    for more in
+        ["--mode event --threads 1", "--mode dense --threads 2", "--mode auto --threads 1", "--threads 3"]
+    {
+        assert_eq!(of_run(more), event, "{more}");
+    }
+    assert_eq!(of_run("--spikes %spikes.npz"), event);
+    assert_ne!(of_run("--encoding regular"), event);
+}
+
+#[test]
+fn digests_of_images_are_those_of_their_neurons_in_the_users_order() {
+    let folder = tempfile::tempdir().unwrap();
+    printed(folder.path(), "generate --conv 2,6,6,4,3 --density 0.6 --rate 0.3 --out %net.bin");
+    let values: Vec<f32> = (0..5 * 72_u16).map(|at| f32::from(at % 11) / 10.0).collect();
+    snn_formats::write_npy(folder.path().join("x.npy"), &[5, 72], &values).unwrap();
+    let line = "--net %net.bin --input %x.npy --encoding poisson --T 12 --json -";
+    let digests = |command: &str| -> Value { json(folder.path(), command)["spike_digests"].clone() };
+    let event = digests(&format!("eval {line} --mode event"));
+    for command in
+        ["run --mode dense", "run --mode event", "run --threads 1", "run --threads 2", "eval --mode auto"]
+    {
+        let (command, more) = command.split_once(' ').unwrap();
+        assert_eq!(digests(&format!("{command} {line} {more}")), event, "{command} {more}");
+    }
 }
 
 #[test]

@@ -83,8 +83,12 @@ fn every_json_tells_the_tool_the_kernels_the_digest_of_every_file_and_all_option
             assert_eq!(provenance[name], *expected, "{command}: {name}");
         }
         // No other file is spoken of, and no folder.
-        let known =
-            ["tool", "command", "kernels", "options"].into_iter().chain(files.iter().map(|file| file.0));
+        let machine = &provenance["machine"];
+        assert_eq!(machine["architecture"], std::env::consts::ARCH, "{command}");
+        assert!(machine["cores"].as_u64().unwrap() > 0, "{command}");
+        let known = ["tool", "command", "kernels", "machine", "options"]
+            .into_iter()
+            .chain(files.iter().map(|file| file.0));
         let said: BTreeSet<&str> = provenance.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(said, known.collect(), "{command}");
         for option in options {
@@ -137,7 +141,7 @@ fn a_network_says_what_it_was_made_of_but_nothing_of_the_machine_or_of_folders()
     let inspected = json(folder.path(), "inspect --net %here.bin --json -");
     let description = &inspected["description"];
     let mut expected = report["provenance"].clone();
-    for only_told in ["kernels", "out"] {
+    for only_told in ["kernels", "machine", "out"] {
         expected.as_object_mut().unwrap().remove(only_told).unwrap();
     }
     assert_eq!(description["provenance"], expected);

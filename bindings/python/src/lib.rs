@@ -4,6 +4,7 @@ mod array;
 mod background;
 mod builder;
 mod error;
+mod evaluation;
 mod model;
 mod network;
 mod nir;
@@ -41,6 +42,10 @@ fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(reading::from_state_dict, module)?)?;
     module.add_function(wrap_pyfunction!(nir::network_of_nir, module)?)?;
     module.add_function(wrap_pyfunction!(nir::nir_of_network, module)?)?;
-    module.add_function(wrap_pyfunction!(run::kernels, module)?)?;
+    module.add_function(wrap_pyfunction!(run::machine, module)?)?;
+    module.add_function(wrap_pyfunction!(evaluation::evaluate, module)?)?;
+    module.add_function(wrap_pyfunction!(evaluation::energy_presets, module)?)?;
+    module.add_function(wrap_pyfunction!(evaluation::part_networks, module)?)?;
+    module.add_function(wrap_pyfunction!(evaluation::part_spike_files, module)?)?;
     Ok(())
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use snn_converter::ann::{Ann, AnnError, Op};
 use snn_converter::calibrate::Zeros;
+use snn_converter::convert::as_trained;
 use snn_converter::import::{Import, onnx};
 use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
@@ -17,6 +18,7 @@ use snn_converter::{FitBy, NeuronKind, Normalise, Options, Readout, ScalePer, St
 use snn_engine::WeightType;
 use snn_formats::FileDigest;
 use snn_formats::samples::{self, Misfit};
+use snn_research::trained_classes;
 
 use crate::array::Labels;
 use crate::network::{Network, Told, told};
@@ -115,6 +117,26 @@ impl Model {
         let width = self.ann.output_shape().elements();
         let rows = logits.len() / width;
         Ok(Array2::from_shape_vec((rows, width), logits).expect("one row for each sample").into_pyarray(py))
+    }
+
+    /// The class that the trained net names for samples as a network takes them, `(N,)`: the largest output, the lowest index among
+    /// equals. `input_mean` is subtracted from them first, and they are divided by `input_std`.
+    fn classes<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArrayDyn<'py, f32>,
+        input_mean: Vec<f32>,
+        input_std: Vec<f32>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let values = self.values("x", &x)?;
+        let ann = Arc::clone(&self.ann);
+        let classes = background::wait(py, move || -> PyResult<Vec<usize>> {
+            let values = as_trained(&ann, &values, &input_mean, &input_std).map_err(error::convert)?;
+            trained_classes(&ann, &values).map_err(error::forward)
+        })??;
+        // A net has far fewer than 2^63 outputs.
+        let classes = classes.into_iter().map(|class| class as i64);
+        Ok(classes.collect::<Vec<_>>().into_pyarray(py))
     }
 
     /// Compares the outputs for samples with those that the trained net gave: how many samples, and their largest relative

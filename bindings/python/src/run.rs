@@ -12,7 +12,7 @@ use snn_engine::{
     AnySimulator, DenseOperations, Input, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics,
     Until, default_threads, run_batch,
 };
-use snn_formats::{Arrives, Description, QUIET_STEPS, RunLength};
+use snn_formats::{Arrives, Description, Machine, QUIET_STEPS, RunLength};
 
 use crate::array::{self, Samples};
 use crate::{background, error};
@@ -27,14 +27,19 @@ pub fn mode(name: &str) -> PyResult<Mode> {
     }
 }
 
-/// The instruction set of the kernels that runs use on this machine.
+/// The instruction set of the kernels that runs use on this machine, and what the machine is like, as JSON.
 #[pyfunction]
-pub fn kernels() -> &'static str {
-    snn_engine::instruction_sets().last().copied().unwrap_or("portable")
+pub fn machine() -> PyResult<(&'static str, String)> {
+    let told = serde_json::to_string(&Machine::this())
+        .map_err(|e| PyValueError::new_err(format!("the machine cannot be told as JSON: {e}")))?;
+    Ok((snn_formats::kernels(), told))
 }
 
-enum Stopped {
+/// Why work over samples ended before its end.
+pub enum Stopped {
+    /// A sample does not fit the network.
     Unfit(NetworkError),
+    /// The user wants no more of it.
     Interrupted,
 }
 
@@ -44,24 +49,15 @@ impl From<NetworkError> for Stopped {
     }
 }
 
-/// How to run.
-struct Plan {
-    mode: Mode,
-    until: Until,
-    threads: usize,
-    keep_spikes: bool,
-}
+/// What tells that so many samples have ended, and whether to go on.
+pub type Ended<'a> = &'a (dyn Fn(usize) -> Result<(), Stopped> + Sync);
 
-/// Runs all samples without the interpreter's lock; this thread waits, and looks after signals and progress.
-fn run_all(
+/// Works over samples without the interpreter's lock; this thread waits, and looks after signals and progress.
+pub fn watched<T: Send + 'static>(
     py: Python<'_>,
-    network: &Arc<Network>,
-    input: Input,
-    plan: Plan,
     progress: Option<&Py<PyAny>>,
-) -> PyResult<Vec<Outcome>> {
-    let simulator = AnySimulator::new(plan.mode, Arc::clone(network));
-    let (simulator, side_by_side) = simulator.over_threads(plan.threads, input.samples());
+    work: impl FnOnce(Ended<'_>) -> Result<T, Stopped> + Send + 'static,
+) -> PyResult<T> {
     let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let mut told = 0;
     let mut tell = |py: Python<'_>| -> PyResult<()> {
@@ -75,18 +71,16 @@ fn run_all(
         Ok(())
     };
     let (ended, stopped) = (Arc::clone(&done), Arc::clone(&stop));
-    let outcomes = background::run(py, &stop, &mut tell, move || {
-        let on_ended = |samples: usize| {
+    let result = background::run(py, &stop, &mut tell, move || {
+        work(&|samples: usize| {
             ended.fetch_add(samples, Ordering::Relaxed);
             if stopped.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
-        };
-        let all = 0..input.samples();
-        run_batch(all, side_by_side, &simulator, &input, plan.until, plan.keep_spikes, on_ended)
+        })
     })?;
-    match outcomes {
-        Ok(outcomes) => {
+    match result {
+        Ok(result) => {
             tell(py)?;
-            Ok(outcomes)
+            Ok(result)
         }
         Err(Stopped::Unfit(error)) => Err(error::network(error)),
         Err(Stopped::Interrupted) => unreachable!("only an interruption stops the work, and it was returned"),
@@ -296,15 +290,21 @@ pub struct Asked<'a, 'py> {
     pub until_quiet: Option<bool>,
 }
 
-/// Runs samples: values `x` in an encoding, or the spikes of `raster` or `packed`. `fitting` says how many simulators, of those that are
-/// wanted, fit into the memory that the run may take.
-pub fn run(
-    py: Python<'_>,
-    network: &Arc<Network>,
-    description: &Description,
-    asked: &Asked<'_, '_>,
-    fitting: &dyn Fn(Memory, usize) -> PyResult<usize>,
-) -> PyResult<Outcomes> {
+/// What is run, how, and how long.
+pub struct Prepared {
+    pub samples: Samples,
+    pub mode: Mode,
+    pub until: Until,
+    /// The most steps.
+    pub steps: u32,
+    /// Threads that are wanted.
+    pub threads: usize,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// What was asked for, as it is for a network: values `x` in an encoding, or the spikes of `raster` or `packed`.
+pub fn prepared(network: &Network, description: &Description, asked: &Asked<'_, '_>) -> PyResult<Prepared> {
     let mode = mode(asked.mode)?;
     let threads = match asked.threads {
         Some(0) => return Err(error::argument("threads", "0", "numbers from 1 on, and None")),
@@ -334,13 +334,29 @@ pub fn run(
     let until = if until_quiet { Until::Quiet { limit: steps } } else { Until::Steps(steps) };
     let mut notes = samples.notes.clone();
     notes.extend(description.note_on_run(until, arrives(&samples.input)));
-    let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, samples.input.samples());
+    Ok(Prepared { samples, mode, until, steps, threads, notes })
+}
+
+/// Runs samples. `fitting` says how many simulators, of those that are wanted, fit into the memory that the run may take.
+pub fn run(
+    py: Python<'_>,
+    network: &Arc<Network>,
+    description: &Description,
+    asked: &Asked<'_, '_>,
+    fitting: &dyn Fn(Memory, usize) -> PyResult<usize>,
+) -> PyResult<Outcomes> {
+    let Prepared { samples, mode, until, steps, threads, notes } = prepared(network, description, asked)?;
+    let Samples { input, single, .. } = samples;
+    let memory = Memory::of(mode, network, u64::from(steps)).and_outcomes(network, input.samples());
     let threads = fitting(memory, threads)?;
-    let plan = Plan { mode, until, threads, keep_spikes: asked.keep_spikes };
-    let single = samples.single;
-    let once = samples.input.arrives_once();
-    let constant = samples.input.is_constant() || once;
-    let outcomes = run_all(py, network, samples.input, plan, asked.progress.as_ref())?;
+    let once = input.arrives_once();
+    let constant = input.is_constant() || once;
+    let simulator = AnySimulator::new(mode, Arc::clone(network));
+    let (simulator, side_by_side) = simulator.over_threads(threads, input.samples());
+    let keep = asked.keep_spikes;
+    let outcomes = watched(py, asked.progress.as_ref(), move |ended| {
+        run_batch(0..input.samples(), side_by_side, &simulator, &input, until, keep, ended)
+    })?;
     let outputs = outcomes.iter().map(|outcome| description.outputs(network, outcome, once)).collect();
     let output = network.population(network.output());
     Ok(Outcomes {

@@ -1,6 +1,7 @@
 """Converts trained, pruned neural networks into spiking networks and runs them event-driven, bit for bit.
 
 `convert` makes a :class:`ConvertedSNN` of a torch module, an ONNX file or arrays; its `run` gives output spike counts.
+`evaluate` tells what publications do: accuracy and costs after every number of steps, of one run.
 `NetworkBuilder` builds networks by hand, recurrent ones too, and `Simulator` runs any network step by step. Importing this package needs NumPy only.
 """
 
@@ -26,8 +27,10 @@ from snn_event._snn_event import (
 from snn_event.building import NetworkBuilder, from_scipy, to_networkx
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
 from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, RunWarning, Spikes, Statistics
+from snn_event.evaluation import Evaluation, energy_presets, evaluate
 from snn_event.extras import MissingExtra
 from snn_event.nir import LossWarning, from_nir, to_nir
+from snn_event.parting import Parting, diff
 from snn_event.recording import Recording
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ __all__ = [
     "ConvertError",
     "ConvertedSNN",
     "DifferentNetError",
+    "Evaluation",
     "FormatError",
     "InputError",
     "LossWarning",
@@ -48,6 +52,7 @@ __all__ = [
     "Network",
     "NetworkBuilder",
     "NetworkError",
+    "Parting",
     "Population",
     "PopulationStatistics",
     "Projection",
@@ -61,6 +66,9 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "convert",
+    "diff",
+    "energy_presets",
+    "evaluate",
     "from_nir",
     "from_scipy",
     "read_model",

@@ -32,11 +32,15 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "class_labels",
+    "energy_presets",
+    "evaluate",
     "from_arrays",
     "from_state_dict",
-    "kernels",
+    "machine",
     "network_of_nir",
     "nir_of_network",
+    "part_networks",
+    "part_spike_files",
     "read_npz",
     "read_state_dict",
 ]
@@ -484,6 +488,12 @@ class Model:
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The outputs of the trained net itself, `(N, n)`."""
 
+    def classes(
+        self, x: NDArray[np.float32], input_mean: Sequence[float], input_std: Sequence[float]
+    ) -> NDArray[np.int64]:
+        """The class that the trained net names for samples as a network takes them, `(N,)`: the largest output, the lowest index
+        among equals."""
+
     def expect(self, x: NDArray[np.float32], outputs: NDArray[np.float64]) -> tuple[int, float]:
         """Compares the outputs for samples with those that the trained net gave: how many samples, and their largest
         relative difference."""
@@ -548,5 +558,52 @@ def nir_of_network(
 ]:
     """Makes a graph of a network: its nodes taken apart, its edges, and what is said otherwise."""
 
-def kernels() -> str:
-    """The instruction set of the kernels that runs use on this machine."""
+def machine() -> tuple[str, str]:
+    """The instruction set of the kernels that runs use on this machine, and what the machine is like, as JSON."""
+
+def evaluate(
+    network: Network,
+    x: NDArray[np.float32] | None,
+    T: int | None,
+    *,
+    raster: _Raster | None,
+    packed: NDArray[np.uint8] | None,
+    encoding: str | None,
+    seed: int,
+    threads: int | None,
+    mode: str,
+    points: Sequence[int],
+    readout_from: int,
+    stop: Sequence[str],
+    energy: Sequence[str],
+    energy_toml: str | None,
+    membrane_updates: bool,
+    labels: _Labels | None,
+    trained: _Labels | None,
+    progress: Callable[[int], object] | None,
+    memory_limit: int | str | None,
+) -> tuple[str, list[str], list[int], list[str], int]:
+    """Runs samples once and tells accuracy and costs after every point: the report as JSON, notes, points, energy presets,
+    threads."""
+
+def energy_presets() -> str:
+    """The energies that come with the package, by name, as JSON."""
+
+_Parted = tuple[int, int, str, int, tuple[int, int], tuple[float, float] | None]
+
+def part_networks(
+    first: Network,
+    second: Network,
+    x: NDArray[np.float32] | None,
+    T: int | None,
+    *,
+    raster: _Raster | None,
+    encoding: str | None,
+    seed: int,
+    threads: int | None,
+) -> _Parted | None:
+    """Runs two networks side by side and finds where they first part: sample, step, population, neuron, the values of its spike
+    in either run, and its potentials."""
+
+def part_spike_files(first: _Path, second: _Path) -> _Parted | None:
+    """Finds where two files of spikes first part, as :func:`part_networks` does."""

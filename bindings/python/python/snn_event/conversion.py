@@ -76,7 +76,8 @@ def read_model(
     return net
 
 
-def _numbers(values: ArrayLike | None) -> list[float]:
+def numbers(values: ArrayLike | None) -> list[float]:
+    """Nothing, one number, or one per channel."""
     return [] if values is None else [float(value) for value in np.atleast_1d(np.asarray(values, np.float64))]
 
 
@@ -211,8 +212,8 @@ def convert(
         readout=readout,
         weights=weights,
         unroll=unroll,
-        input_mean=_numbers(input_mean),
-        input_std=_numbers(input_std),
+        input_mean=numbers(input_mean),
+        input_std=numbers(input_std),
         fit=fit,
         fit_by=fit_by,
         compare=compare,

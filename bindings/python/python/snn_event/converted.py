@@ -22,11 +22,11 @@ from snn_event._snn_event import (
     Simulator,
     __version__,
     class_labels,
-    kernels,
+    machine,
 )
 from snn_event.extras import need
 from snn_event.models import of_layers
-from snn_event.samples import array_digest, as_floats, as_labels, as_raster, file_digest
+from snn_event.samples import Given, array_digest, as_floats, as_labels, file_digest
 
 __all__ = ["ConvertedSNN", "PopulationStatistics", "Run", "RunWarning", "Spikes", "Statistics"]
 
@@ -194,13 +194,12 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What made these results: tool, kernels, digests of network and input, options in effect."""
-        tool = {"tool": f"snn_event {__version__} (Python)", "command": "run", "kernels": kernels()}
+        """What made these results: tool, kernels, machine, digests of network and input, options in effect."""
         net = file_digest(self._network.digest())
         options = dict(self._asked.get("options", {}))
         # Told here, and not when the run was made: it can take a look at the whole network.
         options["memory_limit"] = self._network.memory_limit(options.get("memory_limit"))
-        return {**tool, "net": net, **self._asked, "options": options}
+        return {**made_by("run"), "net": net, **self._asked, "options": options}
 
     def _batch(self, values: NDArray[Any]) -> Any:
         return values[0] if self._outcomes.single else values
@@ -328,7 +327,14 @@ class Run:
         return Statistics(self._outcomes.samples, self.T, populations)
 
 
-def _callers_level() -> int:
+def made_by(command: str) -> dict[str, Any]:
+    """What is told of every result: tool, kernels, and the machine as far as times depend on it."""
+    kernels, told = machine()
+    tool = f"snn_event {__version__} (Python)"
+    return {"tool": tool, "command": command, "kernels": kernels, "machine": json.loads(told)}
+
+
+def callers_level() -> int:
     """The stack level of the line outside this package that made the call, for a warning of the function that asks."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("snn_event"):
@@ -337,7 +343,7 @@ def _callers_level() -> int:
 
 
 @contextmanager
-def _bar(asked: bool, samples: int) -> Iterator[Callable[[int], object] | None]:
+def progress_bar(asked: bool, samples: int) -> Iterator[Callable[[int], object] | None]:
     """A progress bar over samples, if one is asked for."""
     if not asked:
         yield None
@@ -532,21 +538,14 @@ class ConvertedSNN:
         Raises:
             InputError: if one thread needs more memory.
         """
-        if sum(one is not None for one in (x, raster, packed)) != 1:
-            raise ValueError("give one of x, raster= and packed=")
-        values = None if x is None else as_floats(x)
-        flags = None if raster is None else as_raster(raster)
-        if T is None and values is not None and not self._runs_until_quiet():
-            T = self.T
+        given = Given.of(x, raster, packed)
         encoding = self.network.encoding if encoding is None else encoding
-        given: NDArray[Any] | None = values if values is not None else flags if packed is None else packed
-        samples = given.shape[0] if given is not None and given.ndim else 1
-        with _bar(progress, samples) as bar:
+        with progress_bar(progress, given.samples) as bar:
             outcomes = self.network.run(
-                values,
-                T,
-                raster=flags,
-                packed=packed,
+                given.values,
+                self.length(T, given),
+                raster=given.flags,
+                packed=given.packed,
                 encoding=encoding,
                 seed=seed,
                 threads=threads,
@@ -556,9 +555,8 @@ class ConvertedSNN:
                 memory_limit=memory_limit,
             )
         for note in outcomes.notes:
-            warnings.warn(note, RunWarning, stacklevel=_callers_level())
-        assert given is not None
-        encoding = encoding if given is values else "raster" if given is flags else "packed"
+            warnings.warn(note, RunWarning, stacklevel=callers_level())
+        encoding = given.encoding(encoding)
         options = {
             "T": outcomes.T,
             "encoding": encoding,
@@ -567,11 +565,14 @@ class ConvertedSNN:
             "threads": outcomes.threads,
             "memory_limit": memory_limit,
         }
-        return Run(self.network, outcomes, {"input": array_digest(given), "options": options})
+        return Run(self.network, outcomes, {"input": array_digest(given.array), "options": options})
 
-    def _runs_until_quiet(self) -> bool:
-        """Whether a run ends by itself: the network is made for that, and the user did not say another length."""
-        return self.network.until_quiet and self.network.run_length is not None and self.T == self.network.run_length[0]
+    def length(self, T: int | None, given: Given) -> int | None:
+        """The steps of a run that was asked for: none of spikes, which have their own, and where a run ends by itself, since the
+        network is made for that and the user did not say another length."""
+        made_for = self.network.run_length
+        ends_by_itself = self.network.until_quiet and made_for is not None and self.T == made_for[0]
+        return self.T if T is None and given.values is not None and not ends_by_itself else T
 
     def run(self, x: ArrayLike | None = None, **options: Any) -> NDArray[np.uint32]:
         """Output spike counts, `(n,)` or `(N, n)`. The options are those of :meth:`simulate`."""

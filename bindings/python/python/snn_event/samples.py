@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["array_digest", "as_calibration", "as_floats", "as_labels", "as_raster", "digest", "file_digest"]
+__all__ = ["Given", "array_digest", "as_calibration", "as_floats", "as_labels", "as_raster", "digest", "file_digest"]
 
 #: The most numbers that are gathered from a data loader or data set: 1 GiB as float32.
 MOST_NUMBERS = 1 << 28
@@ -53,6 +55,53 @@ def as_labels(labels: Any) -> NDArray[Any]:
     if values.dtype.kind not in kinds:
         raise ValueError(f"labels of type {values.dtype}; allowed are whole numbers (N,) or (N, 1), and one-hot rows")
     return np.ascontiguousarray(values, kinds[values.dtype.kind])
+
+
+@dataclass(frozen=True)
+class Given:
+    """What drives a run: values, spikes as flags or values, or spikes as bits."""
+
+    values: NDArray[np.float32] | None
+    flags: NDArray[np.bool_] | NDArray[np.int64] | None
+    packed: NDArray[np.uint8] | None
+
+    @classmethod
+    def of(cls, x: Any, raster: Any = None, packed: NDArray[np.uint8] | None = None) -> Given:
+        """One of the three, whatever array or tensor it is."""
+        if sum(one is not None for one in (x, raster, packed)) != 1:
+            raise ValueError("give one of x, raster= and packed=")
+        return cls(None if x is None else as_floats(x), None if raster is None else as_raster(raster), packed)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The array that was given."""
+        given: NDArray[Any] | None = self.values if self.values is not None else self.flags
+        given = self.packed if given is None else given
+        assert given is not None
+        return given
+
+    @property
+    def samples(self) -> int:
+        """The extent of its first axis, samples if there are several."""
+        return self.array.shape[0] if self.array.ndim else 1
+
+    def encoding(self, name: str) -> str:
+        """What is told of the encoding, if values have the one of this name."""
+        return name if self.values is not None else "raster" if self.flags is not None else "packed"
+
+    def rates(self, T: int | None, shape: Sequence[int]) -> NDArray[np.float32]:
+        """The values of an input of this shape; of spikes their mean over `T` steps, or all: what a trained net is given."""
+        if self.values is not None:
+            return self.values
+        size = prod(shape)
+        spikes = self.array
+        if self.flags is None:
+            spikes = np.unpackbits(spikes, axis=-1, count=size)
+        flat = spikes.ndim <= len(shape) or spikes.shape[-len(shape) :] != tuple(shape)
+        steps = spikes.shape[-1 - (1 if flat else len(shape))]
+        of_steps = spikes.reshape(-1, steps, size)[:, :T]
+        # Exact: the sums are whole numbers far below 2^24.
+        return of_steps.sum(axis=1, dtype=np.float32) / np.float32(of_steps.shape[1])
 
 
 def as_calibration(samples: Any) -> NDArray[np.float32]:
