@@ -81,11 +81,10 @@ pub fn read(path: impl AsRef<Path>) -> Result<EventSamples, FormatError> {
     match ending(path) {
         "bin" | "bs2" => {
             let bytes = bytes(path, &origin)?;
-            let (events, digest) = (recorded(&bytes, &origin)?, Digest::of(&bytes));
-            Ok(EventSamples { samples: vec![events], digest, origin })
+            of_recording(&bytes, origin)
         }
-        "npy" => rows(npy::read(path)?, origin),
-        "npz" => columns(NpzReader::open(path)?, origin),
+        "npy" => of_rows(npy::read(path)?, origin),
+        "npz" => of_columns(NpzReader::open(path)?, origin),
         _ => Err(origin.error(
             "no kind of file that holds events; allowed are .bin and .bs2 as N-MNIST has them, folders of these, .npy and .npz",
         )),
@@ -121,6 +120,15 @@ fn folder(path: &Path, origin: Origin) -> Result<EventSamples, FormatError> {
         samples.push(recorded(&bytes, &origin)?);
     }
     Ok(EventSamples { samples, digest: digester.digest(), origin })
+}
+
+/// One sample of the bytes of a recording of N-MNIST.
+///
+/// # Errors
+/// If the bytes are not a whole number of events.
+pub fn of_recording(bytes: &[u8], origin: Origin) -> Result<EventSamples, FormatError> {
+    let (events, digest) = (recorded(bytes, &origin)?, Digest::of(bytes));
+    Ok(EventSamples { samples: vec![events], digest, origin })
 }
 
 /// The events of one recording of N-MNIST.
@@ -169,7 +177,11 @@ fn whole(array: Array) -> Result<Vec<i64>, FormatError> {
     }
 }
 
-fn rows(array: Array, origin: Origin) -> Result<EventSamples, FormatError> {
+/// One sample of the rows x, y, t, p of an array of shape (E, 4).
+///
+/// # Errors
+/// If it has another shape, or a number in it is none that it may be.
+pub fn of_rows(array: Array, origin: Origin) -> Result<EventSamples, FormatError> {
     let digest = array.digest.unwrap_or_else(|| Digest::of(&[]));
     let [_, 4] = array.shape[..] else {
         return Err(origin.error(format!(
@@ -184,7 +196,11 @@ fn rows(array: Array, origin: Origin) -> Result<EventSamples, FormatError> {
     Ok(EventSamples { samples, digest, origin })
 }
 
-fn columns(mut npz: NpzReader, origin: Origin) -> Result<EventSamples, FormatError> {
+/// The samples of an archive with arrays `x`, `y`, `t` and `p` and, of several, `sample_ptr`.
+///
+/// # Errors
+/// If an array is missing, they do not go together, or a number in them is none that it may be.
+pub fn of_columns(mut npz: NpzReader, origin: Origin) -> Result<EventSamples, FormatError> {
     let digest = npz.digest();
     let mut column = |name: &str| -> Result<Vec<i64>, FormatError> {
         if !npz.contains(name) {

@@ -4,7 +4,8 @@
 //! [`evaluate`] runs samples once and gives, for every point of its [`Plan`], exactly what a run of that length would.
 //! The rest are functions of its [`Evaluation`].
 //!
-//! The feature `figures`, on by default, draws figures and pages of them; without it this crate compiles in seconds.
+//! The feature `figures`, on by default, draws figures and pages of them; without it this crate compiles in seconds. The
+//! feature `parquet` writes the results of studies as Parquet files.
 
 #![deny(unsafe_code)]
 
@@ -20,6 +21,8 @@ mod neurobench;
 mod page;
 #[cfg(feature = "figures")]
 mod pages;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 mod parting;
 mod plan;
 mod proportion;
@@ -27,6 +30,7 @@ mod read_out;
 mod report;
 mod stop;
 mod study;
+mod tables;
 mod trained;
 
 pub use costs::{Delivered, PopulationCosts, TrainedOperations, costs};
@@ -39,13 +43,15 @@ pub use look::{Activations, Look, look};
 pub use neurobench::{LayerSparsity, NeuroBench, SynapticOperations};
 #[cfg(feature = "figures")]
 pub use page::{Page, Section, Table};
+#[cfg(feature = "parquet")]
+pub use parquet_file::parquet_file;
 pub use parting::{Parting, PartingError, Side, part_networks, part_spikes};
 pub use plan::PlanError;
 pub use proportion::{McNemar, Proportion};
 pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};
 pub use stop::{Stop, StopError};
 pub use study::{
-    CSV_HEAD, Cell, Group, Material, Row, Study, StudyEncoding, StudyError, StudyModel, StudyRecipe, Trained,
-    csv_rows, latex,
+    Cell, Group, Material, Row, Study, StudyEncoding, StudyError, StudyModel, StudyRecipe, Trained,
 };
+pub use tables::{CSV_HEAD, csv_rows, latex};
 pub use trained::{Beside, TrainedError, trained_classes};

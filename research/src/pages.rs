@@ -6,7 +6,8 @@ use crate::figures::{Figure, Shown};
 use crate::page::{Page, Section, Table};
 use crate::proportion::Proportion;
 use crate::report::EvaluationReport;
-use crate::study::{CSV_HEAD, Row, csv_rows};
+use crate::study::Row;
+use crate::tables::{CSV_HEAD, csv_rows};
 
 fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()

@@ -17,7 +17,7 @@ use crate::proportion::Proportion;
 use crate::trained::{Beside, TrainedError, trained_classes};
 
 /// A grid of trained nets, sparsities, recipes, run lengths and encodings, on the same samples: what a `study.toml` says.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Study {
     /// Test samples, .npy of shape (N, …).
@@ -27,12 +27,13 @@ pub struct Study {
     /// Calibration samples.
     pub calibration: PathBuf,
     /// How many test samples are run, from the first; all without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
     /// Numbers of steps. Recipes that settle have their own.
-    #[serde(rename = "T", default)]
+    #[serde(rename = "T", default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<u32>,
     /// Shares of weights to be pruned by magnitude; none leaves the nets as they are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sparsity: Vec<f64>,
     /// How the samples drive the network.
     #[serde(default = "constant")]
@@ -64,13 +65,7 @@ fn usual_energy() -> String {
 }
 
 fn usual_recipe() -> Vec<StudyRecipe> {
-    vec![StudyRecipe {
-        name: "unit".into(),
-        neuron: "unit".into(),
-        levels: None,
-        max_spikes: None,
-        percentile: None,
-    }]
+    vec![StudyRecipe::new("unit", None, None, None)]
 }
 
 /// How samples become input.
@@ -85,34 +80,56 @@ pub enum StudyEncoding {
     Regular,
 }
 
+impl StudyEncoding {
+    const ALL: [(Self, &str); 3] =
+        [(Self::Constant, "constant"), (Self::Poisson, "poisson"), (Self::Regular, "regular")];
+}
+
+impl std::str::FromStr for StudyEncoding {
+    type Err = StudyError;
+
+    fn from_str(text: &str) -> Result<Self, StudyError> {
+        let found = Self::ALL.into_iter().find(|(_, name)| *name == text);
+        found.map(|(encoding, _)| encoding).ok_or_else(|| {
+            let names = Self::ALL.map(|(_, name)| name).join(", ");
+            StudyError::Unfit(format!("`{text}` is no encoding; allowed are {names}"))
+        })
+    }
+}
+
 /// A trained net of a study.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StudyModel {
     /// Its name in tables.
     pub name: String,
     /// What it is one of, several sparsities of one net for instance: they are drawn in one figure.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
     /// Its file.
     pub file: PathBuf,
     /// The layer list of a file of weights only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<PathBuf>,
     /// Test samples, if not those of the study.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<PathBuf>,
     /// Their classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// Calibration samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<PathBuf>,
     /// Subtracted from its input: nothing, one number, or one per channel.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub input_mean: Vec<f32>,
     /// What its input is divided by after that.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub input_std: Vec<f32>,
 }
 
 /// What is made of a trained net.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StudyRecipe {
     /// Its name in tables.
@@ -121,10 +138,13 @@ pub struct StudyRecipe {
     #[serde(default = "unit")]
     pub neuron: String,
     /// Levels of activations of neurons that count.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub levels: Option<u32>,
     /// The largest spike of neurons that count.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_spikes: Option<u32>,
     /// Scales by this percentile of the activations instead of by least squared error.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub percentile: Option<f64>,
 }
 
@@ -289,6 +309,14 @@ impl Study {
         }
         study.preset()?;
         Ok(study)
+    }
+
+    /// The text of a study that [`parse`](Self::parse) reads, with all that was not said as it is in effect.
+    ///
+    /// # Errors
+    /// If a path is no text in UTF-8.
+    pub fn to_toml(&self) -> Result<String, StudyError> {
+        toml::to_string(self).map_err(|error| StudyError::Toml(error.to_string()))
     }
 
     /// All cells, in the order of the results: by model and sparsity, then recipe, encoding, seed and number of steps.
@@ -471,6 +499,22 @@ impl Study {
 }
 
 impl StudyRecipe {
+    /// A neuron by its name, named after it and what is said of it; levels and the largest spike are of neurons that count,
+    /// and left out of unit spikes.
+    #[must_use]
+    pub fn new(neuron: &str, levels: Option<u32>, max_spikes: Option<u32>, percentile: Option<f64>) -> Self {
+        let counts = neuron != "unit";
+        let (levels, max_spikes) = (levels.filter(|_| counts), max_spikes.filter(|_| counts));
+        let said = [
+            Some(neuron.to_owned()),
+            levels.map(|levels| format!("L = {levels}")),
+            max_spikes.map(|most| format!("m = {most}")),
+            percentile.map(|percentile| format!("{percentile} %")),
+        ];
+        let name = said.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Self { name, neuron: neuron.into(), levels, max_spikes, percentile }
+    }
+
     fn kind(&self) -> Result<NeuronKind, StudyError> {
         let found = NeuronKind::ALL.into_iter().find(|(_, name)| *name == self.neuron);
         found.map(|(kind, _)| kind).ok_or_else(|| {
@@ -481,75 +525,4 @@ impl StudyRecipe {
             ))
         })
     }
-}
-
-/// The columns that publications show, as text.
-fn cells(row: &Row) -> [String; 13] {
-    [
-        row.model.clone(),
-        row.sparsity.map_or(String::new(), |sparsity| format!("{}", sparsity * 100.0)),
-        row.recipe.clone(),
-        row.encoding.clone(),
-        row.steps.to_string(),
-        format!("{:.2}", row.accuracy * 100.0),
-        format!("{:+.2}", (row.accuracy - row.trained_accuracy) * 100.0),
-        format!("{:.2}", row.connectivity * 100.0),
-        row.parameters.to_string(),
-        format!("{:.0}", row.additions + row.multiply_adds),
-        format!("{:.3}", row.operations_ratio),
-        format!("{:.2}", row.nanojoules),
-        format!("{:.2}", mean_rate(row) * 100.0),
-    ]
-}
-
-fn mean_rate(row: &Row) -> f64 {
-    row.rates.iter().map(|(_, rate)| rate).sum::<f64>() / row.rates.len().max(1) as f64
-}
-
-/// The rows as a LaTeX table with the rules of the package booktabs: accuracies, differences, connectivities and rates in per cent,
-/// operations and energies of one sample.
-#[must_use]
-pub fn latex(rows: &[Row]) -> String {
-    let escaped = |text: String| {
-        let special = |character: char| match character {
-            '_' | '%' | '&' | '#' | '$' | '{' | '}' => format!("\\{character}"),
-            '\\' => "\\textbackslash{}".into(),
-            '~' => "\\textasciitilde{}".into(),
-            '^' => "\\textasciicircum{}".into(),
-            other => other.to_string(),
-        };
-        text.chars().map(special).collect::<String>()
-    };
-    let mut text = String::from(
-        "% \\usepackage{booktabs}\n\\begin{tabular}{lrllrrrrrrrrr}\n\\toprule\nmodel & pruned & neuron & input & $T$ & acc. & $\\Delta$ & \
-         conn. & param. & ops & ratio & nJ & rate \\\\\n\\midrule\n",
-    );
-    for row in rows {
-        text += &cells(row).map(escaped).join(" & ");
-        text += " \\\\\n";
-    }
-    text + "\\bottomrule\n\\end{tabular}\n"
-}
-
-/// The head of the columns of [`csv_rows`].
-pub const CSV_HEAD: [&str; 13] = [
-    "model",
-    "pruned_percent",
-    "recipe",
-    "encoding",
-    "T",
-    "accuracy_percent",
-    "difference_points",
-    "connectivity_percent",
-    "parameters",
-    "operations",
-    "operations_ratio",
-    "nanojoules",
-    "mean_rate_percent",
-];
-
-/// The rows as texts, for a table of comma separated values.
-#[must_use]
-pub fn csv_rows(rows: &[Row]) -> Vec<[String; 13]> {
-    rows.iter().map(cells).collect()
 }

@@ -175,3 +175,55 @@ fn cells_that_share_little_memory_give_the_same_lines_and_one_that_needs_more_is
     let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
     assert!(error.contains("--memory-limit") && error.contains("1.00 KiB"), "{error}");
 }
+
+#[test]
+fn flags_tell_the_study_that_a_file_would_and_print_it_to_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = file("examples/mnist");
+    let flags = format!(
+        "--model {0}/mlp300-p90.onnx --input {0}/x.npy --labels {0}/y.npy --calibration {0}/x_calib.npy --samples 20 \
+         --sparsity 0.9,0.97 --T 2,4 --neuron unit,settle --levels 8 --encoding constant,poisson --seed 3,4",
+        example.display()
+    );
+    let text = printed(folder.path(), &format!("sweep {flags} --print-study"));
+    std::fs::write(folder.path().join("study.toml"), &text).unwrap();
+    // It is in effect what it says, and stays so.
+    assert_eq!(printed(folder.path(), "sweep %study.toml --print-study"), text);
+    for part in ["T = [2, 4]", "seeds = [3, 4]", "energy = \"horowitz-fp32\"", "name = \"settle, L = 8\""] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    // The same cells, and the same bytes once it is kept.
+    printed(folder.path(), &format!("sweep {flags} --out %flags.jsonl"));
+    printed(folder.path(), SWEEP);
+    let made = results(folder.path());
+    assert!(std::fs::read(folder.path().join("flags.jsonl")).unwrap() == made);
+    let rows: Vec<Value> = String::from_utf8(made)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // By sparsity: unit, constant and two seeds of Poisson, two numbers of steps each; settled, the same encodings once each.
+    assert_eq!(rows.len(), 2 * (3 * 2 + 3));
+    assert_eq!((rows[0]["model"].as_str(), rows[0]["recipe"].as_str()), (Some("mlp300-p90"), Some("unit")));
+    assert_eq!(rows[4]["seed"], 4);
+
+    let refused = |line: &str, part: &str| {
+        let output = snn_event(folder.path(), line).assert().code(2);
+        let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        assert!(error.contains(part), "{line}: {error}");
+    };
+    refused(&format!("sweep %study.toml {flags} --out %x.jsonl"), "leave them out, or STUDY.TOML");
+    refused("sweep --out %x.jsonl", "give STUDY.TOML, or --model");
+    refused("sweep --model %m.onnx --out %x.jsonl", "--labels <Y.NPY>");
+    refused("sweep %study.toml", "--out");
+    refused("sweep %study.toml --print-study --out %x.jsonl", "cannot be used with");
+    let flags = flags.replace("--neuron unit,settle --levels 8", "");
+    refused(&format!("sweep {flags} --neuron spiky --print-study"), "unit, multi, signed, settle");
+    refused(&format!("sweep {flags} --levels 8 --print-study"), "name others with --neuron");
+    refused(&format!("sweep {flags} --energy sun --print-study"), "horowitz-fp32");
+    refused(&format!("sweep {} --print-study", flags.replace("constant,poisson", "morse")), "regular");
+    refused(&format!("sweep {} --print-study", flags.replace("0.9,", "1.9,")), "shares from 0 to 1");
+    refused(&format!("sweep {} --print-study", flags.replace("--T 2,4", "")), "T has no numbers of steps");
+    refused(&format!("sweep {flags} --out {}/x.npy", example.display()), "the study");
+}

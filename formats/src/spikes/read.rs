@@ -45,7 +45,14 @@ impl SpikeFile {
     /// sample are not in order of step and neuron.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let origin = Origin::file(path.as_ref());
-        let mut npz = NpzReader::open(path)?;
+        Self::of(NpzReader::open(path)?, &origin)
+    }
+
+    /// The spikes of the arrays of an archive.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read), but for the reading itself.
+    pub fn of(mut npz: NpzReader, origin: &Origin) -> Result<Self, FormatError> {
         let [node_ids, ..] = SUFFIXES;
         let names: Vec<String> = npz
             .names()
@@ -57,7 +64,7 @@ impl SpikeFile {
                 "it has no array `POPULATION.node_ids`, so it holds no spikes; runs that keep their spikes write such files",
             ));
         }
-        let populations = names.into_iter().map(|name| SpikeTrains::read(&mut npz, name, &origin));
+        let populations = names.into_iter().map(|name| SpikeTrains::read(&mut npz, name, origin));
         Ok(Self { populations: populations.collect::<Result<_, _>>()?, digest: npz.digest() })
     }
 }

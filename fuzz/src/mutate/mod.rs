@@ -36,6 +36,8 @@ pub enum Form {
     Safetensors,
     /// A layer list, TOML
     LayerList,
+    /// Events of 5 bytes
+    Recording,
 }
 
 /// Mutates `size` of `bytes`, in place; what comes out has at most `most`. The same seed does the same, up to what libFuzzer
@@ -67,6 +69,8 @@ pub fn mutated(bytes: &mut [u8], size: usize, most: usize, seed: u32, form: Form
         }
         Form::Safetensors => json::safetensors(file, &mut random),
         Form::LayerList => json::toml(file, &mut random),
+        // Events as they are, changed, doubled or cut within.
+        Form::Recording => Some(changed(file, &[], &mut random)),
     };
     match result {
         Some(result) if result.len() <= most => {

@@ -1,5 +1,6 @@
 //! The seeds of every target: small files of every kind, made by the project itself or from its tests.
 
+mod events;
 mod models;
 pub mod nets;
 
@@ -27,6 +28,10 @@ pub fn sow(target: &str) {
         }
         "safetensors" => files("converter/tests/data/state_dict", "safetensors"),
         "layer_list" => models::layer_lists(),
+        "event_columns" => events::columns(),
+        "event_rows" => events::rows(),
+        "recording" => events::recordings(),
+        "spikes" => events::spikes(),
         "numpy_net" => [files("tests/data/golden", "npz"), models::archives()].concat(),
         unknown => panic!("there are no seeds for `{unknown}`"),
     };

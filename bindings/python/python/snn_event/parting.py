@@ -67,13 +67,14 @@ def diff(
         found = part_spike_files(first, second)
     elif isinstance(first, ConvertedSNN | Network) and isinstance(second, ConvertedSNN | Network):
         given = Given.of(x, raster)
-        nets = [net.network if isinstance(net, ConvertedSNN) else net for net in (first, second)]
         lengths = {net.length(T, given) for net in (first, second) if isinstance(net, ConvertedSNN)}
         if len(lengths) == 2:
-            raise ValueError(f"the networks run for {first.T} and {second.T} steps; give T")
+            told = " and ".join(str(length) for length in sorted(length or 0 for length in lengths))
+            raise ValueError(f"the networks are run for {told} steps; give T")
         T = lengths.pop() if lengths else T
+        one, other = (net.network if isinstance(net, ConvertedSNN) else net for net in (first, second))
         found = part_networks(
-            *nets, given.values, T, raster=given.flags, encoding=encoding, seed=seed, threads=threads
+            one, other, given.values, T, raster=given.flags, encoding=encoding, seed=seed, threads=threads
         )
     else:
         kinds = " and ".join(type(one).__name__ for one in (first, second))

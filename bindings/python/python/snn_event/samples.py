@@ -100,8 +100,9 @@ class Given:
         flat = spikes.ndim <= len(shape) or spikes.shape[-len(shape) :] != tuple(shape)
         steps = spikes.shape[-1 - (1 if flat else len(shape))]
         of_steps = spikes.reshape(-1, steps, size)[:, :T]
-        # Exact: the sums are whole numbers far below 2^24.
-        return of_steps.sum(axis=1, dtype=np.float32) / np.float32(of_steps.shape[1])
+        # Exact but for the division: the sums are whole numbers far below 2^24.
+        rates: NDArray[np.float32] = of_steps.sum(axis=1, dtype=np.float32) / np.float32(of_steps.shape[1])
+        return rates
 
 
 def as_calibration(samples: Any) -> NDArray[np.float32]:

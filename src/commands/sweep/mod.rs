@@ -1,3 +1,5 @@
+mod grid;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -15,10 +17,13 @@ use snn_formats::samples::batch;
 use snn_formats::{Digest, FileDigest};
 use snn_research::{CSV_HEAD, Group, Material, Row, Study, StudyModel, Trained, csv_rows, latex};
 
+use crate::commands::Usage;
 use crate::models::{self, Model};
+use crate::optional::Optional;
 use crate::samples::{read_labels, read_samples, threads};
 use crate::shard::Shard;
 use crate::{output, progress, table};
+use grid::Grid;
 
 /// Run a grid of nets, sparsities, recipes and run lengths; a study that was interrupted goes on where it was.
 ///
@@ -30,6 +35,9 @@ use crate::{output, progress, table};
   snn-event sweep study.toml --out results.jsonl --csv table.csv --latex table.tex
   snn-event sweep study.toml --out results.jsonl --verify
   snn-event sweep study.toml --shard 2/5 --out part-2.jsonl      # on one of five machines; then merge
+  snn-event sweep --model m.onnx --sparsity 0,0.5,0.9 --T 1,2,4,8 --neuron unit,signed --max-spikes 4 \\
+      --input x.npy --labels y.npy --calib x_calib.npy --out results.jsonl
+  snn-event sweep --model m.onnx … --print-study > study.toml    # the same as a file, to be kept
 
 A study.toml; paths are as seen from its folder:
   input = \"x.npy\"
@@ -48,11 +56,18 @@ A study.toml; paths are as seen from its folder:
 pub struct Sweep {
     /// The study, in TOML
     #[arg(value_parser = output::file(), value_name = "STUDY.TOML")]
-    study: PathBuf,
+    study: Option<PathBuf>,
+
+    #[command(flatten)]
+    grid: Optional<Grid>,
+
+    /// Print the study as it is in effect, in TOML, and run nothing
+    #[arg(long, conflicts_with_all = ["out", "csv", "latex", "table", "shard", "verify", "memory_limit", "threads"])]
+    print_study: bool,
 
     /// Where results are, or go
-    #[arg(long, value_parser = output::file(), value_name = "RESULTS.JSONL")]
-    out: PathBuf,
+    #[arg(long, value_parser = output::file(), value_name = "RESULTS.JSONL", required_unless_present = "print_study")]
+    out: Option<PathBuf>,
 
     /// Write the finished results as a table of comma separated values, too
     #[arg(long, value_parser = output::file(), value_name = "TABLE.CSV")]
@@ -61,6 +76,10 @@ pub struct Sweep {
     /// Write the finished results as a LaTeX table, too
     #[arg(long, value_parser = output::file(), value_name = "TABLE.TEX")]
     latex: Option<PathBuf>,
+
+    /// Write the finished results as a Parquet file, too; of programs that were built with the feature `parquet`
+    #[arg(long, value_parser = output::file(), value_name = "TABLE.PARQUET")]
+    table: Option<PathBuf>,
 
     /// Run one part of so many; `merge` joins them to the file of a single run
     #[arg(long, value_name = "i/n")]
@@ -87,14 +106,37 @@ struct Files {
     head: serde_json::Value,
 }
 
-impl Files {
-    fn read(path: &Path) -> Result<Self> {
+/// What the file of a study is called that is told by flags, should it be kept.
+const KEPT: &str = "study.toml";
+
+/// A study with its text, and where its paths are seen from.
+struct Told {
+    study: Study,
+    text: String,
+    path: PathBuf,
+}
+
+impl Told {
+    fn read(path: PathBuf) -> Result<Self> {
         let at = || path.display().to_string();
-        let bytes = snn_formats::regular::read(path).with_context(at)?;
-        let text = String::from_utf8(bytes.clone())
+        let bytes = snn_formats::regular::read(&path).with_context(at)?;
+        let text = String::from_utf8(bytes)
             .map_err(|_| anyhow::anyhow!("it is no text in UTF-8"))
             .with_context(at)?;
-        let study = Study::parse(&text).with_context(at)?;
+        Ok(Self { study: Study::parse(&text).with_context(at)?, text, path })
+    }
+
+    fn of_flags(grid: Grid) -> Result<Self> {
+        let text = grid.study()?.to_toml().map_err(|error| Usage(error.to_string()))?;
+        // What a file of this text would be.
+        let study = Study::parse(&text).map_err(|error| Usage(error.to_string()))?;
+        Ok(Self { study, text, path: KEPT.into() })
+    }
+}
+
+impl Files {
+    fn of(told: Told) -> Result<Self> {
+        let Told { study, text, path } = told;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let digest = |path: &Path| -> Result<FileDigest> {
             let path = folder.join(path);
@@ -105,7 +147,7 @@ impl Files {
         let models: Vec<_> = study.models.iter().map(|model| digest(&model.file)).collect::<Result<_>>()?;
         let mut head = json!({
             "tool": concat!("snn-event ", env!("CARGO_PKG_VERSION")),
-            "study": FileDigest::new(path, Digest::of(&bytes)),
+            "study": FileDigest::new(&path, Digest::of(text.as_bytes())),
             "input": digest(&study.input)?,
             "labels": digest(&study.labels)?,
             "calibration": digest(&study.calibration)?,
@@ -198,13 +240,46 @@ impl Files {
 }
 
 impl Sweep {
-    pub fn run(self) -> Result<ExitCode> {
-        let files = Files::read(&self.study)?;
+    pub fn run(mut self) -> Result<ExitCode> {
+        let given = self.study.take();
+        let told = match (given.clone(), self.grid.0.take()) {
+            (Some(path), None) => Told::read(path)?,
+            (None, Some(grid)) => Told::of_flags(grid)?,
+            (Some(_), Some(_)) => {
+                return Err(Usage(
+                    "--model and the flags that go with it tell a study; leave them out, or STUDY.TOML"
+                        .into(),
+                )
+                .into());
+            }
+            (None, None) => {
+                return Err(
+                    Usage("give STUDY.TOML, or --model with --input, --labels and --calib".into()).into()
+                );
+            }
+        };
+        if self.print_study {
+            output::print(&told.study.to_toml()?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let files = Files::of(told)?;
         let inputs = files.inputs();
-        let mut named = vec![("STUDY.TOML", Some(self.study.as_path()))];
+        let mut named = vec![("STUDY.TOML", given.as_deref())];
         named.extend(inputs.iter().map(|path| ("the study", Some(path.as_path()))));
-        let outputs = [("--csv", self.csv.as_deref()), ("--latex", self.latex.as_deref())];
-        let mut others = vec![("--out", Some(self.out.as_path()))];
+        if self.table.is_some() && !cfg!(feature = "parquet") {
+            return Err(Usage(
+                "--table: this program was built without Parquet; build it with cargo build --release --features parquet, or \
+                 take --csv"
+                    .into(),
+            )
+            .into());
+        }
+        let outputs = [
+            ("--csv", self.csv.as_deref()),
+            ("--latex", self.latex.as_deref()),
+            ("--table", self.table.as_deref()),
+        ];
+        let mut others = vec![("--out", Some(self.out()))];
         others.extend(outputs);
         output::check(&named, &others)?;
         let groups = files.study.groups();
@@ -215,14 +290,14 @@ impl Sweep {
         if lines.len() > cells {
             bail!(
                 "{}: it has {} cells, and the study {cells}; give another --out",
-                self.out.display(),
+                self.out().display(),
                 lines.len()
             );
         }
         if self.verify && lines.len() < cells {
             bail!(
                 "{}: it has {} of {cells} cells; run the study without --verify to its end first",
-                self.out.display(),
+                self.out().display(),
                 lines.len()
             );
         }
@@ -275,7 +350,7 @@ impl Sweep {
                         output::print(&format!(
                             "DIFFERENT: line {} of {}\n  there: {}\n  now:   {}\n",
                             at + place + 2,
-                            self.out.display(),
+                            self.out().display(),
                             lines[at + place],
                             made[place]
                         ))?;
@@ -298,7 +373,7 @@ impl Sweep {
             output::print(&format!(
                 "verified: {} of {}\n",
                 output::counted(cells, "cell"),
-                self.out.display()
+                self.out().display()
             ))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -306,7 +381,7 @@ impl Sweep {
             .iter()
             .map(|line| {
                 serde_json::from_str(line)
-                    .with_context(|| format!("{}: a line is no result", self.out.display()))
+                    .with_context(|| format!("{}: a line is no result", self.out().display()))
             })
             .collect::<Result<_>>()?;
         self.write_tables(&rows)?;
@@ -322,8 +397,12 @@ impl Sweep {
         (mine, head.to_string())
     }
 
+    fn out(&self) -> &Path {
+        self.out.as_deref().expect("it is required where the study is not only printed")
+    }
+
     fn unwritable(&self) -> String {
-        format!("{}: cannot be written", self.out.display())
+        format!("{}: cannot be written", self.out().display())
     }
 
     /// The file of results, at its end, and the lines that it has: none in a new one.
@@ -333,16 +412,16 @@ impl Sweep {
             .write(true)
             .create(!self.verify)
             .truncate(false)
-            .open(&self.out)
-            .with_context(|| format!("{}: cannot be opened", self.out.display()))?;
-        let bytes = snn_formats::regular::read(&self.out)?;
+            .open(self.out())
+            .with_context(|| format!("{}: cannot be opened", self.out().display()))?;
+        let bytes = snn_formats::regular::read(self.out())?;
         // A line that was not finished is made again.
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let text = String::from_utf8_lossy(&bytes[..whole]);
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         match lines.first() {
             // Nothing, or the beginning of the head: nothing of another's is lost.
-            None if self.verify => bail!("{}: it has no results to verify", self.out.display()),
+            None if self.verify => bail!("{}: it has no results to verify", self.out().display()),
             None if head.as_bytes().starts_with(&bytes) => {
                 file.set_len(0)?;
                 writeln!(file, "{head}")
@@ -354,7 +433,7 @@ impl Sweep {
             _ => bail!(
                 "{}: it holds something else, or results of other files, another study.toml or another version; give another \
                  --out, or delete it",
-                self.out.display()
+                self.out().display()
             ),
         }
         if !self.verify {
@@ -382,6 +461,13 @@ impl Sweep {
             let mut file = snn_formats::AtomicFile::create(path)?;
             file.write_all(latex(rows).as_bytes())
                 .with_context(|| format!("{}: cannot be written", path.display()))?;
+            file.commit()?;
+        }
+        #[cfg(feature = "parquet")]
+        if let Some(path) = &self.table {
+            let at = || format!("{}: cannot be written", path.display());
+            let mut file = snn_formats::AtomicFile::create(path)?;
+            file.write_all(&snn_research::parquet_file(rows).with_context(at)?).with_context(at)?;
             file.commit()?;
         }
         Ok(())
