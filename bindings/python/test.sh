@@ -21,7 +21,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 
 # 1. One command builds the wheel, in the way of `pip install ./bindings/python`.
 step cargo fmt --manifest-path "$here/Cargo.toml" --check
-[ -x "$folder/full/bin/python" ] || "$python" -m venv "$folder/full"
+step env PYTHON="$python" "$here/environment.sh" "$folder/full"
 full=$folder/full/bin
 rm -rf "$folder/wheels"
 step "$full/pip" wheel --quiet --no-deps --wheel-dir "$folder/wheels" "$here"
@@ -53,9 +53,7 @@ else:
 print("with NumPy only:", snn)
 END
 
-# 3. All extras, and what the tests compare with.
-step "$full/pip" install --quiet "$wheel[torch,scipy,plot,progress,pandas,neo,networkx,nir,sonata]" pytest mypy scikit-learn safetensors onnx distributed "sc-neurocore>=3.16,<4"
-# The version number does not change with every build.
+# 3. All extras, and what the tests compare with. The version number does not change with every build.
 step "$full/pip" install --quiet --force-reinstall --no-deps "$wheel"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 step "$full/python" -c 'import matplotlib, neo, pandas, scipy, sc_neurocore, sklearn, torch, tqdm; print("torch", torch.__version__)'

@@ -3,7 +3,7 @@
 mod loss;
 
 use crate::ann::{Ann, NodeId};
-use crate::convert::ConvertError;
+use crate::error::ConvertError;
 use crate::fit::{SAMPLES, choose, drive};
 use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered, Part};

@@ -1,108 +1,37 @@
 //! The front door: from a trained net to a spiking network.
 
-mod best;
+mod check;
 mod few;
 mod input;
+mod made;
 mod rates;
 
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
-use crate::calibrate::Zeros;
 use crate::compare::{Compared, compare};
 use crate::effective::EffectiveOptions;
-use crate::expect::{ExpectError, expect_while};
-use crate::fit::{FitBy, choose};
-use crate::forward::ForwardError;
+use crate::error::ConvertError;
+use crate::expect::expect_while;
+use crate::fit::choose;
 use crate::import::Refusal;
 use crate::lower::{Lowered, Plan, Scaling, lower, needed};
-use crate::neuron::{self, NeuronKind};
-use crate::normalise::{Normalise, ScalePer, Start};
+use crate::neuron::NeuronKind;
+use crate::normalise::Normalise;
 use crate::notes;
+use crate::options::{Options, Readout, Samples};
 use crate::quantise::Quantised;
 use crate::recipe::Recipe;
-use crate::report::{Report, Units, layers};
-use crate::wanted::{RunEnd, Stopped, Wanted};
+use crate::report::{Report, layers};
+use crate::wanted::Wanted;
 use crate::whole::{self, Activity, Rounded};
-pub use best::{Candidate, convert_best_while};
+use check::check;
 use few::few;
 pub use input::as_trained;
 use input::{input_map, input_peak, prepare};
+use made::Made;
 use rates::rates;
-use snn_engine::{Network, NetworkError, WeightType};
+use snn_engine::{Network, WeightType};
 use snn_formats::{Basis, Description, InputRange, RunLength};
-use std::fmt;
-
-/// What is read from the network as its result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Readout {
-    /// The potentials of a last population that integrates and never fires. A potential divided by the number of steps
-    /// estimates the net's output, in its own unit.
-    #[default]
-    Potential,
-    /// The spikes of a last population that fires like the others, with one λ for all of it. Negative outputs are lost.
-    Spikes,
-}
-
-/// How to convert.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options {
-    /// What activations become. Default: unit.
-    pub neuron: Option<NeuronKind>,
-    /// L, the levels of neurons that count. Default: 16; of those that get their input in every step the steps times the largest
-    /// spike, which they can tell.
-    pub levels: Option<u32>,
-    /// m, the largest magnitude of a spike of neurons that count. Default: what tells all levels in a run; of those that
-    /// settle the number of levels, so that they are at rest after one step.
-    pub max_spikes: Option<u32>,
-    /// Whether the weights of the quantised network are reconstructed ([`quantise`](crate::quantise::Options::reconstruct)).
-    /// Default: no.
-    pub reconstruct: Option<f64>,
-    /// How scales are chosen. Default: least squared error ([`Recipe`]).
-    pub normalise: Option<Normalise>,
-    /// How far one scale reaches. Default: one per channel of images, one for all of a vector.
-    pub scale_per: Option<ScalePer>,
-    /// Whether zeros count in percentiles. Default: they do.
-    pub zeros: Zeros,
-    /// The potential before the first step. Default: half a threshold for QCFS activations and the methods that round to
-    /// the nearest rate, else 0.
-    pub start: Option<Start>,
-    /// The number of steps of the runs that the network is made for; at least 1. Default: none; scales are then chosen for
-    /// [`USUAL_STEPS`](crate::recipe::USUAL_STEPS) and suit runs of any length.
-    pub steps: Option<u32>,
-    /// Whether scales, starts and biases are then fitted, layer by layer, to the spikes that really arrive in runs of
-    /// `steps` steps with constant input. The network is much more accurate in short runs of this length, and less in runs of
-    /// other lengths, because what a start takes the bias gives back over the run. Needs samples. Default: for short runs
-    /// ([`Recipe::of`]).
-    pub fit: Option<bool>,
-    /// What a fit does with the spikes that arrive. Default: it searches scales, starts and biases.
-    pub fit_by: FitBy,
-    /// Whether the report compares spike rates with activations, and accuracies if labels are given, on at most 256 of the
-    /// samples in runs of `steps` steps. Default: no.
-    pub compare: bool,
-    /// What is read from the network. Default: potentials.
-    pub readout: Readout,
-    /// What weights are stored as: whole numbers are rounded to, per channel, and take 2 bytes, 1 or half a one; potentials are
-    /// exact sums then. Default: as they are, f32.
-    pub weights: Option<WeightType>,
-    /// Write shared weights out as plain sparse rows. The results have the same bits. Default: no.
-    pub unroll: bool,
-    /// Subtracted from the input before the net sees it: nothing, one number, or one per channel.
-    pub input_mean: Vec<f32>,
-    /// What the input is divided by after that: nothing, one number, or one per channel.
-    pub input_std: Vec<f32>,
-}
-
-/// Samples for calibration.
-#[derive(Clone, Copy, Debug)]
-pub struct Samples<'a> {
-    /// `[n][elements of the input]`, as they are given to the spiking network: before mean and deviation.
-    pub values: &'a [f32],
-    /// The class of each sample, if it is known.
-    pub labels: Option<&'a [i64]>,
-    /// What the trained net itself gave for each sample, `[n][outputs]`, if the net that was read is to be compared with it
-    /// ([`expect`](crate::expect())).
-    pub expected: Option<&'a [f64]>,
-}
 
 /// What a conversion yields.
 #[derive(Clone, Debug)]
@@ -122,113 +51,6 @@ pub struct Conversion {
     pub notes: Vec<String>,
     /// What the user should look at: the network is probably not what was wanted.
     pub warnings: Vec<String>,
-}
-
-/// Why there is no network.
-#[derive(Debug, thiserror::Error)]
-pub enum ConvertError {
-    /// Nodes that cannot become part of a spiking network: all of them.
-    #[error("{}", list(.0))]
-    Refused(Vec<Refusal>),
-    /// The method looks at activations, and there are no samples.
-    #[error(
-        "scales are chosen from activations (node `{node}`), which needs calibration samples; give some, or choose trained \
-         thresholds (qcfs) or none, which need no samples"
-    )]
-    NoSamples {
-        /// The first activation that needs them.
-        node: String,
-    },
-    /// An option, or the number of samples or labels, does not fit.
-    #[error("{0}")]
-    Unfit(String),
-    /// The net cannot be evaluated on the samples.
-    #[error("calibration: {0}")]
-    Forward(ForwardError),
-    /// It is not wanted any more.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// The net that was read is not the one that was trained, or the outputs expected of it do not fit.
-    #[error("{0}")]
-    Expect(ExpectError),
-    /// The numbers do not make a network.
-    #[error("{0}")]
-    Network(#[from] NetworkError),
-}
-
-/// What a [`ConvertError`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConvertErrorKind {
-    /// Something of the model has no spiking counterpart.
-    Model,
-    /// Samples, labels or expected outputs are missing or do not fit, or an option does not.
-    Input,
-    /// Numbers that are not finite, or too large.
-    Numbers,
-    /// The net that was read is not the one that was trained.
-    Differs,
-    /// The work was stopped from outside.
-    Stopped,
-}
-
-impl ConvertError {
-    /// What it is about.
-    #[must_use]
-    pub fn kind(&self) -> ConvertErrorKind {
-        match self {
-            Self::Refused(_) => ConvertErrorKind::Model,
-            Self::NoSamples { .. }
-            | Self::Unfit(_)
-            | Self::Forward(ForwardError::Length { .. })
-            | Self::Expect(ExpectError::Unfit(_) | ExpectError::Forward(ForwardError::Length { .. })) => {
-                ConvertErrorKind::Input
-            }
-            Self::Forward(ForwardError::NotFinite { .. })
-            | Self::Expect(ExpectError::Forward(ForwardError::NotFinite { .. }))
-            | Self::Network(_) => ConvertErrorKind::Numbers,
-            Self::Expect(ExpectError::Differs(_)) => ConvertErrorKind::Differs,
-            Self::Stopped(_)
-            | Self::Forward(ForwardError::Stopped(_))
-            | Self::Expect(ExpectError::Forward(ForwardError::Stopped(_))) => ConvertErrorKind::Stopped,
-        }
-    }
-}
-
-impl From<ForwardError> for ConvertError {
-    fn from(error: ForwardError) -> Self {
-        match error {
-            ForwardError::Stopped(stopped) => Self::Stopped(stopped),
-            other => Self::Forward(other),
-        }
-    }
-}
-
-impl From<ExpectError> for ConvertError {
-    fn from(error: ExpectError) -> Self {
-        match error {
-            ExpectError::Forward(ForwardError::Stopped(stopped)) => Self::Stopped(stopped),
-            other => Self::Expect(other),
-        }
-    }
-}
-
-impl From<RunEnd> for ConvertError {
-    fn from(end: RunEnd) -> Self {
-        match end {
-            RunEnd::Unfit(error) => Self::Network(error),
-            RunEnd::Stopped(stopped) => Self::Stopped(stopped),
-        }
-    }
-}
-
-fn list(refusals: &[Refusal]) -> impl fmt::Display {
-    let mut text =
-        format!("{} node{} cannot be converted:", refusals.len(), if refusals.len() == 1 { "" } else { "s" });
-    for refusal in refusals {
-        text.push_str(&format!("\n  {refusal}"));
-    }
-    text
 }
 
 /// Converts a trained net.
@@ -357,18 +179,6 @@ fn whole_weights(
     Ok(rounded)
 }
 
-/// The spiking network to be, and what is known of its populations.
-struct Made {
-    lowered: Lowered,
-    quantised: Option<Quantised>,
-    /// Of every part what was counted on the samples.
-    units: Vec<Option<Units>>,
-    /// The runs that the network is made for.
-    run: Option<RunLength>,
-    notes: Vec<String>,
-    warnings: Vec<String>,
-}
-
 /// The activations that the output depends on, and the output if it is to fire.
 fn activations(ann: &Ann, options: &Options) -> Vec<NodeId> {
     let needed = needed(ann);
@@ -401,25 +211,4 @@ fn untrained(ann: &Ann, activations: &[NodeId], recipe: &Recipe) -> Vec<Refusal>
                 .into(),
         })
         .collect()
-}
-
-fn check(options: &Options, recipe: &Recipe) -> Result<(), ConvertError> {
-    if let Normalise::Percentile(percent) = recipe.normalise
-        && !(percent > 0.0 && percent <= 100.0)
-    {
-        return Err(ConvertError::Unfit(format!(
-            "the percentile is {percent}; allowed is above 0 and at most 100"
-        )));
-    }
-    if recipe.steps == 0 {
-        return Err(ConvertError::Unfit("the number of steps is 0; allowed is at least 1".into()));
-    }
-    if options.fit_by != FitBy::Search && recipe.neuron == NeuronKind::Unit && !recipe.fit {
-        return Err(ConvertError::Unfit(format!(
-            "a way of fitting, {}, is given, and nothing is fitted; give a number of steps, calibration samples, and say that it \
-             is to be fitted",
-            options.fit_by.name()
-        )));
-    }
-    neuron::check(options, recipe)
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::ann::Ann;
 use crate::calibrate::Zeros;
-use crate::convert::{Options, Readout};
 use crate::normalise::{Normalise, ScalePer, Start};
+use crate::options::{Options, Readout};
 use crate::recipe::Recipe;
 use snn_engine::WeightType;
 

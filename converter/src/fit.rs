@@ -13,7 +13,7 @@
 
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId, Op};
-use crate::convert::ConvertError;
+use crate::error::ConvertError;
 use crate::forward::forward_while;
 use crate::lower::{Fitted, Kind, Lowered, Part, Plan, Scaling, lower_fitted};
 use crate::wanted::{RunEnd, Stopped, Wanted};

@@ -4,10 +4,12 @@
 
 mod affine;
 pub mod ann;
+mod best;
 pub mod calibrate;
 mod compare;
 pub mod convert;
 pub mod effective;
+pub mod error;
 pub mod expect;
 mod fit;
 pub mod forward;
@@ -17,6 +19,7 @@ pub mod neuron;
 pub mod normalise;
 mod notes;
 pub mod numpy_net;
+pub mod options;
 pub mod prune;
 pub mod quantise;
 pub mod recipe;
@@ -24,18 +27,19 @@ pub mod report;
 mod scales;
 pub mod settled;
 pub mod simplify;
+mod spread;
 pub mod wanted;
 mod whole;
 
-pub use convert::{
-    Candidate, Conversion, ConvertError, ConvertErrorKind, Options, Readout, Samples, convert,
-    convert_best_while, convert_while,
-};
+pub use best::convert_best_while;
+pub use convert::{Conversion, convert, convert_while};
 pub use effective::EffectiveOptions;
+pub use error::{ConvertError, ConvertErrorKind};
 pub use expect::{Agreement, Difference, ExpectError, expect};
 pub use fit::FitBy;
 pub use neuron::NeuronKind;
 pub use normalise::{Normalise, ScalePer, Start};
+pub use options::{Options, Readout, Samples};
 pub use recipe::Recipe;
-pub use report::{Accuracy, LayerReport, Loss, Report};
+pub use report::{Accuracy, Candidate, LayerReport, Loss, Report};
 pub use wanted::{Stopped, Wanted};

@@ -14,7 +14,7 @@ pub enum Normalise {
     /// efficient event-driven networks for image classification", section 2.2.2), in per cent.
     Percentile(f64),
     /// λ minimises the squared error of clipping and rounding to the rates that a run of
-    /// [`steps`](crate::convert::Options::steps) steps can express (Li et al. 2021, "A free lunch from ANN", section 4.1).
+    /// [`steps`](crate::options::Options::steps) steps can express (Li et al. 2021, "A free lunch from ANN", section 4.1).
     /// Trained thresholds of QCFS activations are kept. The default.
     #[default]
     LeastError,

@@ -2,9 +2,9 @@
 //! same network everywhere.
 
 use crate::ann::{Ann, Op};
-use crate::convert::Options;
 use crate::neuron::NeuronKind;
 use crate::normalise::Normalise;
+use crate::options::Options;
 use snn_engine::LARGEST_VALUE;
 
 /// The longest runs that networks are fitted to if nothing is said. In longer ones spikes arrive evenly enough: the

@@ -1,10 +1,10 @@
 //! What a conversion did, in numbers.
 
 pub use crate::compare::{Accuracy, Loss};
-pub use crate::convert::Candidate;
 use crate::expect::Agreement;
 use crate::lower::{Kind, Lowered};
 use crate::neuron::NeuronKind;
+pub use crate::spread::Spread;
 pub use crate::whole::WeightRounding;
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
@@ -48,23 +48,20 @@ impl Report {
     }
 }
 
-/// Smallest, middle and largest of some numbers.
+/// Neurons that were tried, and what they lose on samples that the network was not made with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// The smallest.
-    pub min: f64,
-    /// The median, the upper one of two.
-    pub median: f64,
-    /// The largest.
-    pub max: f64,
-}
-
-impl Spread {
-    pub(crate) fn of(values: &[f64]) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        Self { min: sorted[0], median: sorted[sorted.len() / 2], max: sorted[sorted.len() - 1] }
-    }
+pub struct Candidate {
+    /// What activations became.
+    pub neuron: NeuronKind,
+    /// The largest magnitude of a spike.
+    pub max_spikes: u32,
+    /// The squared error of the outputs over the squared outputs of the trained net, each less its mean over the outputs of a
+    /// sample, which decides nothing.
+    pub error: f64,
+    /// The share of samples that both nets give the same class.
+    pub agreement: f64,
+    /// Spikes per sample.
+    pub spikes: f64,
 }
 
 /// One population and the projections into it.

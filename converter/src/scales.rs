@@ -3,11 +3,12 @@
 use crate::affine::Runs;
 use crate::ann::{Ann, NodeId};
 use crate::calibrate::{Calibration, Extent, Watched};
-use crate::convert::{ConvertError, Options, Readout};
+use crate::error::ConvertError;
 use crate::fit::{SAMPLES, choose};
 use crate::forward::forward_while;
 use crate::lower::{Kind, Lowered, Part, Scaling};
 use crate::normalise::{ScalePer, floored, upper_bound};
+use crate::options::{Options, Readout};
 use crate::recipe::Recipe;
 use crate::report::Units;
 use crate::wanted::Wanted;

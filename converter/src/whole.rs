@@ -20,7 +20,7 @@ mod activity;
 mod scale;
 mod table;
 
-use crate::report::Spread;
+use crate::spread::Spread;
 pub(crate) use activity::{Activity, SAMPLES};
 use rayon::prelude::*;
 use scale::{Weighted, least_error};

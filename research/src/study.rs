@@ -2,9 +2,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use snn_converter::ann::Ann;
-use snn_converter::convert::{ConvertError, Options, Samples, as_trained, convert};
+use snn_converter::convert::{as_trained, convert};
 use snn_converter::neuron::NeuronKind;
 use snn_converter::normalise::Normalise;
+use snn_converter::{ConvertError, Options, Samples};
 use snn_engine::{AnySimulator, Encoding, Input, Memory, Mode, NetworkError};
 use snn_formats::Arrives;
 

@@ -1,6 +1,6 @@
 use serde::Serialize;
+use snn_converter::ConvertError;
 use snn_converter::ann::Ann;
-use snn_converter::convert::ConvertError;
 use snn_converter::forward::{ForwardError, logits};
 
 use crate::proportion::{McNemar, Proportion};

@@ -1,11 +1,13 @@
 //! Networks of few steps: neurons that count, made of the quantised network.
 
-use super::{ConvertError, Made, Options, Samples};
+use super::made::Made;
 use crate::affine::Runs;
 use crate::ann::Ann;
+use crate::error::ConvertError;
 use crate::lower::{Counts, Plan, Scaling, lower};
 use crate::neuron::NeuronKind;
 use crate::notes;
+use crate::options::{Options, Samples};
 use crate::quantise::{self, Layer, QuantiseError, quantise_while};
 use crate::recipe::Recipe;
 use crate::report::{Spread, Units};

@@ -1,9 +1,10 @@
 //! What the user gives: samples and the map of the input, checked.
 
-use super::{ConvertError, Options, Samples};
 use crate::affine::Runs;
 use crate::ann::Ann;
+use crate::error::ConvertError;
 use crate::lower::Plan;
+use crate::options::{Options, Samples};
 
 /// Samples as a trained net takes them, `(x − mean) / std`, from samples as its spiking network does: mean and deviation are
 /// those of [`Options::input_mean`] and [`Options::input_std`].

@@ -1,10 +1,12 @@
 //! Networks of unit spikes, whose rates stand for activations.
 
-use super::{ConvertError, Made, Options, Samples};
+use super::made::Made;
 use crate::ann::{Ann, NodeId};
+use crate::error::ConvertError;
 use crate::fit::fit;
 use crate::lower::{Kind, Part, Plan, lower};
 use crate::notes;
+use crate::options::{Options, Samples};
 use crate::recipe::Recipe;
 use crate::report::Units;
 use crate::scales::{choose_scales, clipped, groups};

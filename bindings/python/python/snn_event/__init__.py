@@ -26,12 +26,13 @@ from snn_event._snn_event import (
 )
 from snn_event.building import NetworkBuilder, from_scipy, to_networkx
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
-from snn_event.converted import ConvertedSNN, PopulationStatistics, Run, RunWarning, Spikes, Statistics
+from snn_event.converted import ConvertedSNN, RunWarning
 from snn_event.evaluation import Evaluation, energy_presets, evaluate
 from snn_event.extras import MissingExtra
 from snn_event.nir import LossWarning, from_nir, to_nir
 from snn_event.parting import Parting, diff
 from snn_event.recording import Recording
+from snn_event.runs import PopulationStatistics, Run, Spikes, Statistics
 
 if TYPE_CHECKING:
     # Not in __all__: `from snn_event import *` must not need torch.

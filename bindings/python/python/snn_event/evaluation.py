@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from snn_event import _snn_event
 from snn_event._snn_event import Network
 from snn_event.conversion import numbers, read_model
-from snn_event.converted import ConvertedSNN, RunWarning, callers_level, made_by, progress_bar
+from snn_event.converted import ConvertedSNN, RunWarning, callers_level, progress_bar
 from snn_event.extras import need
+from snn_event.runs import made_by
 from snn_event.samples import Given, array_digest, as_labels, digest, file_digest
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snn_event.converted import Spikes
+from snn_event.runs import Spikes
 
 __all__ = ["Recording", "Spikes"]
 

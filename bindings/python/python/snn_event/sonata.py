@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_event.converted import Spikes
+from snn_event.runs import Spikes
 from snn_event.extras import need
 
 __all__ = ["read_sonata", "to_nir_data", "write_sonata"]

@@ -1,31 +1,17 @@
 //! The neurons that suit runs of one length, by what they make of calibration samples.
 
-use super::{Conversion, ConvertError, Options, Readout, Samples, as_trained, convert_while};
 use crate::ann::Ann;
+use crate::convert::{Conversion, as_trained, convert_while};
+use crate::error::ConvertError;
 use crate::fit::{FitBy, SAMPLES, choose};
 use crate::forward::forward_while;
 use crate::neuron::NeuronKind;
 use crate::normalise::Normalise;
+use crate::options::{Options, Readout, Samples};
+use crate::report::Candidate;
 use crate::wanted::{RunEnd, Wanted};
-use serde::Serialize;
 use snn_engine::{AnySimulator, Encoding, Input, Mode, Outcome, default_threads, run_batch};
 use std::sync::Arc;
-
-/// Neurons that were tried, and what they lose on samples that the network was not made with.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Candidate {
-    /// What activations became.
-    pub neuron: NeuronKind,
-    /// The largest magnitude of a spike.
-    pub max_spikes: u32,
-    /// The squared error of the outputs over the squared outputs of the trained net, each less its mean over the outputs of a
-    /// sample, which decides nothing.
-    pub error: f64,
-    /// The share of samples that both nets give the same class.
-    pub agreement: f64,
-    /// Spikes per sample.
-    pub spikes: f64,
-}
 
 /// [`convert_while`] with the neurons, unit or signed, whose outputs in runs of `options.steps` steps are nearest to those of the
 /// trained net: each is made with one half of the samples and judged on the other. With the chosen ones the network is made of all
