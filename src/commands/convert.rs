@@ -7,14 +7,13 @@ use serde::Serialize;
 use serde_json::json;
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
-use snn_converter::convert::{
-    Conversion, ConvertError, Options, Readout, Samples, convert, convert_best_while,
-};
 use snn_converter::import::onnx::Choice;
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_converter::wanted::Wanted;
-use snn_converter::{FitBy, NeuronKind};
+use snn_converter::{
+    Conversion, ConvertError, FitBy, NeuronKind, Options, Readout, Samples, convert, convert_best_while,
+};
 use snn_engine::{Network, WeightType};
 use snn_formats::samples;
 use snn_formats::{Description, FileDigest, NetFile, Provenance, Source};
