@@ -95,6 +95,8 @@ pub enum EncodingName {
     Regular,
     /// The input holds spikes: bool, or whole numbers as their values, of shape (T, n) or (N, T, n)
     Raster,
+    /// The input holds spikes of value 1 as bits, numpy.packbits(flags, axis=-1), of shape (T, n/8) or (N, T, n/8)
+    Packed,
     /// The input holds events x, y, t, p of an event camera; --dt is the length of a step
     Events,
 }
@@ -107,6 +109,7 @@ impl EncodingName {
             Self::Poisson => "poisson",
             Self::Regular => "regular",
             Self::Raster => "raster",
+            Self::Packed => "packed",
             Self::Events => "events",
         }
     }
@@ -116,7 +119,7 @@ impl EncodingName {
         match self {
             Self::Constant => Some(Arrives::EveryStep),
             Self::Once => Some(Arrives::Once),
-            Self::Poisson | Self::Regular | Self::Raster | Self::Events => None,
+            Self::Poisson | Self::Regular | Self::Raster | Self::Packed | Self::Events => None,
         }
     }
 }
@@ -267,6 +270,13 @@ impl InputArgs {
                 let steps = samples.input.steps().unwrap_or(1);
                 (array.into_spike_values()?, steps)
             }
+            (EncodingName::Packed, _) => {
+                let array = read_samples(&self.input)?;
+                let steps = samples.input.steps().unwrap_or(1);
+                let network = &*net.network;
+                let source = network.sources().next().context("the network has no input population")?;
+                (unpacked(&array.into_bytes()?, network.population(source).size()), steps)
+            }
             _ => return Ok(read_samples(&self.input)?.into_f32()?),
         };
         let run = samples.steps as usize;
@@ -366,18 +376,32 @@ impl InputArgs {
             notes.extend(note_on_shape(&batch, &wanted));
             return Ok(Input::valued(network, array.into_spike_values()?, batch.steps.unwrap_or(0))?);
         }
+        if let EncodingName::Packed = encoding {
+            let batch = samples::packed("packed spikes", &array.shape, &wanted)?;
+            return Ok(Input::packed(network, &array.into_bytes()?, batch.steps.unwrap_or(0))?);
+        }
         let batch = samples::batch("samples", &array.shape, &wanted)?;
         notes.extend(note_on_shape(&batch, &wanted));
         let encoding = match encoding {
             EncodingName::Constant => Encoding::Constant,
             EncodingName::Once => Encoding::Once,
             EncodingName::Poisson => Encoding::Poisson { seed: self.seed },
-            EncodingName::Regular | EncodingName::Raster | EncodingName::Events => Encoding::Regular,
+            EncodingName::Regular | EncodingName::Raster | EncodingName::Packed | EncodingName::Events => {
+                Encoding::Regular
+            }
         };
         let values = array.into_f32()?;
         notes.extend(net.description.note_on_input(&values));
         Ok(Input::values(network, values, encoding)?)
     }
+}
+
+/// Spikes that stand in rows of `width` bits, each filled up to whole bytes, the first in the highest bit.
+fn unpacked(bytes: &[u8], width: usize) -> Vec<i16> {
+    let row = |row: &[u8]| -> Vec<i16> {
+        (0..width).map(|place| i16::from(row[place / 8] >> (7 - place % 8) & 1)).collect()
+    };
+    bytes.chunks_exact(width.div_ceil(8).max(1)).flat_map(row).collect()
 }
 
 fn join(shape: &[usize]) -> String {

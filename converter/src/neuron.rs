@@ -8,6 +8,11 @@ use snn_engine::{BiasArrives, Sign};
 /// Rates of unit spikes need many steps: what arrives unevenly cannot be taken back, and a step tells one spike. The
 /// other three are [`Bipolar`](snn_engine::Bipolar) neurons, whose spikes are whole numbers and which count what they gave.
 /// They express the *quantised* network ([`quantise`](mod@crate::quantise)): activations of L levels.
+///
+/// Calibrated offset spikes (COS, Hao et al. 2023, "Bridging the gap between ANNs and SNNs by calibrating offset spikes") are not
+/// among them. They shift the start of each neuron by what one sample left in it after a first run of ρ steps, layer after layer, so
+/// they are no property of a network, and potentials are read between its steps. Spikes that came too early, which they
+/// correct, signed and settling neurons take back within the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NeuronKind {

@@ -246,6 +246,21 @@ impl Array {
         Ok(wide.into_iter().map(|value| value as i16).collect())
     }
 
+    /// Bytes of bits, as `numpy.packbits` makes them.
+    ///
+    /// # Errors
+    /// If the array is not of `uint8`.
+    pub fn into_bytes(self) -> Result<Vec<u8>, FormatError> {
+        let Self { values, origin, .. } = self;
+        match values {
+            Values::U8(values) => Ok(values),
+            other => Err(origin.error(format!(
+                "packed spikes of type {} were found; uint8 is expected, as numpy.packbits(flags, axis=-1) gives it",
+                other.dtype()
+            ))),
+        }
+    }
+
     /// The one text of an array that holds nothing else (shape `()` or `(1,)`).
     ///
     /// # Errors

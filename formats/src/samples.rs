@@ -4,4 +4,4 @@ mod labels;
 mod shape;
 
 pub use labels::labels;
-pub use shape::{Batch, Misfit, batch, raster};
+pub use shape::{Batch, Misfit, batch, packed, raster};

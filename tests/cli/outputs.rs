@@ -66,4 +66,33 @@ fn the_spikes_of_a_run_given_back_as_a_raster_make_the_same_run() {
     assert_eq!(second["populations"], first["populations"]);
     assert_eq!(second["T"], 32);
     assert_eq!(potentials(), v);
+
+    // The same as bits, and what is no such array.
+    let bits: Vec<u8> =
+        raster.chunks(8).map(|flags| flags.iter().fold(0, |byte, flag| byte << 1 | flag)).collect();
+    snn_formats::write_npy(folder.path().join("bits.npy"), &[5, 32, 98], &bits).unwrap();
+    let packed =
+        |file: &str| line.replace("%raster.npy --encoding raster", &format!("{file} --encoding packed"));
+    let third = json(folder.path(), &packed("%bits.npy"));
+    assert_eq!(third["populations"], first["populations"]);
+    assert_eq!((&third["T"], &third["options"]["encoding"]), (&32.into(), &"packed".into()));
+    assert_eq!(potentials(), v);
+    // The trained net is given the rates of the spikes.
+    snn_formats::write_npy(folder.path().join("y.npy"), &[5], &[6_i64, 0, 7, 0, 7]).unwrap();
+    let eval = |line: &str| {
+        let line = line.replace("run ", "eval ").replace("--potentials %v.npy", "--labels %y.npy");
+        json(folder.path(), &format!("{line} --model @examples/mnist/mlp300-p90.onnx"))["trained"].clone()
+    };
+    let trained = eval(line);
+    assert!(trained.is_object(), "{trained}");
+    assert_eq!(eval(&packed("%bits.npy")), trained);
+
+    let refused = |file: &str, said: &[&str]| {
+        let result = crate::snn_event(folder.path(), &packed(file)).assert().code(1).get_output().clone();
+        let error = String::from_utf8(result.stderr).unwrap();
+        assert!(said.iter().all(|part| error.contains(part)), "{error}");
+    };
+    refused("%raster.npy", &["raster.npy", "(5, 32, 784)", "(N, T, 98)"]);
+    snn_formats::write_npy(folder.path().join("wide.npy"), &[5, 32, 98], &[0_i16; 5 * 32 * 98]).unwrap();
+    refused("%wide.npy", &["wide.npy", "int16", "numpy.packbits"]);
 }

@@ -79,19 +79,15 @@ pub fn spike_values(array: &Bound<'_, PyAny>) -> PyResult<(Vec<usize>, Vec<i16>)
 /// Spikes as `numpy.packbits(flags, axis=-1)` writes them: `(T, bytes)` of one sample or `(N, T, bytes)`, a row of bits over the
 /// neurons in the user's order.
 pub fn packed(network: &Network, bytes: &PyReadonlyArrayDyn<'_, u8>) -> PyResult<Samples> {
-    let neurons: usize = source_shape(network)?.iter().product();
-    let shape = bytes.shape();
-    let each = neurons.div_ceil(8);
-    let steps = match shape {
-        [steps, last] | [_, steps, last] if *last == each && *steps > 0 => *steps,
-        _ => {
-            return Err(error::RaisedNetworkError::new_err(format!(
-                "packed spikes of shape {shape:?}; allowed are (T, {each}) and (N, T, {each}), eight of {neurons} neurons to a byte"
-            )));
-        }
-    };
+    let batch = samples::packed("packed spikes", bytes.shape(), &source_shape(network)?).map_err(unfit)?;
+    let steps = batch.steps.unwrap_or(0);
+    if steps == 0 {
+        return Err(error::RaisedNetworkError::new_err(
+            "the packed spikes have no steps; allowed are at least one",
+        ));
+    }
     let input = Input::packed(network, &copied(bytes), steps).map_err(error::network)?;
-    Ok(Samples { input, single: shape.len() == 2, notes: vec![] })
+    Ok(Samples { input, single: batch.single, notes: vec![] })
 }
 
 fn of_raster(

@@ -167,7 +167,7 @@ def test_the_integrated_input_loses_no_negative_output():
         ({"x": np.zeros(4), "threads": 0}, "numbers from 1 on"),
         ({}, "give one of x, raster= and packed="),
         ({"x": np.zeros(4), "raster": np.zeros((2, 4))}, "give one of x, raster= and packed="),
-        ({"packed": np.zeros((3, 2), np.uint8)}, r"shape \[3, 2\]; allowed are \(T, 1\) and \(N, T, 1\), eight of 4 neurons"),
+        ({"packed": np.zeros((3, 2), np.uint8)}, r"shape \(3, 2\); allowed are \(T, 1\) and \(N, T, 1\), eight of 4 neurons"),
         ({"packed": np.full((3, 1), 8, np.uint8)}, "sample 0, step 0, bit 4.* is set; the population has 4 neurons"),
         ({"raster": np.zeros((3, 3))}, r"a raster of shape \(3, 3\); allowed are \(T, 4\) and \(N, T, 4\)"),
         ({"raster": np.full((3, 4), 2.5)}, r"the raster has 2\.5 at \[0, 0\]; allowed are 0 and 1, and whole numbers"),

@@ -89,6 +89,27 @@ pub fn raster(what: &'static str, shape: &[usize], input: &[usize]) -> Result<Ba
     Err(Misfit { what, found: shape.to_vec(), allowed, hint })
 }
 
+/// Spikes as bits, `numpy.packbits(flags, axis=-1)` of flags `(T, n)` of one sample or `(N, T, n)`: a row of ⌈n/8⌉ bytes for every
+/// step.
+///
+/// # Errors
+/// If the shape is another.
+pub fn packed(what: &'static str, shape: &[usize], input: &[usize]) -> Result<Batch, Misfit> {
+    let neurons: usize = input.iter().product();
+    let bytes = neurons.div_ceil(8);
+    let found = |samples, steps, single| Batch { samples, steps: Some(steps), single, read_from: None };
+    match *shape {
+        [steps, last] if last == bytes => Ok(found(1, steps, true)),
+        [samples, steps, last] if last == bytes => Ok(found(samples, steps, false)),
+        _ => Err(Misfit {
+            what,
+            found: shape.to_vec(),
+            allowed: format!("(T, {bytes}) and (N, T, {bytes}), eight of {neurons} neurons to a byte"),
+            hint: None,
+        }),
+    }
+}
+
 /// Whether the numbers of a sample stand in the order of the input's, and nothing suggests that they mean others.
 fn reads_as(sample: &[usize], input: &[usize]) -> bool {
     let long =
@@ -225,6 +246,22 @@ mod tests {
         assert_eq!(read(&[5, 7, 28, 28], &[784]), (5, 7, false));
         assert_eq!(read(&[7, 1, 28, 28], &[1, 28, 28]), (1, 7, true));
         assert_eq!(read(&[5, 7, 784], &[1, 28, 28]), (5, 7, false));
+    }
+
+    #[test]
+    fn packed_spikes_have_a_row_of_whole_bytes_for_every_step() {
+        let read = |shape: &[usize], input: &[usize]| {
+            packed("packed spikes", shape, input).map(|batch| (batch.samples, batch.steps, batch.single))
+        };
+        assert_eq!(read(&[7, 98], &[784]), Ok((1, Some(7), true)));
+        assert_eq!(read(&[5, 7, 98], &[1, 28, 28]), Ok((5, Some(7), false)));
+        assert_eq!(read(&[5, 7, 2], &[9]), Ok((5, Some(7), false)));
+        let misfit = read(&[5, 7, 9], &[9]).unwrap_err().to_string();
+        assert_eq!(
+            misfit,
+            "packed spikes of shape (5, 7, 9); allowed are (T, 2) and (N, T, 2), eight of 9 neurons to a byte"
+        );
+        assert!(read(&[98], &[784]).is_err());
     }
 
     /// The shape of an array after a transposition, as NumPy has it.
