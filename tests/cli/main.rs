@@ -22,6 +22,7 @@ mod report;
 mod shared;
 mod state_dict;
 mod studies;
+mod study_models;
 mod sweep;
 mod terminal;
 mod whole;

@@ -1,6 +1,6 @@
 //! Events of event cameras, and the spikes of runs.
 
-use snn_engine::Raster;
+use snn_engine::{Raster, SpikeSlice};
 use snn_formats::npz::{Compression, NpzWriter};
 use snn_formats::{SpikeWriter, write_npy};
 
@@ -73,9 +73,12 @@ pub fn spikes() -> Vec<Vec<u8>> {
                 let values: Vec<i32> =
                     neurons.iter().map(|&neuron| if neuron > 2 { -3 } else { 1 }).collect();
                 rasters[0].push_step(&neurons);
-                let values: &[i32] = if valued { &values } else { &[] };
-                let spikes = snn_engine::SpikeSlice::new(&neurons, values).expect("spikes in order");
-                rasters[1].push(spikes);
+                if valued {
+                    let spikes = SpikeSlice::new(&neurons, &values).expect("a value for each");
+                    rasters[1].push(spikes);
+                } else {
+                    rasters[1].push_step(&neurons);
+                }
             }
             writer.add_sample(&rasters.each_ref()).expect("added");
         }
