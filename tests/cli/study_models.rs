@@ -105,6 +105,7 @@ fn wrong_models_of_a_study_are_refused_by_name() {
     let refused = |from: &str, to: &str, part: &str| {
         assert!(study.contains(from), "{from}");
         std::fs::write(folder.path().join("wrong.toml"), study.replace(from, to)).unwrap();
+        let _ = std::fs::remove_file(folder.path().join("wrong.jsonl"));
         let output = snn_event(folder.path(), "sweep %wrong.toml --out %wrong.jsonl").assert().code(1);
         let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
         assert!(error.contains(part), "{to}: {error}");

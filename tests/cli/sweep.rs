@@ -217,6 +217,13 @@ fn flags_tell_the_study_that_a_file_would_and_print_it_to_be_kept() {
     refused("sweep --out %x.jsonl", "give STUDY.TOML, or --model");
     refused("sweep --model %m.onnx --out %x.jsonl", "--labels <Y.NPY>");
     refused("sweep %study.toml", "--out");
+    #[cfg(not(feature = "parquet"))]
+    refused("sweep %study.toml --out %x.jsonl --table %x.parquet", "--features parquet");
+    #[cfg(feature = "parquet")]
+    {
+        printed(folder.path(), "sweep %study.toml --out %results.jsonl --table %x.parquet");
+        assert!(std::fs::read(folder.path().join("x.parquet")).unwrap().starts_with(b"PAR1"));
+    }
     refused("sweep %study.toml --print-study --out %x.jsonl", "cannot be used with");
     let flags = flags.replace("--neuron unit,settle --levels 8", "");
     refused(&format!("sweep {flags} --neuron spiky --print-study"), "unit, multi, signed, settle");
