@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
-use snn_engine::{AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Statistics, Until, run_batch};
+use snn_engine::{
+    AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until, run_batch,
+};
 use snn_formats::{Compression, Provenance, SpikeWriter, write_npy};
 use snn_research::{PopulationDigest, SpikeDigest};
 
@@ -114,8 +117,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet: Option<QuietReport>,
     populations: Vec<PopulationReport>,
-    /// Which spikes each population emitted, of all samples together.
-    spike_digests: Vec<PopulationDigest>,
+    /// Which spikes each population emitted, of all samples together; none of runs that are too long to keep them.
+    spike_digests: Option<Vec<PopulationDigest>>,
 }
 
 #[derive(Serialize)]
@@ -185,14 +188,22 @@ impl Run {
         let bar = progress::bar(samples.range.len(), "run");
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(samples.range.len());
         let mut seconds = 0.0;
-        // The report has digests of the spikes.
-        let mut digests =
-            self.json.is_some().then(|| vec![SpikeDigest::default(); network.populations().len()]);
-        let keep = spikes.is_some() || digests.is_some();
-        // Spikes are taken in order of the samples, so they are kept for one portion at a time.
-        let portion = if keep { 32 * threads } else { samples.range.len() };
-        for first in samples.range.clone().step_by(portion) {
-            let range = first..samples.range.end.min(first + portion);
+        // The report has digests of the spikes, unless a place for every step of the samples at work is too much to keep.
+        let mut digests = vec![SpikeDigest::default(); network.populations().len()];
+        let places = u64::from(samples.steps) * (digests.len() * threads * size_of::<usize>()) as u64;
+        let digested = self.json.is_some() && places <= net.memory_limit / 2;
+        let pool = match digested {
+            true => Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?),
+            false => None,
+        };
+        let keep = spikes.is_some() || pool.is_some();
+        // Spikes are taken in order of the samples, so they are kept for one portion at a time: a small one before it is known
+        // what they take.
+        let mut together = if keep { threads } else { samples.range.len() };
+        let mut first = samples.range.start;
+        while first < samples.range.end {
+            let range = first..samples.range.end.min(first + together);
+            first = range.end;
             let started = Instant::now();
             let (input, until) = (&samples.input, samples.until);
             let mut portion =
@@ -201,12 +212,19 @@ impl Run {
                     Ok::<_, NetworkError>(())
                 })?;
             seconds += started.elapsed().as_secs_f64();
-            for (sample, outcome) in range.zip(&mut portion) {
-                // Freed when they are taken.
+            if keep {
+                let most = portion.iter().map(bytes_of_spikes).max().unwrap_or(0).max(1);
+                let fit = usize::try_from(net.memory_limit / 4 / most).unwrap_or(usize::MAX);
+                together = fit.clamp(threads, 32 * threads);
+            }
+            if let Some(pool) = &pool {
+                pool.install(|| digests_of(range.start, &portion)).iter().for_each(|sample| {
+                    digests.iter_mut().zip(sample).for_each(|(digest, part)| digest.merge(part));
+                });
+            }
+            for outcome in &mut portion {
+                // Freed when they are written.
                 let rasters = outcome.spikes.take().unwrap_or_default();
-                for (digest, raster) in digests.iter_mut().flatten().zip(&rasters) {
-                    digest.merge(&SpikeDigest::of(sample as u64, raster));
-                }
                 if let Some(writer) = &mut spikes {
                     writer.add_sample(&rasters.iter().collect::<Vec<_>>())?;
                 }
@@ -219,8 +237,9 @@ impl Run {
         }
         self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
         let mut report = self.report(&net, &samples, labels.as_ref(), &outcomes, threads, seconds);
-        report.spike_digests =
-            digests.map(|digests| PopulationDigest::all(network, &digests)).unwrap_or_default();
+        if digested {
+            report.spike_digests = Some(PopulationDigest::all(network, &digests));
+        }
         if let Some(path) = &self.json {
             output::write_json(path, &report)?;
         }
@@ -339,9 +358,26 @@ impl Run {
             notes: samples.notes.clone(),
             quiet: matches!(samples.until, Until::Quiet { .. }).then(|| QuietReport::of(outcomes)),
             populations,
-            spike_digests: vec![],
+            spike_digests: None,
         }
     }
+}
+
+/// The bytes that the spikes take that were kept of a sample.
+fn bytes_of_spikes(outcome: &Outcome) -> u64 {
+    let of = |raster: &Raster| {
+        size_of_val(raster.neurons()) + size_of_val(raster.values()) + size_of_val(raster.starts())
+    };
+    outcome.spikes.iter().flatten().map(|raster| of(raster) as u64).sum()
+}
+
+/// Of each sample, the first of which has this number, the digests of the spikes that were kept, by population.
+fn digests_of(first: usize, outcomes: &[Outcome]) -> Vec<Vec<SpikeDigest>> {
+    let of = |(place, outcome): (usize, &Outcome)| {
+        let sample = (first + place) as u64;
+        outcome.spikes.iter().flatten().map(|raster| SpikeDigest::of(sample, raster)).collect()
+    };
+    outcomes.par_iter().enumerate().map(of).collect()
 }
 
 fn spike_writer(path: &PathBuf, network: &Network) -> Result<SpikeWriter> {

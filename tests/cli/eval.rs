@@ -63,6 +63,10 @@ fn modes_threads_and_parts_of_the_batch_give_the_same_digests() {
     }
     assert_eq!(of_run("--spikes %spikes.npz"), event);
     assert_ne!(of_run("--encoding regular"), event);
+    // A place for every step would take more than half of the limit.
+    let long = "run --net @examples/mnist/net.bin --input @examples/mnist/x.npy --batch-range 0:1 --memory-limit 20M --threads 1 \
+                --T 400000 --json -";
+    assert!(json(folder.path(), long)["spike_digests"].is_null());
 }
 
 #[test]

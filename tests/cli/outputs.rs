@@ -75,7 +75,7 @@ fn the_spikes_of_a_run_given_back_as_a_raster_make_the_same_run() {
         |file: &str| line.replace("%raster.npy --encoding raster", &format!("{file} --encoding packed"));
     let third = json(folder.path(), &packed("%bits.npy"));
     assert_eq!(third["populations"], first["populations"]);
-    assert_eq!((&third["T"], &third["options"]["encoding"]), (&32.into(), &"packed".into()));
+    assert_eq!((&third["T"], &third["encoding"]), (&32.into(), &"packed".into()));
     assert_eq!(potentials(), v);
     // The trained net is given the rates of the spikes.
     snn_formats::write_npy(folder.path().join("y.npy"), &[5], &[6_i64, 0, 7, 0, 7]).unwrap();
