@@ -453,13 +453,13 @@ def evaluate(
         T = net.length(T, given)
     encoding = network.encoding if encoding is None else encoding
     labels = None if y is None else as_labels(y)
-    trained, origin = None, {}
+    trained, origin = None, dict[str, Any]()
     if model is not None:
         read = read_model(model)
         values = given.rates(T, read.input_shape)
         trained = read.classes(values, numbers(input_mean), numbers(input_std))
         files = [file_digest(told) for told in read.files]
-        origin = {"model": files[0]} if files else {}
+        origin.update({"model": files[0]} if files else {}, **({"external": files[1:]} if files[1:] else {}))
     own = None if energy_file is None else Path(energy_file)
     presets = None if own is None else own.read_bytes()
     with progress_bar(progress, given.samples) as bar:
