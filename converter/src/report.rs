@@ -131,7 +131,7 @@ pub(crate) struct Units {
     pub largest: Option<Spread>,
 }
 
-/// The layers of a network as it was lowered; `units` of every population where they were counted.
+/// The layers of a network as it was lowered from `ann`; `units` of every population where they were counted.
 pub(crate) fn layers(
     ann: &Ann,
     lowered: &Lowered,

@@ -4,7 +4,7 @@
 use crate::lowering::{full_conv, padded_3x3, random_net, shape};
 use snn_converter::ann::{Ann, Linear, Op, Resample, Taps};
 use snn_converter::report::Report;
-use snn_converter::{Normalise, Options, convert};
+use snn_converter::{NeuronKind, Normalise, Options, Samples, convert};
 use snn_engine::{Connectivity, Network};
 
 fn converted(ann: &Ann, unroll: bool) -> (Network, Report) {
@@ -48,8 +48,8 @@ fn a_layer_that_is_written_out_says_which_operators_it_is_and_what_they_took() {
     assert_eq!(report.bytes(), [216 + up.size.bytes + 432, 216 + 432]);
 }
 
-#[test]
-fn layers_that_store_what_was_trained_give_no_reason() {
+/// A convolution and a pruned layer.
+fn plain() -> Ann {
     let mut ann = Ann::new("x", shape(&[2, 6, 5])).unwrap();
     let conv = ann.push("conv", full_conv(2, 3, 1, padded_3x3()), &[ann.input()]).unwrap();
     let relu = ann.push("relu", Op::Relu, &[conv]).unwrap();
@@ -57,6 +57,30 @@ fn layers_that_store_what_was_trained_give_no_reason() {
     let weights: Vec<f32> = (0..90 * 10).map(|i| if i % 9 == 0 { 1.0 } else { 0.0 }).collect();
     let linear = Linear { weights: weights.into(), bias: None, inputs: 90, outputs: 10 };
     ann.push("fc", Op::Linear(linear), &[flat]).unwrap();
+    ann
+}
+
+#[test]
+fn layers_that_store_what_was_trained_give_no_reason_whatever_their_neurons() {
+    let ann = plain();
+    let x: Vec<f32> = (0..8 * 60).map(|i| (i * 7 % 13) as f32 / 13.0).collect();
+    for neuron in [NeuronKind::Unit, NeuronKind::Settle, NeuronKind::Signed] {
+        let steps = (neuron != NeuronKind::Settle).then_some(4);
+        let options = Options { neuron: Some(neuron), steps, ..Options::default() };
+        let samples = Samples { values: &x, labels: None, expected: None };
+        let report = convert(&ann, Some(&samples), &options).unwrap().report;
+        let names: Vec<_> = report
+            .layers
+            .iter()
+            .map(|layer| layer.size.trained.iter().map(|operator| &operator.name[..]).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(names, [vec![], vec!["conv"], vec!["fc"]], "{neuron:?}");
+        assert!(
+            report.layers.iter().all(|layer| layer.size.grown.is_none()),
+            "{neuron:?} {:?}",
+            report.layers
+        );
+    }
     let (_, report) = converted(&ann, false);
     assert!(report.layers.iter().all(|layer| layer.size.grown.is_none()), "{:?}", report.layers);
     let [stored, trained] = report.bytes();
