@@ -1,5 +1,6 @@
 //! Trained nets from files, by the ending of their names.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,7 @@ use snn_converter::import::state_dict::{self, LayerList, StateDict};
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
 use snn_converter::simplify::simplify;
 use snn_engine::Network;
+use snn_exchange::nir::{self, Steps};
 use snn_formats::{Array, Digest, FileDigest, NpzReader, Values};
 
 use crate::commands::Usage;
@@ -33,11 +35,35 @@ pub struct Read {
     pub layers: Option<FileDigest>,
 }
 
+/// What is said of the steps of a NIR file, which has seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InSteps {
+    /// Seconds of a step.
+    pub dt: Option<f64>,
+    /// Whether what cannot be said exactly is said as well as it can be.
+    pub lossy: bool,
+}
+
+impl InSteps {
+    /// What the library is told: nothing is refused for being lost before it is known what the flags say.
+    fn steps(self) -> Steps {
+        Steps { dt: self.dt.unwrap_or(Steps::default().dt), lossy: true }
+    }
+}
+
 /// Reads a net, one of weights only by its layer list.
-pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<Read> {
+pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice, in_steps: InSteps) -> Result<Read> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let at = || path.display().to_string();
-    if let (Some(layers), "onnx" | "npz") = (layers, ending) {
+    let ending = if is_nir(path, ending) { "nir" } else { ending };
+    if ending != "nir" && in_steps != InSteps::default() {
+        return Err(Usage(format!(
+            "--dt and --lossy: they say how the seconds of a NIR file become steps; leave them out for {}",
+            path.display()
+        ))
+        .into());
+    }
+    if let (Some(layers), "onnx" | "npz" | "nir") = (layers, ending) {
         return Err(Usage(format!(
             "--layers {}: {} says itself which layers it has; leave the flag out",
             layers.display(),
@@ -85,8 +111,27 @@ pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<Read>
                 .with_context(|| format!("{} for {}", layers.display(), path.display()))?;
             (Model::Trained(import.ann), import.notes, import.files)
         }
+        "nir" => {
+            let bytes = snn_formats::regular::read(path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
+            let file = FileDigest::new(path, Digest::of(&bytes));
+            let graph = nir::file::parse(bytes).with_context(at)?;
+            let steps = in_steps.steps();
+            let translated = nir::to_network(&graph, steps).with_context(at)?;
+            if !in_steps.lossy && !translated.losses.is_empty() {
+                bail!(
+                    "{}: cannot be said exactly in steps of {} s: {}\nthe flags for it: --dt SECONDS, or --lossy to have it as \
+                     well as it can be",
+                    path.display(),
+                    steps.dt,
+                    translated.losses.join("; ")
+                );
+            }
+            let notes = [translated.losses, translated.notes].concat();
+            (Model::Spiking(Box::new(translated.made)), notes, vec![file])
+        }
         _ => bail!(
-            "{}: unknown kind of model; allowed are files named .onnx, .npz, .pt, .pth and .safetensors",
+            "{}: unknown kind of model; allowed are files named .onnx, .npz, .pt, .pth, .safetensors and .nir",
             path.display()
         ),
     };
@@ -95,6 +140,22 @@ pub fn read(path: &Path, layers: Option<&Path>, choice: &Choice) -> Result<Read>
         spiking => spiking,
     };
     Ok(Read { model, notes, files, layers: layer_list })
+}
+
+/// Whether a file is one of NIR: by its name, or by its first bytes where the name says nothing.
+fn is_nir(path: &Path, ending: &str) -> bool {
+    match ending {
+        "nir" => true,
+        "onnx" | "npz" | "pt" | "pth" | "pt2" | "safetensors" => false,
+        _ => {
+            let head = snn_formats::regular::open(path).ok().and_then(|(file, _)| {
+                let mut head = vec![];
+                file.take(nir::file::MAGIC.len() as u64).read_to_end(&mut head).ok()?;
+                Some(head)
+            });
+            head.is_some_and(|head| head == nir::file::MAGIC)
+        }
+    }
 }
 
 /// The text of a layer list.

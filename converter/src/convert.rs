@@ -122,7 +122,13 @@ pub fn convert_while(
         fitted: recipe.fit,
         notes: warnings.iter().chain(&notes).cloned().collect(),
         agreement,
-        layers: layers(&lowered, &network, &units),
+        layers: layers(
+            quantised.as_ref().map_or(ann, |quantised| &quantised.ann),
+            &lowered,
+            &network,
+            &units,
+            options.unroll,
+        ),
         ..Report::default()
     };
     for (layer, rounding) in report.layers.iter_mut().zip(roundings) {

@@ -13,6 +13,7 @@ pub mod error;
 pub mod expect;
 mod fit;
 pub mod forward;
+mod growth;
 pub mod import;
 mod lower;
 pub mod neuron;

@@ -1,7 +1,10 @@
 //! What a conversion did, in numbers.
 
+use crate::ann::Ann;
 pub use crate::compare::{Accuracy, Loss};
 use crate::expect::Agreement;
+use crate::growth::sizes;
+pub use crate::growth::{Size, TrainedOperator};
 use crate::lower::{Kind, Lowered};
 use crate::neuron::NeuronKind;
 pub use crate::spread::Spread;
@@ -9,6 +12,7 @@ pub use crate::whole::WeightRounding;
 use serde::Serialize;
 use snn_engine::{Connectivity, Network, Rows};
 use snn_formats::net::kept_report;
+use std::collections::HashSet;
 
 /// What a conversion did, layer by layer.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -39,6 +43,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// Bytes of the weights and indices of the network, and of those of the trained net, as [`Size`] counts them.
+    pub fn bytes(&self) -> [u64; 2] {
+        let stored = self.layers.iter().map(|layer| layer.size.bytes).sum();
+        let mut seen = HashSet::new();
+        let operators = self.layers.iter().flat_map(|layer| &layer.size.trained);
+        let trained =
+            operators.filter(|operator| seen.insert(&operator.name)).map(|operator| operator.bytes).sum();
+        [stored, trained]
+    }
+
     /// As it is kept in a `net.bin` ([`kept_report`]).
     ///
     /// # Errors
@@ -87,6 +101,8 @@ pub struct LayerReport {
     pub density: f64,
     /// Synapses, shared weights counted wherever they are used.
     pub synapses: u64,
+    /// What it takes beside what was trained for it, and why, if it is more.
+    pub size: Size,
     /// λ, the largest activation that a neuron can express: by a spike in every step, or by the largest count; of a relay, what a
     /// spike of value 1 in every step stands for.
     pub scale: Option<Spread>,
@@ -115,13 +131,20 @@ pub(crate) struct Units {
     pub largest: Option<Spread>,
 }
 
-/// The layers of a network as it was lowered; `units` of every population where they were counted.
-pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units>]) -> Vec<LayerReport> {
+/// The layers of a network as it was lowered from `ann`; `units` of every population where they were counted.
+pub(crate) fn layers(
+    ann: &Ann,
+    lowered: &Lowered,
+    network: &Network,
+    units: &[Option<Units>],
+    unrolled: bool,
+) -> Vec<LayerReport> {
     network
         .ids()
         .zip(&lowered.parts)
         .zip(units)
-        .map(|((id, part), units)| {
+        .zip(sizes(ann, lowered, unrolled))
+        .map(|(((id, part), units), size)| {
             let population = network.population(id);
             let incoming: Vec<_> = network.incoming(id).collect();
             let fires = || {
@@ -141,6 +164,7 @@ pub(crate) fn layers(lowered: &Lowered, network: &Network, units: &[Option<Units
                 nonzeros,
                 density: if weights == 0 { 0.0 } else { nonzeros as f64 / weights as f64 },
                 synapses: incoming.iter().map(|p| p.connectivity().synapses()).sum(),
+                size,
                 scale: units.and_then(|units| units.largest).or_else(fires),
                 dead: units.map(|units| units.dead),
                 saturated: units.and_then(|units| units.saturated),

@@ -1,13 +1,18 @@
 //! Graphs to networks and back: the equations by hand, inferred shapes, cycles, what is refused, round trips by bits.
 
+mod various;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use snn_engine::{
-    AnySimulator, BuiltIn, Connectivity, Layout, Mode, Network, NetworkBuilder, Neuron, OneToOne, PerNeuron,
-    Simulator, SpikeSlice, Stimulus,
+    AnySimulator, BuiltIn, Connectivity, Layout, Mode, Network, NetworkBuilder, Neuron, PerNeuron, Simulator,
+    SpikeSlice, Stimulus,
 };
-use snn_exchange::nir::{Graph, NirError, Node, Steps, Tensor, from_network, to_network};
+use snn_exchange::nir::{
+    Graph, Most, NirError, Node, Steps, Tensor, from_network, to_network, to_network_within,
+};
+use various::{bits, various};
 
 fn list(values: &[f64]) -> Tensor {
     Tensor::list(values.to_vec())
@@ -292,98 +297,6 @@ fn what_no_network_can_say_is_refused_by_node() {
     assert!(refusal(&nan).to_string().contains("`r` holds NaN"), "{}", refusal(&nan));
 }
 
-/// A network of many kinds, with numbers that no f64 arithmetic keeps by accident.
-fn various(reset: &str, refractory: f32) -> Network {
-    let mut builder = NetworkBuilder::new();
-    let same = |value| PerNeuron::same(value).unwrap();
-    let each = |n: u16, of: &dyn Fn(f32) -> f32| {
-        PerNeuron::repeating((0..n).map(|i| of(f32::from(i))).collect::<Vec<_>>().into()).unwrap()
-    };
-    let image = Layout::Image { channels: 2, height: 4, width: 4 };
-    let find = |name| BuiltIn::find(name).unwrap();
-    let input = builder.population("input", image, Neuron::Source);
-    let leaky = find("leaky").named(
-        [
-            ("leak", same(0.9)),
-            ("threshold", same(0.7)),
-            ("bias", each(2, &|i| 0.1 * i)),
-            ("refractory", same(refractory)),
-        ],
-        [("reset", reset)],
-    );
-    let a = builder.population("a", image, leaky.unwrap());
-    let cuba = find("current-leaky").named(
-        [
-            ("leak", each(6, &|i| 0.5 + 0.07 * i)),
-            ("decay", same(0.3)),
-            ("threshold", each(6, &|i| 1.0 + 0.3 * i)),
-            ("bias", each(6, &|i| 0.01 * i)),
-            ("after", same(-0.1)),
-        ],
-        [("reset", "to")],
-    );
-    let b = builder.population("b", Layout::Flat(6), cuba.unwrap());
-    let zero = find("integrate-and-fire")
-        .named([("threshold", same(1.1)), ("bias", each(6, &|i| 0.03 * i))], [("reset", "zero")]);
-    let c = builder.population("c", Layout::Flat(6), zero.unwrap());
-    let out = find("leaky-accumulator").named([("leak", same(0.95)), ("bias", same(0.125))], []);
-    let d = builder.population("d", Layout::Flat(3), out.unwrap());
-    let shape = snn_engine::ConvolutionShape {
-        kernels: [2, 1, 3, 3],
-        stride: [1, 1],
-        dilation: [1, 1],
-        padding: [1, 1],
-        groups: 2,
-    };
-    let kernels: Vec<f32> = (0..18_u8).map(|i| 0.1 * f32::from(i % 7) - 0.2).collect();
-    builder.projection(
-        input,
-        a,
-        0,
-        Connectivity::Conv2d(snn_engine::Conv2d::from_kernels(image, image, shape, &kernels).unwrap()),
-    );
-    let dense = |from: Layout, to: Layout| {
-        let count = from.neurons().unwrap() * to.neurons().unwrap();
-        let weights: Vec<f32> =
-            (0..count).map(|i| if i % 3 == 0 { 0.0 } else { (i % 11) as f32 * 0.07 - 0.2 }).collect();
-        Connectivity::from_matrix(from, to, &weights).unwrap()
-    };
-    let six = Layout::Flat(6);
-    builder.projection(a, b, 0, dense(image, six));
-    builder.projection(b, b, 1, dense(six, six));
-    builder.projection(b, c, 0, dense(six, six));
-    builder.projection(c, b, 3, Connectivity::OneToOne(OneToOne::new(6, same(-0.3)).unwrap()));
-    builder.projection(c, d, 0, dense(six, Layout::Flat(3)));
-    builder.build().unwrap()
-}
-
-/// Spikes of all populations by step and name, and the last potentials, as bits.
-type Bits = (Vec<(u64, String, u32)>, BTreeMap<String, Vec<u32>>);
-
-fn bits(network: Network) -> Bits {
-    let network = Arc::new(network);
-    let source = network.sources().next().unwrap();
-    let mut simulator = AnySimulator::new(Mode::Event, Arc::clone(&network));
-    let mut spikes = vec![];
-    for step in 0..200_u32 {
-        let fired: Vec<u32> = (0..32).filter(|neuron| (neuron * 5 + step * 7) % 9 == 0).collect();
-        let mut stimulus = Stimulus::none();
-        stimulus.set_spikes(&network, source, SpikeSlice::unit(&fired)).unwrap();
-        let given = simulator.step(&stimulus);
-        for id in network.ids() {
-            let name = network.population(id).name();
-            spikes.extend(given.of(id).iter().map(|&neuron| (u64::from(step), name.to_owned(), neuron)));
-        }
-    }
-    spikes.sort();
-    let potentials = network.ids().map(|id| {
-        let v = simulator.potentials(id).iter().map(|v| v.to_bits()).collect();
-        (network.population(id).name().to_owned(), v)
-    });
-    let potentials = potentials.collect();
-    (spikes, potentials)
-}
-
 #[test]
 fn a_network_that_nir_can_say_comes_back_from_its_graph_by_bits() {
     for dt in [1e-4, 1e-3, 0.37] {
@@ -437,4 +350,105 @@ fn metadata_that_are_damaged_are_refused() {
         let error = to_network(&damaged, Steps::default()).unwrap_err();
         assert!(error.to_string().contains("node `a`: has metadata"), "{error}");
     }
+}
+
+#[test]
+fn a_graph_that_asks_for_more_than_its_numbers_justify_is_refused_before_anything_of_it_is_made() {
+    let fire = || Node::new("IF", [("r", Tensor::scalar(1.0)), ("v_threshold", Tensor::scalar(1.0))]);
+    let huge = ("in", Node::new("Input", [("shape", list(&[65536.0, 65536.0, 65536.0]))]));
+    let large = graph([huge, ("if", fire()), output()], &[("in", "if"), ("if", "out")]);
+    let error = refusal(&large).to_string();
+    assert!(error.contains("elements, which is what the numbers of the graph justify"), "{error}");
+    // Twenty pairs of edges are a million ways.
+    let mut nodes = vec![input(1.0), ("if", fire()), output()];
+    let names: Vec<String> = (0..=60).map(|i| format!("s{i}")).collect();
+    nodes.extend(names.iter().map(|name| (&name[..], Node::new("Scale", [("scale", list(&[1.0]))]))));
+    let mut edges = vec![("in", "s0"), ("s60", "if"), ("if", "out")];
+    for i in 0..20 {
+        let [from, a, b, to] = [0, 1, 2, 3].map(|at| &names[3 * i + at][..]);
+        edges.extend([(from, a), (from, b), (a, to), (b, to)]);
+    }
+    let many = Graph {
+        nodes: nodes.into_iter().map(|(name, node)| (name.to_owned(), node)).collect(),
+        edges: edges.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect(),
+        metadata: BTreeMap::new(),
+    };
+    let error = refusal(&many).to_string();
+    assert!(error.contains("more than 100000 ways"), "{error}");
+    // Nodes in a row, more than a program has room to follow.
+    let names: Vec<String> = (0..5000).map(|i| format!("s{i:04}")).collect();
+    let mut row: Graph =
+        graph([input(1.0), ("if", fire()), output()], &[("in", "s0000"), ("s4999", "if"), ("if", "out")]);
+    for pair in names.windows(2) {
+        row.edges.push((pair[0].clone(), pair[1].clone()));
+    }
+    row.nodes.extend(names.iter().map(|name| (name.clone(), Node::new("Scale", [("scale", list(&[1.0]))]))));
+    let error = refusal(&row).to_string();
+    assert!(error.contains("more than 1000 nodes in a row"), "{error}");
+    // What is asked for can be bounded further.
+    let dense = Node::new("Linear", [("weight", matrix(20, 30, &[1.0; 600]))]);
+    let small = graph(
+        [input(30.0), ("w", dense), ("if", fire()), output()],
+        &[("in", "w"), ("w", "if"), ("if", "out")],
+    );
+    let within =
+        |elements, synapses| to_network_within(&small, Steps::default(), Most { elements, synapses });
+    assert!(within(1000, 2000).is_ok());
+    assert!(within(60, 1000).unwrap_err().to_string().contains("more than 60 elements"));
+    assert!(within(1000, 500).unwrap_err().to_string().contains("more than 500 synapses"));
+}
+
+#[test]
+fn parameters_of_the_metadata_are_no_more_than_the_neurons() {
+    let steps = Steps { lossy: true, ..Steps::default() };
+    let mut graph = from_network(&various("subtract", 1.0), steps).unwrap().made;
+    let text = graph.nodes["a"].metadata["snn_event"].replacen("*1", "*1000000", 1);
+    graph.nodes.get_mut("a").unwrap().metadata.insert("snn_event".to_owned(), text);
+    let error = to_network(&graph, Steps::default()).unwrap_err().to_string();
+    assert!(error.contains("no more than 32 in all"), "{error}");
+}
+
+#[test]
+fn names_that_no_node_can_have_are_other_ones_there_and_come_back() {
+    let mut builder = NetworkBuilder::new();
+    let firing = || {
+        let one = [("threshold", PerNeuron::same(0.5).unwrap())];
+        BuiltIn::find("integrate-and-fire").unwrap().named(one, [("reset", "zero")]).unwrap()
+    };
+    let names = ["/in", "net/a", "net.a", "output", "//", "in"];
+    let mut last = builder.population(names[0], Layout::Flat(2), Neuron::Source);
+    for name in &names[1..] {
+        let next = builder.population(*name, Layout::Flat(2), firing());
+        let weights =
+            Connectivity::from_matrix(Layout::Flat(2), Layout::Flat(2), &[1.0, 0.5, 0.25, 1.0]).unwrap();
+        builder.projection(last, next, 0, weights);
+        last = next;
+    }
+    let network = builder.build().unwrap();
+    let graph = from_network(&network, Steps::default()).unwrap();
+    let nodes: Vec<&str> = graph
+        .made
+        .nodes
+        .iter()
+        .filter(|(_, node)| matches!(&node.kind[..], "IF" | "Input"))
+        .map(|(name, _)| &name[..])
+        .collect();
+    assert_eq!(nodes, ["in", "in_2", "net.a", "net.a_2", "population...", "population.output"]);
+    assert_eq!(graph.notes.len(), 4, "{:?}", graph.notes);
+    assert!(graph.notes[0].contains("population `/in` is the node `in_2`"), "{:?}", graph.notes);
+    let file = snn_exchange::nir::file::bytes(&graph.made).unwrap();
+    let back = to_network(&snn_exchange::nir::file::parse(file).unwrap(), Steps::default()).unwrap().made;
+    let found: Vec<_> = back.populations().iter().map(|population| population.name()).collect();
+    assert_eq!(found, names);
+}
+
+#[test]
+fn a_single_neuron_that_nothing_leads_to_has_the_shape_of_its_parameters() {
+    let alone = || Node::new("LI", [("tau", list(&[2.0])), ("r", list(&[1.0])), ("v_leak", list(&[0.5]))]);
+    let fire = Node::new("IF", [("r", list(&[1.0])), ("v_threshold", list(&[1.0]))]);
+    let nodes = [input(1.0), ("if", fire), ("alone", alone()), output()];
+    let made = network(&graph(nodes, &[("in", "if"), ("if", "out")]), 1.0);
+    assert_eq!(made.population(made.find("alone").unwrap()).size(), 1);
+    let back = from_network(&made, Steps { dt: 1.0, lossy: false }).unwrap().made;
+    assert_eq!(network(&back, 1.0).populations().len(), 3);
 }

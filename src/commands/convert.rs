@@ -1,3 +1,5 @@
+mod text;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,8 +20,9 @@ use snn_engine::{Network, WeightType};
 use snn_formats::samples;
 use snn_formats::{Description, FileDigest, NetFile, Provenance, Source};
 
+use crate::commands::export::seconds;
 use crate::commands::{Usage, inspect};
-use crate::models::{self, Model, Read};
+use crate::models::{self, InSteps, Model, Read};
 use crate::samples::{Labels, note_on_shape, read_from, read_labels, read_samples};
 use crate::{output, provenance, table};
 
@@ -38,9 +41,11 @@ use crate::{output, provenance, table};
   snn-event convert --model net.onnx --calib x_calib.npy --expect y_calib.npy --out net.bin
   snn-event convert --model qcfs.onnx --normalise qcfs --out net.bin
   snn-event convert --model weights.npz --normalise none --out net.bin
-  snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin")]
+  snn-event convert --model net.pt --layers net.toml --calib x_calib.npy --out net.bin
+  snn-event convert --model net.nir --dt 0.001 --out net.bin")]
 pub struct Convert {
-    /// The trained net: .onnx, .npz with W0, b0, W1, b1, …, or a state dict: .pt, .pth, .safetensors
+    /// The trained net: .onnx, .npz with W0, b0, W1, b1, …, or a state dict: .pt, .pth, .safetensors; or a spiking net: .npz
+    /// with a theta, .nir
     #[arg(long, value_parser = output::file(), value_name = "MODEL")]
     model: PathBuf,
 
@@ -56,6 +61,14 @@ pub struct Convert {
     /// The shape of one sample, without the batch axis, where an .onnx file leaves it open
     #[arg(long, value_name = "3,224,224")]
     input_shape: Option<String>,
+
+    /// Seconds of a step, of a .nir file, which has seconds [default: 0.0001]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    dt: Option<f64>,
+
+    /// Take what steps cannot say exactly, of a .nir file, as well as it can be, and list it
+    #[arg(long)]
+    lossy: bool,
 
     /// Calibration samples, .npy of shape (N, …)
     #[arg(long, value_parser = output::file(), value_name = "X.NPY")]
@@ -281,10 +294,14 @@ impl Convert {
         Ok(Choice { output: self.output.clone(), input_shape })
     }
 
+    fn in_steps(&self) -> InSteps {
+        InSteps { dt: self.dt, lossy: self.lossy }
+    }
+
     pub fn run(self) -> Result<ExitCode> {
         self.check_files()?;
         let choice = self.choice()?;
-        let read = models::read(&self.model, self.layers.as_deref(), &choice)?;
+        let read = models::read(&self.model, self.layers.as_deref(), &choice, self.in_steps())?;
         let ann = match &read.model {
             Model::Trained(ann) => ann,
             Model::Spiking(network) => return self.write_spiking(network, &read),
@@ -372,18 +389,21 @@ impl Convert {
         ];
         if let Some((flag, _)) = conversion_only.iter().find(|(_, given)| *given) {
             return Err(Usage(format!(
-                "{flag}: {} has a theta, so it is a spiking net already and nothing is converted; leave the flag out, \
+                "{flag}: {} is a spiking net already (NIR, or one that has a theta), and nothing is converted; leave the flag out, \
                  or take the theta out of the file",
                 self.model.display()
             ))
             .into());
         }
-        let provenance = self.provenance(read, None);
+        let mut provenance = self.provenance(read, None);
+        if self.in_steps() != InSteps::default() {
+            provenance = provenance.options([("dt", json!(self.dt)), ("lossy", json!(self.lossy))]);
+        }
         let description = Description { provenance: provenance.portable(), ..Description::default() };
         snn_formats::write_net(&self.out, network, &description)?;
-        let notes: String = read.notes.iter().map(|note| format!("note: {note}\n")).collect();
         let file = NetFile::open(&self.out, Source::default())?;
-        inspect::Report::of(&self.out, &file, provenance)?.write(self.report.as_deref(), &notes)?;
+        let report = inspect::Report::of(&self.out, &file, provenance)?;
+        report.noted(&read.notes).write(self.report.as_deref())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -507,76 +527,14 @@ impl Convert {
         let head = ["layer", "kind", "shape", "weights", "non-zero", "density", "λ", "dead", "saturated"];
         text += &table::table(&head, rows);
         text += "\n\n";
-        text += &rounded_weights(&conversion.report);
+        text += &text::growth(&conversion.report);
+        text += &text::rounded_weights(&conversion.report);
         if conversion.report.compared.is_some() {
-            text += &losses(&conversion.report);
+            text += &text::losses(&conversion.report);
         }
         text += &format!("{}: {}\n", self.out.display(), output::bytes(bytes));
         text
     }
-}
-
-/// What rounding weights to whole numbers lost, as a table; nothing if none were rounded.
-fn rounded_weights(report: &Report) -> String {
-    let rows: Vec<Vec<String>> = report
-        .layers
-        .iter()
-        .filter_map(|layer| {
-            let rounding = layer.weight_rounding?;
-            Some(vec![
-                layer.name.clone(),
-                rounding.stored_as.to_owned(),
-                format!("{:.2e}", rounding.scale.median),
-                format!("{:.2} %", 100.0 * rounding.error.sqrt()),
-                output::count(rounding.lost),
-                format!("2^{}", rounding.exponent),
-            ])
-        })
-        .collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head = ["weights of", "stored as", "scale", "rounding\nerror", "rounded\nto zero", "unit of\nbiases"];
-    format!("{}\n\n", table::table(&head, rows))
-}
-
-/// What each layer loses, as a table, and the accuracies if they are known.
-fn losses(report: &Report) -> String {
-    let number = |number: f64| format!("{number:.4}");
-    let counts = report.neuron != NeuronKind::Unit;
-    let rows = report.layers.iter().filter_map(|layer| {
-        let loss = layer.loss?;
-        let of = [loss.activation, loss.rate, loss.error, loss.clipping, loss.quantisation];
-        let of = of.into_iter().chain(loss.before).chain([loss.rest]);
-        let correlation = loss.correlation.map_or("–".into(), number);
-        Some([layer.name.clone(), correlation].into_iter().chain(of.map(number)).collect())
-    });
-    let mut head =
-        vec!["in units of λ", "correlation", "activation", "rate", "error", "clipping", "quanti-\nsation"];
-    head.extend(counts.then_some("layers\nbefore"));
-    head.push("uneven\nspikes");
-    let samples = output::counted(report.compared.unwrap_or(0), "calibration sample");
-    let of = match report.neuron {
-        NeuronKind::Settle => "counts at rest".into(),
-        _ => format!("spike rates at T = {}", output::count(report.steps.into())),
-    };
-    let mut text = format!("{of} against activations, {samples}:\n{}\n\n", table::table(&head, rows));
-    let differing = report.layers.iter().filter_map(|layer| layer.loss?.differing).sum::<u64>();
-    if counts {
-        text += &format!(
-            "counts that are not the quantised network's: {}\n\n",
-            if differing == 0 { "none".into() } else { output::count(differing) }
-        );
-    }
-    if let Some(accuracy) = &report.accuracy {
-        text += &format!(
-            "accuracy on {}: trained net {}, spiking network {}\n\n",
-            output::counted(accuracy.samples, "calibration sample"),
-            output::percent(accuracy.trained),
-            output::percent(accuracy.spiking)
-        );
-    }
-    text
 }
 
 /// Calibration samples, the classes they have, and what the trained net gives for them, with the files these are from.

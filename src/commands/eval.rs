@@ -17,7 +17,7 @@ use snn_research::{
 
 use crate::commands::Usage;
 use crate::commands::run::ModeName;
-use crate::models::{self, Model};
+use crate::models::{self, InSteps, Model};
 use crate::output::Named;
 use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress, provenance, table};
@@ -264,7 +264,8 @@ impl EvalArgs {
     /// The trained net, with what it says of the samples that are run.
     fn trained(&self, net: &Net, samples: &Samples, classes: usize) -> Result<Option<TrainedNet>> {
         let Some(path) = &self.model else { return Ok(None) };
-        let models::Read { model, files, .. } = models::read(path, None, &Choice::default())?;
+        let models::Read { model, files, .. } =
+            models::read(path, None, &Choice::default(), InSteps::default())?;
         let Model::Trained(ann) = model else {
             bail!("{}: it is a spiking net already; allowed are trained nets", path.display());
         };

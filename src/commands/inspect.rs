@@ -38,6 +38,9 @@ pub struct Report {
     populations: Vec<PopulationReport>,
     projections: Vec<ProjectionReport>,
     description: DescriptionReport,
+    /// What the net became otherwise than it was, or what was assumed of it, when it was taken as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// What a `net.bin` says about its network, as in its head.
@@ -120,7 +123,7 @@ impl Inspect {
         output::check(&[("--net", Some(self.net.net.as_path()))], &[("--json", self.json.as_deref())])?;
         let file = NetFile::open_within(&self.net.net, self.net.source(), self.net.memory_limit)?;
         let provenance = provenance::of("inspect").options(self.net.options(file.memory_limit));
-        Report::of(&self.net.net, &file, provenance)?.write(self.json.as_deref(), "")?;
+        Report::of(&self.net.net, &file, provenance)?.write(self.json.as_deref())?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -186,15 +189,23 @@ impl Report {
                 run: description.run,
                 input: description.input,
             },
+            notes: vec![],
         })
     }
 
+    /// The same, with what was noted when the file was made.
+    #[must_use]
+    pub fn noted(self, notes: &[String]) -> Self {
+        Report { notes: notes.to_vec(), ..self }
+    }
+
     /// Writes the report where it is wanted, for programs or for people.
-    pub fn write(&self, json: Option<&Path>, notes: &str) -> Result<()> {
+    pub fn write(&self, json: Option<&Path>) -> Result<()> {
         if let Some(path) = json {
             output::write_json(path, self)?;
         }
         if !output::wants_only_json(json) {
+            let notes: String = self.notes.iter().map(|note| format!("note: {note}\n")).collect();
             output::print(&format!("{notes}{}", self.text()))?;
         }
         Ok(())

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod convert;
 pub mod diff;
 pub mod eval;
+pub mod export;
 pub mod generate;
 pub mod inspect;
 pub mod man;

@@ -15,6 +15,7 @@ mod hostile;
 mod kills;
 mod library_errors;
 mod meaning;
+mod nir;
 mod outputs;
 mod provenance;
 mod quiet;

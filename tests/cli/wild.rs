@@ -89,9 +89,22 @@ fn converts(folder: &Path, name: &str, right: Right) {
     let few = 64 + 2 * ann.nodes().iter().map(|node| node.shape.channels() as u64).max().unwrap();
     println!("{name}: {stored} weights of {} trained, {difference:.1e}", trained(&ann));
     match right {
-        WrittenOut => assert!(stored > trained(&ann), "{name} is shared now: {stored}"),
+        WrittenOut => {
+            assert!(stored > trained(&ann), "{name} is shared now: {stored}");
+            let text = printed(folder, &convert.replace("--json -", ""));
+            assert!(
+                text.contains("weights and indices take") && text.contains("written out"),
+                "{name}: {text}"
+            );
+        }
         _ => assert!(10 * stored <= 13 * trained(&ann) + 10 * few, "{name}: {stored} of {}", trained(&ann)),
     }
+    // A net that is larger than 1.3 times the trained one says why, layer by layer.
+    let layers = report["layers"].as_array().unwrap();
+    let bytes: u64 = layers.iter().map(|layer| layer["size"]["bytes"].as_u64().unwrap()).sum();
+    assert!(bytes >= 4 * stored, "{name}: {bytes} bytes of {stored} weights");
+    let grown = layers.iter().any(|layer| layer["size"]["grown"].is_string());
+    assert!(grown || 10 * stored <= 13 * trained(&ann), "{name}: {layers:?}");
     let notes = report["notes"].to_string();
     match right {
         Noted(note) => assert!(notes.contains(note), "{name}: {notes}"),

@@ -6,7 +6,8 @@ use super::draft::{Draft, Part};
 use super::external::{Beside, External, Opener};
 use super::fold::fold;
 use super::operator::{
-    Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, keeps_shape, too_many, unknown,
+    Call, DECISIONS, Grids, MICROSOFT, MOVES, Objection, Value, decision, inside, keeps_shape, too_many,
+    unknown,
 };
 use super::order::{Order, node_name};
 use super::skeleton::{Origin, Skeleton};
@@ -390,8 +391,12 @@ impl<'a> Reader<'a> {
             return Err(objection);
         }
         if inputs.iter().flatten().any(|value| matches!(value, Value::Refused { .. })) {
-            if op == "Mul" && activations > 1 {
+            // What is wrong whatever its inputs are is told as well, so that the list is whole.
+            if matches!(op, "Mul" | "MatMul") && activations > 1 {
                 return Err(Call::product_of_activations());
+            }
+            if DECISIONS.contains(&op) && !last {
+                return Err(inside(op));
             }
             return Ok(vec![Value::Refused { activation: op != "Shape" }; node.output.len()]);
         }

@@ -12,7 +12,7 @@ mod support;
 mod weights;
 mod windows;
 
-pub(super) use decision::decision;
+pub(super) use decision::{decision, inside};
 pub(super) use quantised::{Grids, MICROSOFT, ROUNDS};
 use support::squashing;
 pub(super) use support::{DECISIONS, MOVES, keeps_shape, too_many, unknown};

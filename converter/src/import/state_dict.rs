@@ -3,6 +3,7 @@
 //! [`StateDict::read`] finds the tensors, [`import`] puts them where the list says. Weights of a pruned net are taken
 //! also where `torch.nn.utils.prune` has left them as `weight_orig` and `weight_mask`.
 
+mod pickle;
 mod proposal;
 mod tensors;
 

@@ -18,7 +18,7 @@ fn raw(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-fn tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
+pub fn tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     TensorProto {
         name: Some(name.into()),
         dims: dims.to_vec(),
@@ -37,7 +37,7 @@ fn port(name: &str, extents: &[i64]) -> ValueInfoProto {
     ValueInfoProto { name: Some(name.into()), r#type }
 }
 
-fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+pub fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {
         name: Some(format!("node {output}")),
         op_type: Some(op.into()),
@@ -47,7 +47,7 @@ fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-fn file(opset: i64, input: &[i64], nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> Vec<u8> {
+pub fn file(opset: i64, input: &[i64], nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> Vec<u8> {
     let output = nodes.last().unwrap().output[0].clone();
     let graph = GraphProto {
         node: nodes,

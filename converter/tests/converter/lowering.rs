@@ -40,7 +40,7 @@ impl Draw {
     }
 }
 
-fn shape(extents: &[usize]) -> Shape {
+pub fn shape(extents: &[usize]) -> Shape {
     Shape::new(extents).unwrap()
 }
 
@@ -191,7 +191,7 @@ fn random_window(draw: &mut Draw, input: &Shape, dilated: bool) -> Window {
 }
 
 /// A net of two ReLU populations and random affine operators behind them.
-fn random_net(seed: u64) -> Ann {
+pub fn random_net(seed: u64) -> Ann {
     let mut draw = Draw(seed);
     let shapes = [vec![2, 4, 4], vec![3, 5, 4], vec![1, 6, 6], vec![4, 6], vec![12], vec![4, 1, 1]];
     let input = shape(&shapes[draw.below(shapes.len())]);
@@ -443,13 +443,13 @@ fn stored(network: &Network) -> u64 {
     network.projections().iter().map(|p| p.connectivity().stored_weights()).sum()
 }
 
-fn full_conv(in_channels: usize, out_channels: usize, groups: usize, window: Window) -> Op {
+pub fn full_conv(in_channels: usize, out_channels: usize, groups: usize, window: Window) -> Op {
     let count = in_channels / groups * out_channels * window.kernel[0] * window.kernel[1];
     let weights = (1..=count).map(|w| (w % 7 + 1) as f32).collect();
     Op::Conv(Conv { weights, bias: None, in_channels, out_channels, groups, window })
 }
 
-fn padded_3x3() -> Window {
+pub fn padded_3x3() -> Window {
     Window { before: [1, 1], after: [1, 1], ..Window::of([3, 3]) }
 }
 

@@ -3,6 +3,7 @@
 mod conversion;
 mod few;
 mod files;
+mod growth;
 mod large;
 mod layers;
 mod lowering;
@@ -16,4 +17,5 @@ mod sparse;
 #[path = "../sparse_onnx/mod.rs"]
 mod sparse_onnx;
 mod state_dict;
+mod transformer;
 mod whole;

@@ -113,7 +113,15 @@ fn strides_are_followed_and_views_that_repeat_are_refused() {
     let error = StateDict::read(&fixture("views.pt")).unwrap_err().to_string();
     assert!(error.contains("`row.weight` of shape [300, 4000]") && error.contains("contiguous"), "{error}");
     let error = StateDict::read(&fixture("sparse.pt")).unwrap_err().to_string();
-    assert!(error.contains("sparse tensor") && error.contains("`fc.weight.crow_indices`"), "{error}");
+    assert!(
+        error.contains("`fc.weight` (torch.sparse_csr)") && error.contains("`fc.weight.crow_indices`"),
+        "{error}"
+    );
+    let error = StateDict::read(&fixture("layouts.pt")).unwrap_err().to_string();
+    let layouts =
+        ["`a.weight` (torch.sparse_coo)", "`b.weight` (torch.sparse_csr)", "`d.weight` (torch.sparse_csc)"];
+    assert!(error.contains(&layouts.join(", ")) && error.contains("`a.weight`.to_dense()"), "{error}");
+    assert!(!error.contains("c.weight"), "{error}");
     let error = StateDict::read(&fixture("legacy.pt")).unwrap_err().to_string();
     assert!(error.contains("before version 1.6") && error.contains("state_dict()"), "{error}");
 }

@@ -92,6 +92,22 @@ def residual():
     return build(nodes, constants, [2, 8, 8], 5)
 
 
+def pooled():
+    """Two branches put together, means over windows of 9, which are never midway between two levels."""
+    constants = {"W0": 3 * numbers(3, 2, 3, 3), "b0": numbers(3), "W1": 3 * numbers(2, 2, 1, 1), "W2": numbers(5, 20), "b2": numbers(5)}
+    nodes = [
+        helper.make_node("Conv", ["x", "W0", "b0"], ["c0"], "conv0", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c0"], ["a0"], "relu0"),
+        helper.make_node("Conv", ["x", "W1"], ["c1"], "conv1"),
+        helper.make_node("Relu", ["c1"], ["a1"], "relu1"),
+        helper.make_node("Concat", ["a0", "a1"], ["both"], "both", axis=1),
+        helper.make_node("AveragePool", ["both"], ["p"], "pool", kernel_shape=[3, 3], strides=[3, 3]),
+        helper.make_node("Flatten", ["p"], ["f"], "flat"),
+        helper.make_node("Gemm", ["f", "W2", "b2"], ["y"], "fc", transB=1),
+    ]
+    return build(nodes, constants, [2, 6, 6], 5)
+
+
 def run(model, x):
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"x": x})[0]
@@ -107,7 +123,7 @@ def scale_and_zero(model, tensor):
 
 types = {"u8s8": (QuantType.QUInt8, QuantType.QInt8), "s8s8": (QuantType.QInt8, QuantType.QInt8)}
 for net, form, kind, channel in itertools.product(
-    [perceptron, products, residual], [QuantFormat.QDQ, QuantFormat.QOperator], types, [False, True]
+    [perceptron, products, residual, pooled], [QuantFormat.QDQ, QuantFormat.QOperator], types, [False, True]
 ):
     activations, weights = types[kind]
     model = net()

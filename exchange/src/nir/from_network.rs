@@ -1,6 +1,6 @@
 //! From a network to a graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use snn_engine::{
     AnyModel, Connectivity, Conv2d, CurrentLeaky, IntegrateFire, Layout, Network, Neuron, PerNeuron,
@@ -8,7 +8,7 @@ use snn_engine::{
 };
 
 use super::graph::{Graph, NirError, Node, Tensor};
-use super::{CONSTANT, METADATA, Steps, Translated};
+use super::{CONSTANT, METADATA, NAME, Steps, Translated};
 
 /// The most numbers of a matrix that is written in full, as NIR has it.
 const MOST_NUMBERS: usize = 1 << 28;
@@ -18,6 +18,30 @@ struct Writer<'a> {
     steps: Steps,
     graph: Graph,
     losses: Vec<String>,
+    /// The names of the populations' nodes.
+    names: BTreeMap<PopulationId, String>,
+}
+
+/// The names of nodes: those of the populations, but for what cannot stand in a file or is the Output's.
+fn names(network: &Network) -> BTreeMap<PopulationId, String> {
+    let fits = |name: &str| !name.contains(['/', '\0']) && !matches!(name, "" | "." | ".." | "output");
+    let all = || network.ids().map(|id| (id, network.population(id).name()));
+    let mut names: BTreeMap<PopulationId, String> =
+        all().filter(|(_, name)| fits(name)).map(|(id, name)| (id, name.to_owned())).collect();
+    let mut taken: BTreeSet<String> = names.values().cloned().collect();
+    for (id, name) in all().filter(|(_, name)| !fits(name)) {
+        let plain = name.replace(['/', '\0'], ".");
+        let plain = match plain.trim_start_matches('.') {
+            "" | "output" => format!("population.{plain}"),
+            plain => plain.to_owned(),
+        };
+        let numbered = (2..).map(|number| format!("{plain}_{number}"));
+        let free = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken.contains(name));
+        let free = free.expect("one of endlessly many names is free");
+        taken.insert(free.clone());
+        names.insert(id, free);
+    }
+    names
 }
 
 /// Numbers of every neuron in the user's order, of the population's shape.
@@ -37,14 +61,17 @@ fn time(left: f32, dt: f64) -> f64 {
 }
 
 impl Writer<'_> {
+    /// The name of a population's node.
     fn name(&self, id: PopulationId) -> &str {
-        self.network.population(id).name()
+        &self.names[&id]
     }
 
     /// A name that no node has yet.
     fn free(&self, wanted: String) -> String {
         let taken = |name: &String| {
-            self.graph.nodes.contains_key(name) || self.network.find(name).is_some() || *name == "output"
+            self.graph.nodes.contains_key(name)
+                || self.names.values().any(|said| said == name)
+                || *name == "output"
         };
         let mut name = wanted.clone();
         let mut number = 2;
@@ -64,7 +91,7 @@ impl Writer<'_> {
     }
 
     fn lost(&mut self, id: PopulationId, what: &str) {
-        let loss = format!("population `{}`: {what}", self.name(id));
+        let loss = format!("population `{}`: {what}", self.network.population(id).name());
         self.losses.push(loss);
     }
 
@@ -221,8 +248,9 @@ impl Writer<'_> {
         let [from, to] = [projection.source(), projection.target()].map(|id| self.network.population(id));
         let at = || NirError::new(format!("projection `{}` -> `{}`", from.name(), to.name()), String::new());
         let (before, behind) = (from.layout(), to.layout());
-        let mut last = from.name().to_owned();
-        let named = self.free(format!("{}_to_{}", from.name(), to.name()));
+        let [first, end] = [projection.source(), projection.target()].map(|id| self.name(id).to_owned());
+        let mut last = first.clone();
+        let named = self.free(format!("{first}_to_{end}"));
         let mut link = |writer: &mut Self, name: String, node: Node| {
             writer.add(&name, node);
             writer.edge(&last, &name);
@@ -289,10 +317,9 @@ impl Writer<'_> {
         }
         if projection.delay() > 0 {
             let seconds = f64::from(projection.delay()) * self.steps.dt;
-            let name = self.free(format!("{}_to_{}_delay", from.name(), to.name()));
+            let name = self.free(format!("{first}_to_{end}_delay"));
             link(self, name, Node::new("Delay", [("delay", tensor(behind, |_| seconds))]));
         }
-        let end = to.name().to_owned();
         self.edge(&last, &end);
         Ok(())
     }
@@ -427,24 +454,27 @@ pub fn from_network(network: &Network, steps: Steps) -> Result<Translated<Graph>
     if !(steps.dt.is_finite() && steps.dt > 0.0) {
         return Err(NirError::new("dt", format!("is {} s; allowed are times above 0", steps.dt)));
     }
-    let mut writer = Writer { network, steps, graph: Graph::default(), losses: vec![] };
+    let mut writer =
+        Writer { network, steps, graph: Graph::default(), losses: vec![], names: names(network) };
+    let mut notes = vec![];
     let mut waiting: BTreeMap<PopulationId, PerNeuron> = BTreeMap::new();
     for id in network.ids() {
         let population = network.population(id);
-        if population.name().contains('/') || population.name() == "output" {
-            return Err(NirError::new(
-                format!("population `{}`", population.name()),
-                "has a name with a `/`, or that of the Output; NIR's files cannot hold it",
-            ));
-        }
         if constants_of(network, id).is_some() {
             continue;
         }
-        let (node, holds) = writer.neurons(id)?;
+        let (mut node, holds) = writer.neurons(id)?;
         if let Some(bias) = population.neuron().bias().filter(|_| !holds) {
             waiting.insert(id, bias.clone());
         }
-        let name = population.name().to_owned();
+        let name = writer.name(id).to_owned();
+        if name != population.name() {
+            notes.push(format!(
+                "population `{}` is the node `{name}`, as names in files have no `/`; its own is kept",
+                population.name()
+            ));
+            node.metadata.insert(NAME.to_owned(), population.name().to_owned());
+        }
         writer.add(&name, node);
     }
     for projection in network.projections() {
@@ -467,7 +497,7 @@ pub fn from_network(network: &Network, steps: Steps) -> Result<Translated<Graph>
     }
     let output = network.population(network.output());
     writer.add("output", Node::new("Output", [("shape", shape(output.layout()))]));
-    let name = output.name().to_owned();
+    let name = writer.name(network.output()).to_owned();
     writer.edge(&name, "output");
     let Writer { graph, losses, .. } = writer;
     if !losses.is_empty() && !steps.lossy {
@@ -476,5 +506,5 @@ pub fn from_network(network: &Network, steps: Steps) -> Result<Translated<Graph>
             format!("cannot be said exactly in NIR: {}", losses.join("; ")),
         ));
     }
-    Ok(Translated { made: graph, losses, notes: vec![] })
+    Ok(Translated { made: graph, losses, notes })
 }

@@ -3,10 +3,8 @@
 use snn_engine::{Connectivity, Conv2d, ConvolutionShape, Layout, NetworkError, OneToOne, PerNeuron};
 
 use super::graph::{NirError, Node};
+use super::most::Room;
 use super::shapes::Sliding;
-
-/// The most synapses of a map that is written out.
-const MOST_SYNAPSES: usize = 1 << 28;
 
 /// Targets and weights of every source.
 type Rows = Vec<Vec<(usize, f64)>>;
@@ -79,8 +77,17 @@ impl Map {
         }))
     }
 
-    /// Written out, source by source.
-    fn rows(self, name: &str) -> Result<(usize, Rows), NirError> {
+    /// How many numbers it holds.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Diagonal(factors) => factors.len(),
+            Self::Kernels { weights, .. } => weights.len(),
+            Self::Sparse { rows, .. } => rows.iter().map(|row| row.len() + 1).sum(),
+        }
+    }
+
+    /// Written out, source by source; at most as many synapses as there is room for.
+    fn rows(self, name: &str, room: Room) -> Result<(usize, Rows), NirError> {
         match self {
             Self::Diagonal(factors) => {
                 let targets = factors.len();
@@ -91,14 +98,9 @@ impl Map {
                 let seen = source[0] / groups;
                 let [down, across] = sliding.kernel;
                 let most =
-                    count(&target).checked_mul(seen * down * across).filter(|most| *most <= MOST_SYNAPSES);
+                    count(&target).checked_mul(seen * down * across).filter(|most| *most <= room.left());
                 if most.is_none() {
-                    return Err(NirError::of_node(
-                        name,
-                        format!(
-                            "would be written out in more than {MOST_SYNAPSES} synapses; leave out what scales or follows it"
-                        ),
-                    ));
+                    return Err(room.refused(name));
                 }
                 let mut rows = vec![vec![]; count(&source)];
                 let before = sliding.before();
@@ -129,29 +131,24 @@ impl Map {
     }
 
     /// One map behind another.
-    pub fn then(self, next: Self, name: &str) -> Result<Self, NirError> {
+    pub fn then(self, next: Self, name: &str, room: Room) -> Result<Self, NirError> {
         match (self, next) {
             (Self::Diagonal(first), Self::Diagonal(second)) => {
                 Ok(Self::Diagonal(first.into_iter().zip(second).map(|(a, b)| a * b).collect()))
             }
             (Self::Diagonal(factors), next) if factors.iter().all(|factor| *factor == 1.0) => Ok(next),
-            (first, Self::Diagonal(factors)) => first.scaled(&factors, name),
+            (first, Self::Diagonal(factors)) => first.scaled(&factors, name, room),
             (first, next) => {
-                let (_, rows) = first.rows(name)?;
-                let (targets, behind) = next.rows(name)?;
+                let (_, rows) = first.rows(name, room)?;
+                let (targets, behind) = next.rows(name, room)?;
                 let mut made = 0_usize;
                 let mut composed = Vec::with_capacity(rows.len());
                 for row in rows {
                     let mut sums = std::collections::BTreeMap::new();
                     for (middle, weight) in row {
                         made = made.saturating_add(behind[middle].len());
-                        if made > MOST_SYNAPSES {
-                            return Err(NirError::of_node(
-                                name,
-                                format!(
-                                    "and what stands before it make more than {MOST_SYNAPSES} products of weights"
-                                ),
-                            ));
+                        if made > room.left() {
+                            return Err(room.refused(name));
                         }
                         for &(target, other) in &behind[middle] {
                             *sums.entry(target).or_insert(0.0) += weight * other;
@@ -165,7 +162,7 @@ impl Map {
     }
 
     /// The same with a factor for every target.
-    pub fn scaled(self, factors: &[f64], name: &str) -> Result<Self, NirError> {
+    pub fn scaled(self, factors: &[f64], name: &str, room: Room) -> Result<Self, NirError> {
         if let Self::Kernels { source, target, sliding, groups, mut weights } = self {
             let positions = target[1] * target[2];
             let of_channel = |channel: usize| &factors[channel * positions..][..positions];
@@ -178,8 +175,9 @@ impl Map {
                 }
                 return Ok(Self::Kernels { source, target, sliding, groups, weights });
             }
-            let (targets, rows) = Self::Kernels { source, target, sliding, groups, weights }.rows(name)?;
-            return Self::Sparse { targets, rows }.scaled(factors, name);
+            let (targets, rows) =
+                Self::Kernels { source, target, sliding, groups, weights }.rows(name, room)?;
+            return Self::Sparse { targets, rows }.scaled(factors, name, room);
         }
         Ok(match self {
             Self::Diagonal(own) => Self::Diagonal(own.iter().zip(factors).map(|(a, b)| a * b).collect()),
@@ -192,11 +190,11 @@ impl Map {
     }
 
     /// What it makes of numbers.
-    pub fn apply(&self, values: &[f64], name: &str) -> Result<Vec<f64>, NirError> {
+    pub fn apply(&self, values: &[f64], name: &str, room: Room) -> Result<Vec<f64>, NirError> {
         if let Self::Diagonal(factors) = self {
             return Ok(values.iter().zip(factors).map(|(a, b)| a * b).collect());
         }
-        let (targets, rows) = self.clone().rows(name)?;
+        let (targets, rows) = self.clone().rows(name, room)?;
         let mut sums = vec![0.0; targets];
         for (row, value) in rows.into_iter().zip(values) {
             row.into_iter().for_each(|(target, weight)| sums[target] += weight * value);
@@ -205,7 +203,7 @@ impl Map {
     }
 
     /// As the synapses between two populations.
-    pub fn connectivity(self, from: Layout, to: Layout) -> Result<Connectivity, NetworkError> {
+    pub fn connectivity(self, from: Layout, to: Layout, room: Room) -> Result<Connectivity, NetworkError> {
         let narrow = |size: usize| {
             u32::try_from(size).map_err(|_| {
                 NetworkError::new("convolution", format!("has the size {size}; allowed are sizes below 2^32"))
@@ -247,7 +245,7 @@ impl Map {
             }
             other => {
                 let (_, rows) =
-                    other.rows("map").map_err(|error| NetworkError::new("synapses", error.what))?;
+                    other.rows("map", room).map_err(|error| NetworkError::new("synapses", error.what))?;
                 let synapses = rows.into_iter().enumerate().flat_map(|(source, row)| {
                     row.into_iter().map(move |(target, weight)| (source, target, weight as f32))
                 });

@@ -3,6 +3,8 @@
 //! A [`Graph`] is what a NIR file or the Python package `nir` holds: nodes with their numbers, and edges. [`to_network`] makes a
 //! network of it and [`from_network`] a graph of a network.
 //!
+//! Files are read and written in [`file`].
+//!
 //! NIR states neurons as differential equations; a network has whole steps of `dt` seconds. Between them stand these sentences:
 //!
 //! | node | equation | in steps |
@@ -24,16 +26,20 @@
 //! What NIR cannot say (subtraction of the threshold, rest after a spike, potentials before the first step) is refused, or, with
 //! [`lossy`](Steps::lossy), left out of the equations, listed, and kept in the metadata, from which [`to_network`] has it again.
 
+pub mod file;
 mod from_network;
 mod graph;
 mod linear;
+mod most;
+mod neurons;
 mod order;
 mod shapes;
 mod to_network;
 
 pub use from_network::from_network;
 pub use graph::{Graph, NirError, Node, Tensor};
-pub use to_network::to_network;
+pub use most::Most;
+pub use to_network::{to_network, to_network_within};
 
 /// Between the continuous time of NIR and whole steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +70,9 @@ pub struct Translated<T> {
 
 /// The key of the metadata under which a model's own parameters are kept.
 const METADATA: &str = "snn_event";
+
+/// The key under which a population's name is kept, where a node cannot have it.
+const NAME: &str = "snn_event_name";
 
 /// What the names of neurons end with that fire in every step, for constants that pass a synaptic filter.
 const CONSTANT: &str = ".constant";

@@ -1,8 +1,9 @@
 //! The shape of what comes out of every node, stated or inferred.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::graph::{Graph, NirError, Node};
+use super::most::Room;
 
 /// How a convolution or pooling runs over an image `[channels, height, width]`.
 #[derive(Clone, Debug)]
@@ -204,6 +205,12 @@ fn forward(name: &str, node: &Node, shape: &[usize]) -> Result<Option<Vec<usize>
     })
 }
 
+/// How many elements a tensor of a shape has, if a machine can count them; sizes of 0 count as 1, so that no part of the shape
+/// has more.
+fn elements(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size.max(1)))
+}
+
 /// The shape behind a Flatten. Its axes count those of one sample; negative ones from the end.
 fn flattened(name: &str, node: &Node, shape: &[usize]) -> Result<Vec<usize>, NirError> {
     let axis = |of: &str, usual: f64| {
@@ -231,56 +238,94 @@ fn flattened(name: &str, node: &Node, shape: &[usize]) -> Result<Vec<usize>, Nir
     Ok([&shape[..start], &[joined], &shape[end + 1..]].concat())
 }
 
-/// The shapes that every node gets and gives.
-pub(super) fn infer(graph: &Graph) -> Result<BTreeMap<String, [Vec<usize>; 2]>, NirError> {
-    let mut known: BTreeMap<&str, [Option<Vec<usize>>; 2]> = BTreeMap::new();
-    for (name, node) in &graph.nodes {
-        known.insert(name, own(name, node)?);
+/// Whether what comes out of a node has the shape of what goes in.
+fn gives_what_it_gets(name: &str, node: &Node) -> Result<bool, NirError> {
+    Ok(node.kind != "Flatten" && Sliding::of(name, node)?.is_none())
+}
+
+/// What is known of the shapes of nodes, and how it spreads.
+struct Inference<'a> {
+    graph: &'a Graph,
+    /// Of every node those before and behind it.
+    edges: BTreeMap<&'a str, [Vec<&'a str>; 2]>,
+    known: BTreeMap<&'a str, [Option<Vec<usize>>; 2]>,
+    room: Room,
+}
+
+impl<'a> Inference<'a> {
+    /// Counts a shape; one that comes from another node was counted there.
+    fn count(&mut self, name: &str, shape: Option<&Vec<usize>>) -> Result<(), NirError> {
+        match shape {
+            Some(shape) => self.room.take(name, elements(shape)),
+            None => Ok(()),
+        }
     }
-    // Every round but the last finds a shape of some node.
-    loop {
-        let mut found = false;
-        for (name, node) in &graph.nodes {
-            let [into, out] = known[name.as_str()].clone();
-            let mut shapes = [into, out];
+
+    /// Looks at some nodes, and at every other one once more for each shape of it that is found so.
+    fn spread(&mut self, mut open: VecDeque<&'a str>) -> Result<(), NirError> {
+        while let Some(name) = open.pop_front() {
+            let node = &self.graph.nodes[name];
+            let mut shapes = self.known[name].clone();
             if let (Some(into), None) = (&shapes[0], &shapes[1]) {
                 shapes[1] = forward(name, node, into)?;
+                self.count(name, shapes[1].as_ref())?;
             }
             if let (None, Some(out)) = (&shapes[0], &shapes[1])
-                && Sliding::of(name, node)?.is_none()
-                && node.kind != "Flatten"
+                && gives_what_it_gets(name, node)?
             {
                 shapes[0] = Some(out.clone());
             }
-            if shapes != known[name.as_str()] {
-                found = true;
-                known.insert(name, shapes);
+            self.known.insert(name, shapes.clone());
+            let Some([before, behind]) = self.edges.get(name) else { continue };
+            for next in behind.iter().filter(|_| shapes[1].is_some()) {
+                if let Some(theirs) = self.known.get_mut(next).filter(|theirs| theirs[0].is_none()) {
+                    theirs[0].clone_from(&shapes[1]);
+                    open.push_back(next);
+                }
+            }
+            for last in before.iter().filter(|_| shapes[0].is_some()) {
+                if gives_what_it_gets(last, &self.graph.nodes[*last])?
+                    && let Some(theirs) = self.known.get_mut(last).filter(|theirs| theirs[1].is_none())
+                {
+                    theirs[1].clone_from(&shapes[0]);
+                    open.push_back(last);
+                }
             }
         }
-        for (from, to) in &graph.edges {
-            let (out, into) = (known[from.as_str()][1].clone(), known[to.as_str()][0].clone());
-            match (out, into) {
-                (Some(shape), None) => {
-                    found = true;
-                    if let Some(shapes) = known.get_mut(to.as_str()) {
-                        shapes[0] = Some(shape);
-                    }
-                }
-                (None, Some(shape)) if !matches!(graph.nodes[from].kind.as_str(), "Flatten") => {
-                    if Sliding::of(from, &graph.nodes[from])?.is_none()
-                        && let Some(shapes) = known.get_mut(from.as_str())
-                    {
-                        found = true;
-                        shapes[1] = Some(shape);
-                    }
-                }
-                _ => {}
-            }
-        }
-        if !found {
-            break;
+        Ok(())
+    }
+}
+
+/// The shape of neurons whose parameters are single numbers, in lists, where nothing else tells it: that of the lists.
+fn of_single_numbers(node: &Node) -> Option<Vec<usize>> {
+    let neurons = ELEMENTWISE.iter().filter(|of| **of != "scale");
+    let shapes = neurons.filter_map(|of| node.numbers.get(*of)).map(|tensor| tensor.shape());
+    shapes.filter(|shape| !shape.is_empty()).max_by_key(|shape| shape.len()).map(<[usize]>::to_vec)
+}
+
+/// The shapes that every node gets and gives.
+pub(super) fn infer(graph: &Graph, room: Room) -> Result<BTreeMap<String, [Vec<usize>; 2]>, NirError> {
+    let mut edges: BTreeMap<&str, [Vec<&str>; 2]> = BTreeMap::new();
+    for (from, to) in &graph.edges {
+        edges.entry(to).or_default()[0].push(from);
+        edges.entry(from).or_default()[1].push(to);
+    }
+    let mut inference = Inference { graph, edges, known: BTreeMap::new(), room };
+    for (name, node) in &graph.nodes {
+        let shapes = own(name, node)?;
+        shapes.iter().try_for_each(|shape| inference.count(name, shape.as_ref()))?;
+        inference.known.insert(name, shapes);
+    }
+    inference.spread(graph.nodes.keys().map(String::as_str).collect())?;
+    for (name, node) in &graph.nodes {
+        if let [None, None] = inference.known[name.as_str()]
+            && let Some(shape) = of_single_numbers(node)
+        {
+            inference.known.insert(name, [Some(shape.clone()), Some(shape)]);
+            inference.spread([name.as_str()].into())?;
         }
     }
+    let known = inference.known;
     let mut shapes = BTreeMap::new();
     for (name, found) in known {
         let [Some(into), Some(out)] = found else {

@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 
 use snn_engine::{
-    Accumulator, BuiltIn, Connectivity, IntegrateFire, Layout, LeakyAccumulator, Network, NetworkBuilder,
-    NetworkError, Neuron, PerNeuron, PopulationId, Reset,
+    Accumulator, BuiltIn, Connectivity, Layout, LeakyAccumulator, Network, NetworkBuilder, NetworkError,
+    Neuron, PerNeuron, PopulationId,
 };
 
-use super::graph::{Graph, NirError, Node};
+use super::graph::{Graph, NirError};
 use super::linear::Map;
+use super::most::{Most, Room};
+use super::neurons::{Neurons, every_step, kept, neurons};
 use super::order::closing;
 use super::shapes::infer;
-use super::{CONSTANT, METADATA, Steps, Translated};
+use super::{CONSTANT, METADATA, NAME, Steps, Translated};
 
 /// The most ways from one population to another through nodes that are none.
 const MOST_WAYS: usize = 100_000;
+
+/// The most nodes one behind another that are none.
+const LONGEST_WAY: usize = 1000;
 
 /// Nodes that are populations.
 fn is_population(kind: &str) -> bool {
@@ -46,6 +51,7 @@ struct Walk<'a> {
     steps: Steps,
     losses: Vec<String>,
     taken: usize,
+    room: Room,
 }
 
 impl<'a> Walk<'a> {
@@ -115,6 +121,7 @@ impl<'a> Walk<'a> {
                 ));
             }
             if let Some(&to) = self.places.get(next) {
+                self.room.take(next, Some(map.size()))?;
                 self.ways.push(Way { from, to, delay, map: map.clone(), edge });
                 continue;
             }
@@ -122,6 +129,12 @@ impl<'a> Walk<'a> {
                 return Err(NirError::of_node(
                     next,
                     "is on a cycle without neurons; allowed are cycles through neurons",
+                ));
+            }
+            if on.len() >= LONGEST_WAY {
+                return Err(NirError::of_node(
+                    next,
+                    format!("is the end of more than {LONGEST_WAY} nodes in a row without neurons"),
                 ));
             }
             on.push(next);
@@ -137,143 +150,20 @@ impl<'a> Walk<'a> {
                     let part = if distinct.len() == 1 {
                         map.clone()
                     } else {
-                        map.clone().then(Map::Diagonal(mask), next)?
+                        map.clone().then(Map::Diagonal(mask), next, self.room)?
                     };
+                    self.room.take(next, Some(part.size()))?;
                     self.follow(from, next, &part, delay.saturating_add(each), on)?;
                 }
             } else {
-                let composed = map.clone().then(self.map(next)?, next)?;
+                let composed = map.clone().then(self.map(next)?, next, self.room)?;
+                self.room.take(next, Some(composed.size()))?;
                 self.follow(from, next, &composed, delay, on)?;
             }
             on.pop();
         }
         Ok(())
     }
-}
-
-/// The smallest f32 above a number: `v > x` of any f32 v is `v ≥` this.
-fn above(x: f64) -> f32 {
-    let near = x as f32;
-    if f64::from(near) > x { near } else { near.next_up() }
-}
-
-/// Neurons of a node: the model, and the factor of what arrives.
-struct Neurons {
-    model: BTreeMap<&'static str, Vec<f32>>,
-    name: &'static str,
-    choices: Vec<(&'static str, &'static str)>,
-    gain: Vec<f64>,
-    /// What is added in every step beside the constants that arrive.
-    leak: Vec<f64>,
-}
-
-fn neurons(name: &str, node: &Node, shape: &[usize], steps: Steps) -> Result<Neurons, NirError> {
-    let count = shape.iter().product::<usize>();
-    let each = |of: &str| -> Result<Vec<f64>, NirError> {
-        let tensor = node.need(name, of)?;
-        tensor.stretched(shape).ok_or_else(|| {
-            NirError::of_node(
-                name,
-                format!("has `{of}` of shape {:?} for neurons of shape {shape:?}", tensor.shape()),
-            )
-        })
-    };
-    let or_zero = |of: &str| if node.numbers.contains_key(of) { each(of) } else { Ok(vec![0.0; count]) };
-    let threshold = |of: &str| -> Result<Vec<f32>, NirError> {
-        let thresholds: Vec<f32> = each(of)?.into_iter().map(above).collect();
-        match thresholds.iter().find(|threshold| **threshold <= 0.0) {
-            Some(threshold) => Err(NirError::of_node(
-                name,
-                format!("has a threshold of about {threshold}; allowed are numbers from 0 on"),
-            )),
-            None => Ok(thresholds),
-        }
-    };
-    // dt/τ, at most 1.
-    let rate = |of: &str| -> Result<Vec<f64>, NirError> {
-        let rates: Vec<f64> = each(of)?.into_iter().map(|tau| steps.dt / tau).collect();
-        match rates.iter().find(|rate| !(0.0..=1.0 + 1e-9).contains(*rate)) {
-            Some(rate) => Err(NirError::of_node(
-                name,
-                format!(
-                    "has `{of}` of {} s at steps of {} s; allowed are times of at least a step: use a smaller dt",
-                    steps.dt / rate,
-                    steps.dt
-                ),
-            )),
-            None => Ok(rates.into_iter().map(|rate| rate.min(1.0)).collect()),
-        }
-    };
-    let left = |rates: &[f64]| rates.iter().map(|rate| (1.0 - rate) as f32).collect::<Vec<f32>>();
-    let times = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).collect::<Vec<f64>>();
-    let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
-    let none = vec![0.0; count];
-    let to = vec![("reset", "to")];
-    Ok(match node.kind.as_str() {
-        "IF" => {
-            let (threshold, after) = (threshold("v_threshold")?, narrow(or_zero("v_reset")?));
-            if after.iter().all(|after| *after == 0.0) {
-                let model = [("threshold", threshold)].into();
-                let choices = vec![("reset", "zero")];
-                Neurons { model, name: "integrate-and-fire", choices, gain: each("r")?, leak: none }
-            } else {
-                let model = [("threshold", threshold), ("after", after), ("leak", vec![1.0])].into();
-                Neurons { model, name: "leaky", choices: to, gain: each("r")?, leak: none }
-            }
-        }
-        "LIF" => {
-            let rates = rate("tau")?;
-            let model = [
-                ("threshold", threshold("v_threshold")?),
-                ("after", narrow(or_zero("v_reset")?)),
-                ("leak", left(&rates)),
-            ];
-            let leak = times(&or_zero("v_leak")?, &rates);
-            Neurons {
-                model: model.into(),
-                name: "leaky",
-                choices: to,
-                gain: times(&each("r")?, &rates),
-                leak,
-            }
-        }
-        "CubaLIF" => {
-            let (rates, synaptic) = (rate("tau_mem")?, rate("tau_syn")?);
-            let w_in = if node.numbers.contains_key("w_in") { each("w_in")? } else { vec![1.0; count] };
-            let model = [
-                ("threshold", threshold("v_threshold")?),
-                ("after", narrow(or_zero("v_reset")?)),
-                ("leak", left(&rates)),
-                ("decay", left(&synaptic)),
-            ];
-            let gain = times(&times(&each("r")?, &rates), &times(&w_in, &synaptic));
-            let leak = times(&or_zero("v_leak")?, &rates);
-            Neurons { model: model.into(), name: "current-leaky", choices: to, gain, leak }
-        }
-        "Threshold" => {
-            let model = [("threshold", threshold("threshold")?), ("leak", vec![0.0])].into();
-            Neurons { model, name: "leaky", choices: to, gain: vec![1.0; count], leak: none }
-        }
-        "LI" => {
-            let rates = rate("tau")?;
-            let leak = times(&or_zero("v_leak")?, &rates);
-            let model = [("leak", left(&rates))].into();
-            Neurons {
-                model,
-                name: "leaky-accumulator",
-                choices: vec![],
-                gain: times(&each("r")?, &rates),
-                leak,
-            }
-        }
-        _ => Neurons {
-            model: BTreeMap::new(),
-            name: "accumulator",
-            choices: vec![],
-            gain: each("r")?,
-            leak: none,
-        },
-    })
 }
 
 fn layout(name: &str, shape: &[usize]) -> Result<Layout, NirError> {
@@ -303,57 +193,26 @@ fn per_neuron(layout: Layout, values: &[f32]) -> Result<PerNeuron, NetworkError>
     PerNeuron::repeating(own.into())
 }
 
-/// Parameters and choices of a model as the metadata of a node keep them: `name=value …`, numbers as the bits of f32 and runs of
-/// equal ones as `bits*count`.
-fn kept(name: &str, text: &str) -> Result<Neuron, NirError> {
-    let refused = |what: String| NirError::of_node(name, format!("has metadata `{METADATA}` that {what}"));
-    let mut words = text.split_whitespace();
-    let model =
-        BuiltIn::find(words.next().unwrap_or_default()).map_err(|error| refused(error.to_string()))?;
-    let (mut parameters, mut choices) = (vec![], vec![]);
-    for word in words {
-        let Some((key, value)) = word.split_once('=') else {
-            return Err(refused(format!("hold `{word}`; allowed are words `name=value`")));
-        };
-        if model.description.parameter(key).is_none() {
-            choices.push((key, value));
-            continue;
-        }
-        let mut values: Vec<f32> = vec![];
-        for run in value.split(',') {
-            let (bits, count) = run.split_once('*').unwrap_or((run, "1"));
-            let number = u32::from_str_radix(bits, 16).map(f32::from_bits).ok();
-            let count = count.parse().ok().filter(|count| *count <= (1_usize << 24));
-            let (Some(number), Some(count)) = (number, count) else {
-                return Err(refused(format!(
-                    "hold the number `{run}`; allowed are 8 hexadecimal digits, and `*` a count"
-                )));
-            };
-            values.extend(std::iter::repeat_n(number, count));
-        }
-        parameters
-            .push((key, PerNeuron::repeating(values.into()).map_err(|error| refused(error.to_string()))?));
-    }
-    model.named(parameters, choices).map_err(|error| refused(error.to_string()))
-}
-
-/// Neurons that fire in every step.
-fn every_step() -> Result<Neuron, NetworkError> {
-    let [one, zero] = [PerNeuron::same(1.0)?, PerNeuron::same(0.0)?];
-    Ok(Neuron::of(IntegrateFire { threshold: one.clone(), bias: one, start: zero, reset: Reset::Zero }))
-}
-
 /// The network of a graph. Its populations have the names of the nodes, and the last is the one before the Output.
 ///
 /// # Errors
 /// If a node is of another type or lacks a number, a shape cannot be inferred or does not fit, a time is shorter than a step or a
 /// delay no whole number of them (but with [`Steps::lossy`]), or a potential is passed on, which no neuron of a network does.
 pub fn to_network(graph: &Graph, steps: Steps) -> Result<Translated<Network>, NirError> {
+    to_network_within(graph, steps, Most::of(graph))
+}
+
+/// The network of a graph as [`to_network`] makes it, of at most so much.
+///
+/// # Errors
+/// As [`to_network`].
+pub fn to_network_within(graph: &Graph, steps: Steps, most: Most) -> Result<Translated<Network>, NirError> {
     if !(steps.dt.is_finite() && steps.dt > 0.0) {
         return Err(NirError::new("dt", format!("is {} s; allowed are times above 0", steps.dt)));
     }
     let graph = graph.flat()?;
-    let shapes = infer(&graph)?;
+    let shapes = infer(&graph, Room::elements(most))?;
+    let room = Room::synapses(most);
     // Populations in order of the edges that name them, the one to be read last.
     let ends: Vec<&str> = graph.edges.iter().flat_map(|(from, to)| [from.as_str(), to.as_str()]).collect();
     let first_edge = |name: &str| ends.iter().position(|end| *end == name).unwrap_or(usize::MAX);
@@ -407,7 +266,8 @@ pub fn to_network(graph: &Graph, steps: Steps) -> Result<Translated<Network>, Ni
         }
         out.entry(from).or_default().push(edge);
     }
-    let mut walk = Walk { graph: &graph, shapes, out, places, ways: vec![], steps, losses: vec![], taken: 0 };
+    let mut walk =
+        Walk { graph: &graph, shapes, out, places, ways: vec![], steps, losses: vec![], taken: 0, room };
     let mut constants: Vec<Vec<f64>> =
         names.iter().map(|name| vec![0.0; walk.shapes[*name][0].iter().product()]).collect();
     for (place, name) in names.iter().enumerate() {
@@ -453,22 +313,23 @@ pub fn to_network(graph: &Graph, steps: Steps) -> Result<Translated<Network>, Ni
         }
         walk.follow(0, name, &Map::Diagonal(vec![1.0; values.len()]), 0, &mut vec![name])?;
         for way in std::mem::take(&mut walk.ways) {
-            for (sum, value) in constants[way.to].iter_mut().zip(way.map.apply(&values, name)?) {
+            for (sum, value) in constants[way.to].iter_mut().zip(way.map.apply(&values, name, walk.room)?) {
                 *sum += value;
             }
         }
     }
-    let Walk { shapes, losses, .. } = walk;
+    let Walk { shapes, losses, room, .. } = walk;
     if !losses.is_empty() && !steps.lossy {
         return Err(NirError::new(
             "graph",
             format!("cannot be said exactly in steps of {} s: {}", steps.dt, losses.join("; ")),
         ));
     }
-    build(&graph, &shapes, &names, constants, sums, steps, losses)
+    build(&graph, &shapes, &names, constants, sums, steps, losses, room)
 }
 
 /// Puts populations and projections together.
+#[allow(clippy::too_many_arguments, reason = "parts of one function")]
 fn build(
     graph: &Graph,
     shapes: &BTreeMap<String, [Vec<usize>; 2]>,
@@ -477,6 +338,7 @@ fn build(
     mut ways: Vec<Way>,
     steps: Steps,
     losses: Vec<String>,
+    room: Room,
 ) -> Result<Translated<Network>, NirError> {
     let mut builder = NetworkBuilder::new();
     let (mut ids, mut layouts, mut gains): (Vec<PopulationId>, _, Vec<Vec<f64>>) = (vec![], vec![], vec![]);
@@ -484,6 +346,7 @@ fn build(
     for (name, constants) in names.iter().zip(constants) {
         let (node, shape) = (&graph.nodes[*name], &shapes[*name][0]);
         let layout = layout(name, shape)?;
+        let called = node.metadata.get(NAME).map_or(*name, String::as_str);
         let wrap = |error: NetworkError| NirError::of_node(name, error.to_string());
         let size = shape.iter().product::<usize>();
         let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
@@ -509,12 +372,12 @@ fn build(
                 if node.kind == "CubaLIF" && arriving.iter().any(|current| *current != 0.0) {
                     // It passes the filter of the synapse, as spikes do, and a bias does not.
                     let id = builder.population(
-                        format!("{name}{CONSTANT}"),
+                        format!("{called}{CONSTANT}"),
                         Layout::Flat(1),
                         every_step().map_err(wrap)?,
                     );
                     notes.push(format!(
-                        "node `{name}`: the bias that arrives at its synapses comes from a neuron `{name}{CONSTANT}` that fires in every step"
+                        "node `{name}`: the bias that arrives at its synapses comes from a neuron `{called}{CONSTANT}` that fires in every step"
                     ));
                     filtered.push((id, ids.len(), narrow(std::mem::replace(&mut arriving, vec![0.0; size]))));
                 }
@@ -522,7 +385,7 @@ fn build(
                 let bias = per_neuron(layout, &narrow(bias.collect())).map_err(wrap)?;
                 let neuron = match kept_text {
                     Some(text) => {
-                        let kept = kept(name, text)?;
+                        let kept = kept(name, text, size)?;
                         let Some(model) = kept.model() else {
                             unreachable!("neurons of a model are of a model")
                         };
@@ -543,7 +406,7 @@ fn build(
                 (neuron, gain)
             }
         };
-        ids.push(builder.population(*name, layout, neuron));
+        ids.push(builder.population(called, layout, neuron));
         layouts.push(layout);
         gains.push(gain);
     }
@@ -563,9 +426,9 @@ fn build(
     }
     for way in ways {
         let at = format!("`{}` -> `{}`", names[way.from], names[way.to]);
-        let map = way.map.scaled(&gains[way.to], names[way.to])?;
+        let map = way.map.scaled(&gains[way.to], names[way.to], room)?;
         let connectivity = map
-            .connectivity(layouts[way.from], layouts[way.to])
+            .connectivity(layouts[way.from], layouts[way.to], room)
             .map_err(|error| NirError::new(at, error.to_string()))?;
         builder.projection(ids[way.from], ids[way.to], way.delay, connectivity);
     }

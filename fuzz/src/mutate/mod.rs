@@ -6,6 +6,7 @@
 
 mod container;
 mod json;
+mod nir;
 mod npy;
 mod protobuf;
 mod state;
@@ -38,6 +39,8 @@ pub enum Form {
     LayerList,
     /// Events of 5 bytes
     Recording,
+    /// A NIR file: a tree of groups and arrays in HDF5
+    Nir,
 }
 
 /// Mutates `size` of `bytes`, in place; what comes out has at most `most`. The same seed does the same, up to what libFuzzer
@@ -71,6 +74,7 @@ pub fn mutated(bytes: &mut [u8], size: usize, most: usize, seed: u32, form: Form
         Form::LayerList => json::toml(file, &mut random),
         // Events as they are, changed, doubled or cut within.
         Form::Recording => Some(changed(file, &[], &mut random)),
+        Form::Nir => nir::mutated(file, &mut random),
     };
     match result {
         Some(result) if result.len() <= most => {

@@ -6,6 +6,8 @@ pub mod nets;
 
 use std::path::{Path, PathBuf};
 
+use snn_exchange::nir::file::{bytes, parse};
+
 pub use models::{RESIDUAL, RESIDUAL_TENSORS};
 
 /// The longest seed: small files are read often, and what is in longer ones is in these.
@@ -32,6 +34,7 @@ pub fn sow(target: &str) {
         "event_rows" => events::rows(),
         "recording" => events::recordings(),
         "spikes" => events::spikes(),
+        "nir" => nir(),
         "numpy_net" => [files("tests/data/golden", "npz"), models::archives()].concat(),
         unknown => panic!("there are no seeds for `{unknown}`"),
     };
@@ -40,6 +43,13 @@ pub fn sow(target: &str) {
     for (number, bytes) in short.into_iter().enumerate() {
         std::fs::write(folder.join(format!("seed-{number:03}")), bytes).expect("a folder to write into");
     }
+}
+
+/// Files of other tools, and what is written of them, which is shorter.
+fn nir() -> Vec<Vec<u8>> {
+    let theirs = files("exchange/tests/data", "nir");
+    let ours: Vec<_> = theirs.iter().filter_map(|file| bytes(&parse(file.clone()).ok()?).ok()).collect();
+    [theirs, ours].concat()
 }
 
 /// Where the project lies.

@@ -18,7 +18,7 @@ use snn_formats::{Digest, FileDigest};
 use snn_research::{CSV_HEAD, Group, Material, Row, Study, StudyModel, Trained, csv_rows, latex};
 
 use crate::commands::Usage;
-use crate::models::{self, Model};
+use crate::models::{self, InSteps, Model};
 use crate::optional::Optional;
 use crate::samples::{read_labels, read_samples, threads};
 use crate::shard::Shard;
@@ -190,7 +190,8 @@ impl Files {
         let at = || path.display().to_string();
         let layers = self.study.models[group.model].layers.as_ref().map(|layers| self.folder.join(layers));
         let Some(sparsity) = group.sparsity else {
-            return match models::read(&path, layers.as_deref(), &Choice::default())?.model {
+            return match models::read(&path, layers.as_deref(), &Choice::default(), InSteps::default())?.model
+            {
                 Model::Trained(ann) => Ok(ann),
                 Model::Spiking(_) => {
                     bail!("{}: it is a spiking net already; allowed are trained nets", path.display())

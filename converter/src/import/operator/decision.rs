@@ -7,9 +7,7 @@ use crate::ann::{Decision, Shape};
 impl Call<'_> {
     pub(super) fn decision(&mut self) -> Translated {
         if !self.last {
-            let reason =
-                format!("{} inside the net cannot be converted, only behind its last layer", self.op);
-            return Err(Objection::new(reason, squashing(self.op)));
+            return Err(inside(self.op));
         }
         let mut steps = self.inputs.iter().flatten().filter_map(|value| match value {
             Value::Step(step) => Some(*step),
@@ -19,6 +17,12 @@ impl Call<'_> {
         decision(self.op, self.attributes, &self.draft.steps[step].shape, self.opset)?;
         Ok(Value::Step(step))
     }
+}
+
+/// What is wrong with such an operator in front of others.
+pub(in crate::import) fn inside(op: &str) -> Objection {
+    let reason = format!("{op} inside the net cannot be converted, only behind its last layer");
+    Objection::new(reason, squashing(op))
 }
 
 /// What an operator decides about activations of a shape, by the definitions of the operator sets 1, 11 and 13; nothing that

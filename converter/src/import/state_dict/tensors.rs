@@ -5,10 +5,12 @@
 //! and all that are read are bounded by the length of the file.
 
 use super::StateDictError;
+use super::pickle::{SparseTensor, sparse_tensors};
 use crate::import::stamp::{Stamp, digest};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, Metadata};
 use snn_formats::{Digest, FileDigest, regular};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -61,6 +63,9 @@ enum Number {
     F64,
     Other(String),
 }
+
+/// What makes a number of the bytes of an element, at most eight.
+type Word = fn(&[u8]) -> u64;
 
 /// Numbers of a tensor, and how many of them had to be rounded to `f32`.
 pub(super) struct Floats {
@@ -181,18 +186,7 @@ impl StateDict {
                 return Err(format!("has numbers of type {other}; allowed are f16, bf16, f32 and f64"));
             }
         };
-        let read;
-        let bytes = match &tensor.place {
-            Place::Bytes(range) => self.spend(range.len(), || Ok(&self.bytes[range.clone()]))?,
-            Place::Torch(torch) => {
-                let unsound = |e| format!("cannot be read: {e}");
-                read = self.spend(torch.byte_len(), || torch.read().map_err(unsound))?;
-                &read[..]
-            }
-        };
-        // pytorch-reader has turned the bytes into the order of this machine.
-        let turned = cfg!(target_endian = "big") && matches!(tensor.place, Place::Torch(_));
-        let word: fn(&[u8]) -> u64 = if turned { big } else { little };
+        let (bytes, word) = self.bytes_of(tensor)?;
         let mut floats = Floats { numbers: Vec::with_capacity(bytes.len() / size), rounded: 0 };
         for (place, bytes) in bytes.chunks_exact(size).enumerate() {
             let word = word(bytes);
@@ -234,21 +228,27 @@ impl StateDict {
             Number::Other(name) if name == "i32" => 4,
             other => return Err(format!("has numbers of type {}; allowed are i64 and i32", other.name())),
         };
-        let read;
-        let bytes = match &tensor.place {
-            Place::Bytes(range) => self.spend(range.len(), || Ok(&self.bytes[range.clone()]))?,
-            Place::Torch(torch) => {
-                let unsound = |e| format!("cannot be read: {e}");
-                read = self.spend(torch.byte_len(), || torch.read().map_err(unsound))?;
-                &read[..]
-            }
-        };
-        let turned = cfg!(target_endian = "big") && matches!(tensor.place, Place::Torch(_));
-        let word: fn(&[u8]) -> u64 = if turned { big } else { little };
+        let (bytes, word) = self.bytes_of(tensor)?;
         // The bit of the sign is the highest of its number.
         let number = |bytes: &[u8]| Some(word(bytes)).filter(|number| number >> (8 * size - 1) == 0);
         let numbers: Option<Vec<u64>> = bytes.chunks_exact(size).map(number).collect();
         numbers.ok_or_else(|| "has a number below 0".into())
+    }
+
+    /// The bytes of a tensor, if so many may still be read, and what makes a number of those of one element.
+    fn bytes_of(&self, tensor: &Tensor) -> Result<(Cow<'_, [u8]>, Word), String> {
+        match &tensor.place {
+            Place::Bytes(range) => {
+                let bytes = self.spend(range.len(), || Ok(&self.bytes[range.clone()]))?;
+                Ok((bytes.into(), little))
+            }
+            Place::Torch(torch) => {
+                let unsound = |e| format!("cannot be read: {e}");
+                let bytes = self.spend(torch.byte_len(), || torch.read().map_err(unsound))?;
+                // pytorch-reader has turned the bytes into the order of this machine.
+                Ok((bytes.into(), if cfg!(target_endian = "big") { big } else { little }))
+            }
+        }
     }
 
     /// Reads `bytes` bytes, if so many may still be read.
@@ -298,10 +298,42 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
-/// What to do about a sparse tensor.
-const SPARSE: &str = "it holds a sparse tensor (torch.sparse), which is not read as such. Save its parts in its place, \
-                      `w = fc.weight.to_sparse_csr()`: `fc.weight.values` = w.values(), `fc.weight.crow_indices` = w.crow_indices(), \
-                      `fc.weight.col_indices` = w.col_indices(); they stay sparse";
+/// The most sparse tensors that an error names.
+const MOST_NAMED: usize = 8;
+
+/// What is wrong with a file of sparse tensors, and what to do about them.
+fn sparse(path: &Path) -> String {
+    let found = pickle_of(path).map(|pickle| sparse_tensors(&pickle)).unwrap_or_default();
+    let each = |tensor: &SparseTensor| {
+        let layout = tensor.layout.as_deref().unwrap_or("torch.sparse");
+        format!("`{}` ({})", tensor.name.escape_debug(), layout.escape_debug())
+    };
+    let named: Vec<String> = found.iter().take(MOST_NAMED).map(each).collect();
+    let more = if found.len() > MOST_NAMED {
+        format!(" and {} more", found.len() - MOST_NAMED)
+    } else {
+        String::new()
+    };
+    let name = found.first().map_or("fc.weight".to_owned(), |tensor| tensor.name.escape_debug().to_string());
+    format!(
+        "it holds sparse tensors, {}{more}, which are not read as such. Save each in full, `{name}`.to_dense(), or its parts in its \
+         place, which stay sparse: with w = `{name}`.to_sparse_csr(), `{name}.values` = w.values(), `{name}.crow_indices` = \
+         w.crow_indices(), `{name}.col_indices` = w.col_indices()",
+        if named.is_empty() { "which cannot be named".to_owned() } else { named.join(", ") },
+    )
+}
+
+/// The pickle of a PyTorch file whose entries have been looked at.
+fn pickle_of(path: &Path) -> Option<Vec<u8>> {
+    let (file, _) = regular::open(path).ok()?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).ok()?;
+    let names: Vec<String> =
+        archive.file_names().map(|name| name.map(|name| name.into_owned())).collect::<Result<_, _>>().ok()?;
+    let name = names.iter().find(|name| name.ends_with("data.pkl"))?;
+    let mut pickle = vec![];
+    archive.by_name(name).ok()?.take(LONGEST_INDEX).read_to_end(&mut pickle).ok()?;
+    Some(pickle)
+}
 
 /// What a zip archive of PyTorch is that holds a program instead of tensors, and what to do, if it is one: an entry of it is
 /// called so.
@@ -353,7 +385,7 @@ fn torch(path: &Path, file: File, length: u64) -> Result<BTreeMap<String, Tensor
     let reader = PytorchReader::new(path).map_err(|e| {
         let reason = e.to_string();
         if reason.contains("_rebuild_sparse") {
-            return StateDictError::Format(SPARSE.into());
+            return StateDictError::Format(sparse(path));
         }
         let other = reason.contains("unsupported");
         unsound(if other { format!("{reason} Save the state_dict() alone.") } else { reason })

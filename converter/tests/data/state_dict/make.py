@@ -83,6 +83,9 @@ with torch.no_grad():
     torch.save({"state_dict": state, "epoch": 3}, "checkpoint.pth")
     torch.save({"w.weight": torch.ones(2, 3)}, "legacy.pt", _use_new_zipfile_serialization=False)
     torch.save({"fc.weight": torch.eye(4).to_sparse_csr(), "fc.bias": torch.zeros(4)}, "sparse.pt")
+    eye = torch.eye(3)
+    layouts = {"a.weight": eye.to_sparse(), "b.weight": eye.to_sparse_csr(), "c.weight": eye, "d.weight": eye.to_sparse_csc()}
+    torch.save(layouts, "layouts.pt")
     # Strides and shared storages: a transposed view, a part of a tensor, a repeated row.
     table = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     torch.save({"turned.weight": table.t(), "part.weight": table[1:, 2:], "row.weight": torch.ones(1, 1).expand(300, 4000)}, "views.pt")
