@@ -94,11 +94,15 @@ const PACKED: f64 = 100.0;
 /// A weight put into its column: 3.2 ns in a near cache, 25 in large tables.
 const COLUMN: f64 = 20.0;
 /// A line of a row added in registers.
-const GATHERED: f64 = 1.5;
+const GATHERED: f64 = 1.6;
+/// The same, fetched from a third-level cache: nothing of a row stays near until its source fires again.
+const FAR_GATHERED: f64 = 2.5;
+/// The same, fetched from memory.
+const REMOTE_GATHERED: f64 = 6.0;
 /// A row begun, and the value of its spike spread over the lanes.
 const GATHERED_ROW: f64 = 3.0;
 /// A run of spikes found, and the currents of a position taken into registers and put back.
-const RUN: f64 = 25.0;
+const RUN: f64 = 110.0;
 /// A spike or a position put in order.
 const IN_ORDER: f64 = 1.5;
 /// Sixteen channels of a tap.
@@ -124,6 +128,8 @@ impl Work {
     pub(super) fn add_gather(&mut self, more: GatherWork) {
         let gather = &mut self.gather;
         gather.lines += more.lines;
+        gather.far_lines += more.far_lines;
+        gather.remote_lines += more.remote_lines;
         gather.rows += more.rows;
         gather.runs += more.runs;
         gather.arranged += more.arranged;
@@ -209,6 +215,8 @@ pub(super) fn cycles(work: &Work, delivery: Delivery) -> Cycles {
         Delivery::Gather => {
             let gather = &work.gather;
             let shared = gather.lines * GATHERED
+                + gather.far_lines * FAR_GATHERED
+                + gather.remote_lines * REMOTE_GATHERED
                 + gather.rows * GATHERED_ROW
                 + gather.runs * RUN
                 + gather.channel_lines * CHANNELS

@@ -6,7 +6,11 @@ use super::tiles::table;
 use crate::kernel::Kernels;
 use crate::lanes::{BLOCK, Line, flat_mut};
 use crate::network::connectivity::{Connectivity, Conv2dGeometry};
+use crate::simulator::rows::NEAR;
 use crate::spikes::SpikeSlice;
+
+/// Of larger tables, in bytes, the lines of a step's spikes mostly come from memory.
+const REMOTE: u64 = 8 << 20;
 
 /// The weights of a projection as positions of targets take them.
 #[derive(Clone, Debug)]
@@ -37,6 +41,10 @@ pub(super) struct GatherRoom {
 pub(super) struct GatherWork {
     /// Lines of 16 weights added.
     pub(super) lines: f64,
+    /// Those of them that come from beyond a second-level cache.
+    pub(super) far_lines: f64,
+    /// Those of them whose table is so large that a third-level cache has little of it.
+    pub(super) remote_lines: f64,
     /// Rows begun, once for every eight lines of one.
     pub(super) rows: f64,
     /// Runs of spikes looked at by a position.
@@ -198,8 +206,12 @@ impl Gathered {
         }
         let taps = [0, 1].map(|axis| kernel[axis] / f64::from(g.stride[axis])).iter().product::<f64>();
         let rows = spikes * taps;
+        let added = rows * lines.ceil();
+        let bytes = Self::bytes(connectivity, false)?;
         Some(GatherWork {
-            lines: rows * lines.ceil(),
+            lines: added,
+            far_lines: if bytes > NEAR { added } else { 0.0 },
+            remote_lines: if bytes > REMOTE { added } else { 0.0 },
             rows: rows * (lines / 8.0).ceil(),
             runs: positions * kernel[0] * f64::from(g.pool[0]) * (lines / 8.0).ceil(),
             arranged: sources / f64::from(g.source[2].max(1)) * steps + spikes,
