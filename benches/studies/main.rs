@@ -1,6 +1,6 @@
 //! The studies behind `benches/record` and `docs/speed.md`: prints Markdown tables, and draws the chart.
 //!
-//! `cargo bench --bench studies -- cases cells scale batch short single job models recurrent few-steps --chart docs/speed.svg > tables.md`;
+//! `cargo bench --bench studies -- cases choice cells scale batch short single job models recurrent few-steps --chart docs/speed.svg > tables.md`;
 //! without names of studies, all but few-steps are made. Everything runs on one thread but the studies of batches and single samples, contenders take turns, and
 //! the best of many runs counts, in processor time.
 
@@ -9,6 +9,7 @@ mod batches;
 mod cases;
 mod cells;
 mod chart;
+mod choice;
 mod few;
 mod layers;
 mod models;
@@ -39,6 +40,9 @@ fn main() {
     let time = Duration::from_secs(SECONDS);
     if wanted("cases") {
         println!("{}", layers::nine(time));
+    }
+    if wanted("choice") {
+        println!("{}", choice::choice(&choice::all(), time));
     }
     if wanted("cells") {
         let every = cells::cells(time / 3);
@@ -94,6 +98,13 @@ fn check() {
     assert!(text.contains("| 16 | 4 | ") && !text.contains("inf"), "{text}");
     let text = batches::single(&[(300, 0.1, 0.05)], short);
     assert!(text.contains("| Rows | ") && text.contains("| TimeLanes | "), "{text}");
+    // The smallest of them.
+    let mut some = choice::all();
+    let text = choice::choice(&some.split_off(some.len() - 4)[..1], short);
+    assert!(
+        text.contains("| 32→32, 3×3 on 8², ") && !text.contains("NaN") && !text.contains("inf"),
+        "{text}"
+    );
     let text = models::models(short);
     assert!(text.contains("| windows | ") && !text.contains("inf"), "{text}");
     let text = recurrent::recurrent(
