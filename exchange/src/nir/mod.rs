@@ -3,7 +3,7 @@
 //! A [`Graph`] is what a NIR file or the Python package `nir` holds: nodes with their numbers, and edges. [`to_network`] makes a
 //! network of it and [`from_network`] a graph of a network.
 //!
-//! Files are read and written in [`file`].
+//! Files are read and written in [`mod@file`].
 //!
 //! NIR states neurons as differential equations; a network has whole steps of `dt` seconds. Between them stand these sentences:
 //!
