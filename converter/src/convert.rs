@@ -1,4 +1,4 @@
-//! The front door: from a trained net to a spiking network.
+//! From a trained net to a spiking network of given neurons.
 
 mod check;
 mod few;
@@ -27,6 +27,7 @@ use crate::whole::{self, Activity, Rounded};
 use check::check;
 use few::few;
 pub use input::as_trained;
+pub(crate) use input::check_samples;
 use input::{input_map, input_peak, prepare};
 use made::Made;
 use rates::rates;
@@ -53,25 +54,8 @@ pub struct Conversion {
     pub warnings: Vec<String>,
 }
 
-/// Converts a trained net.
-///
-/// # Errors
-/// If nodes cannot be converted (all are listed), samples are missing or do not fit, an option does not fit the net, or a
-/// value is not finite.
-pub fn convert(
-    ann: &Ann,
-    samples: Option<&Samples<'_>>,
-    options: &Options,
-) -> Result<Conversion, ConvertError> {
-    convert_while(Wanted::always(), ann, samples, options)
-}
-
-/// [`convert`] as long as it is wanted: a caller that is told to give up (Ctrl-C, a closed window) has its thread back
-/// within a few hundredths of a second.
-///
-/// # Errors
-/// As [`convert`], and [`ConvertError::Stopped`].
-pub fn convert_while(
+/// Converts a trained net to the neurons that the options name, unit ones if they name none.
+pub(crate) fn convert_given(
     wanted: Wanted<'_>,
     ann: &Ann,
     samples: Option<&Samples<'_>>,

@@ -32,8 +32,8 @@ mod spread;
 pub mod wanted;
 mod whole;
 
-pub use best::convert_best_while;
-pub use convert::{Conversion, convert, convert_while};
+pub use best::{LONGEST_COMPARED, convert, convert_best_while, convert_while};
+pub use convert::Conversion;
 pub use effective::EffectiveOptions;
 pub use error::{ConvertError, ConvertErrorKind};
 pub use expect::{Agreement, Difference, ExpectError, expect};

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use snn_converter::ann::Ann;
-use snn_converter::convert::{as_trained, convert};
+use snn_converter::convert;
+use snn_converter::convert::as_trained;
 use snn_converter::neuron::NeuronKind;
 use snn_converter::normalise::Normalise;
 use snn_converter::{ConvertError, Options, Samples};

@@ -78,7 +78,8 @@ pub struct Convert {
     #[arg(long, value_parser = output::file(), value_name = "NET.BIN")]
     out: PathBuf,
 
-    /// What activations become [default: unit]
+    /// What activations become [default: best for a --T of at most 64 with --calib, if nothing is said that only unit spikes have;
+    /// else unit]
     #[arg(long, value_enum)]
     neuron: Option<NeuronName>,
 

@@ -53,8 +53,8 @@ fn the_report_splits_what_each_layer_loses() {
         // What the parts explain is not less than the whole.
         assert!(loss("error") <= loss("clipping") + loss("quantisation") + loss("rest") + 1e-9, "{layer}");
     }
-    // A given run length is fitted to by default, and the rates come closer to the activations.
-    let fitted = convert("--T 8");
+    // Unit spikes are fitted to a given run length by default, and the rates come closer to the activations.
+    let fitted = convert("--T 8 --neuron unit");
     assert_eq!((&report["fitted"], &fitted["fitted"]), (&false.into(), &true.into()));
     let loss = |report: &serde_json::Value, key: &str| -> f64 {
         let layers = report["layers"].as_array().unwrap();

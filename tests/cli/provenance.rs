@@ -116,7 +116,10 @@ fn options_that_nobody_gave_are_told_as_they_were_in_effect() {
     let told =
         |options: &Value| ["T", "scale_steps", "normalise", "fit", "v0"].map(|name| options[name].clone());
     assert_eq!(told(&convert("")), [Value::Null, json!(32), json!("mse"), json!(false), json!("half")]);
-    assert_eq!(told(&convert("--T 8")), [json!(8), json!(8), json!("mse"), json!(true), json!("half")]);
+    assert_eq!(
+        told(&convert("--T 8 --neuron unit")),
+        [json!(8), json!(8), json!("mse"), json!(true), json!("half")]
+    );
     let percentile = convert("--percentile 99");
     assert_eq!(told(&percentile), [Value::Null, json!(32), json!("percentile"), json!(false), json!("0")]);
     assert_eq!(percentile["percentile"], 99.0);

@@ -35,7 +35,8 @@ fn a_study_gives_a_line_a_cell_whose_numbers_are_those_of_eval() {
     let rows: Vec<Value> = made.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 6);
     // The same by single commands.
-    let convert = "convert --model @examples/mnist/mlp300-p90.onnx --calib @examples/mnist/x_calib.npy --T 8 --out %net.bin";
+    let convert = "convert --model @examples/mnist/mlp300-p90.onnx --calib @examples/mnist/x_calib.npy \
+                   --neuron unit --T 8 --out %net.bin";
     printed(folder.path(), convert);
     let eval = "eval --net %net.bin --input @examples/mnist/x.npy --labels @examples/mnist/y.npy --batch-range 0:30 \
                 --points 8 --model @examples/mnist/mlp300-p90.onnx --json -";

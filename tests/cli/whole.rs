@@ -108,6 +108,29 @@ fn digests_of_networks_of_whole_weights_are_equal_on_every_kernel_and_delivery()
 }
 
 #[test]
+fn neurons_are_chosen_by_measurement_for_short_runs_unless_an_option_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let chosen = |options: &str| {
+        let report = json(folder.path(), &format!("{CONVERT} {options} --report -"));
+        let tried = report.get("candidates").map_or(0, |tried| tried.as_array().unwrap().len());
+        (report["neuron"].as_str().unwrap().to_owned(), tried)
+    };
+    let unit = ("unit".to_owned(), 0);
+    assert_eq!(chosen("--T 3"), ("signed".to_owned(), 2));
+    assert_eq!(json(folder.path(), &format!("run {RUN} --json -"))["T"], 3);
+    for options in [
+        "",
+        "--T 65",
+        "--T 3 --neuron unit",
+        "--T 3 --readout spikes",
+        "--T 3 --fit off",
+        "--T 3 --normalise max",
+    ] {
+        assert_eq!(chosen(options), unit, "{options}");
+    }
+}
+
+#[test]
 fn the_best_neurons_are_told_with_what_was_measured_and_recipes_go_where_they_are_meant_to() {
     let folder = tempfile::tempdir().unwrap();
     let report = json(folder.path(), &format!("{CONVERT} --neuron best --T 2 --report -"));

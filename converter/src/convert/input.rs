@@ -68,8 +68,8 @@ pub(super) fn input_peak(values: &[f32]) -> f64 {
     2.0 * f64::from(values.iter().fold(0.5_f32, |most, value| most.max(value.abs())))
 }
 
-/// The samples as the net takes them, checked.
-pub(super) fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, ConvertError> {
+/// Whether the numbers of the samples and their labels fit the net.
+pub(crate) fn check_samples(ann: &Ann, samples: &Samples<'_>) -> Result<(), ConvertError> {
     let shape = ann.input_shape();
     let n = shape.elements();
     let count = samples.values.len() / n;
@@ -98,5 +98,12 @@ pub(super) fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<V
             )));
         }
     }
+    Ok(())
+}
+
+/// The samples as the net takes them, checked.
+pub(super) fn prepare(ann: &Ann, samples: &Samples<'_>, plan: &Plan) -> Result<Vec<f32>, ConvertError> {
+    check_samples(ann, samples)?;
+    let n = ann.input_shape().elements();
     Ok(scaled(samples.values, n, &plan.input_scale, &plan.input_shift))
 }

@@ -132,6 +132,44 @@ fn with_very_many_levels_one_step_gives_the_outputs_of_the_trained_net() {
 }
 
 #[test]
+fn where_no_neurons_are_named_those_are_taken_that_lose_less_in_runs_of_the_length() {
+    let ann = small_net(5);
+    let x = inputs(7, 40 * ann.input_shape().elements());
+    let made = |options: &Options| convert(&ann, Some(&of(&x)), options).unwrap();
+    for steps in [1, 4, 32] {
+        let usual = made(&Options { steps: Some(steps), ..Options::default() });
+        let tried = &usual.report.candidates;
+        assert_eq!(
+            tried.iter().map(|one| one.neuron).collect::<Vec<_>>(),
+            [NeuronKind::Unit, NeuronKind::Signed]
+        );
+        let least = tried.iter().map(|one| one.error).fold(f64::INFINITY, f64::min);
+        let chosen = tried.iter().find(|one| one.neuron == usual.report.neuron).unwrap();
+        assert!(chosen.error == least, "{steps}: {tried:?}");
+        let named = made(&Options { steps: Some(steps), neuron: Some(chosen.neuron), ..Options::default() });
+        assert_eq!(outputs(&usual, &x), outputs(&named, &x), "{steps}");
+        assert!(named.report.candidates.is_empty());
+    }
+    // Nothing is measured for runs of any length, for long ones, or where the options leave no choice.
+    for options in [
+        Options::default(),
+        Options { steps: Some(65), ..Options::default() },
+        Options { steps: Some(4), readout: Readout::Spikes, ..Options::default() },
+        Options { steps: Some(4), start: Some(Start::Half), ..Options::default() },
+        Options { steps: Some(4), normalise: Some(Normalise::Max), ..Options::default() },
+    ] {
+        let usual = made(&options);
+        assert!(usual.report.neuron == NeuronKind::Unit && usual.report.candidates.is_empty(), "{options:?}");
+    }
+    // What does not fit is told of all samples, not of the half that it was found in.
+    let options = Options { steps: Some(4), ..Options::default() };
+    let labels = [0; 39];
+    let misfit = Samples { labels: Some(&labels), ..of(&x) };
+    let error = convert(&ann, Some(&misfit), &options).unwrap_err().to_string();
+    assert!(error.contains("39 labels for 40 calibration samples"), "{error}");
+}
+
+#[test]
 fn a_neuron_that_takes_back_what_it_gave_too_early_comes_closer_than_one_that_does_not() {
     let (mut signed, mut multi, mut rest) = (0.0, 0.0, 0.0);
     for seed in 0..8 {

@@ -133,8 +133,9 @@ def convert(
         v0: potential before the first step, "zero" or "half" a threshold; as suits `normalise` if it is not given.
         readout: "spikes": the last population fires like the others, so that :meth:`ConvertedSNN.run` gives counts;
             "potential": it only integrates, as the command line has it, and as the other neurons than "unit" have it always.
-        neuron: what activations become. "unit", which it is if it is not given: spikes of value 1, whose rates stand for
-            activations. "multi": spikes of up to `max_spikes` units. "signed": the same, and what was given too early is taken
+        neuron: what activations become. If it is not given: "best" for a `T` of at most 64 with calibration data and
+            `readout="potential"`, if nothing is given that only unit spikes have; else "unit". "unit": spikes of value 1, whose
+            rates stand for activations. "multi": spikes of up to `max_spikes` units. "signed": the same, and what was given too early is taken
             back. "settle": the same with the input once, so that the network comes to rest at the trained net with
             activations of `levels` levels; it does so in one step if `max_spikes` is not given. "best": "unit" or "signed",
             whichever loses less in runs of `T` steps: each is made with half of the calibration data and judged on the others;
