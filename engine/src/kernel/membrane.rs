@@ -102,6 +102,20 @@ impl<'a, M: Model> Checked<'a, M> {
     }
 
     /// # Safety
+    /// That of [`Lanes`]; and there is such a line.
+    #[inline(always)]
+    unsafe fn line<L: Lanes>(&self, line: usize) -> Held<L, M> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Held {
+                parameters: self.parameters::<L>(line),
+                reals: self.reals::<L>(line),
+                counts: self.counts::<L>(line),
+            }
+        }
+    }
+
+    /// # Safety
     /// There is such a line.
     #[inline(always)]
     unsafe fn store<L: Lanes>(&mut self, line: usize, reals: &M::Reals<L>, counts: &M::Counts<L::Counts>) {
@@ -114,6 +128,28 @@ impl<'a, M: Model> Checked<'a, M> {
                 count.store(&mut self.neurons.counts.get_unchecked_mut(line * Self::COUNTS + i).0);
             }
         }
+    }
+}
+
+/// A line of neurons in registers.
+struct Held<L: Lanes, M: Model> {
+    parameters: M::Parameters<L>,
+    reals: M::Reals<L>,
+    counts: M::Counts<L::Counts>,
+}
+
+impl<L: Lanes, M: Model> Held<L, M> {
+    /// The neurons that fire, and those at which something arrived or that fire.
+    ///
+    /// # Safety
+    /// That of [`Lanes`].
+    #[inline(always)]
+    unsafe fn step(&mut self, model: &M, current: &Line, k: L) -> (u16, u16) {
+        // SAFETY: the caller's promise.
+        let current = unsafe { L::load(&current.0) };
+        let arrived = L::bits(current.arrived());
+        let fires = model.lanes::<L>(&self.parameters, &mut self.reals, &mut self.counts, current, k).fires;
+        (fires, arrived | fires)
     }
 }
 
@@ -291,6 +327,27 @@ unsafe fn run_word<L: Lanes, M: Model>(model: &M, neurons: Neurons<'_>, window: 
     let mut updates = 0;
     // SAFETY: the caller's promise; there are four lines as asserted.
     unsafe {
+        if M::VALUES && values.is_none() {
+            // Written out: the bodies of models with values are too long for the compiler to unroll the loop below, and each line
+            // waits for its potential, while three others can go on.
+            let [mut p, mut q, mut r, mut s] = [0, 1, 2, 3].map(|q| neurons.line::<L>(q));
+            let currents = currents[0].iter().zip(currents[1]).zip(currents[2].iter().zip(currents[3]));
+            for (t, (fired, ((a, b), (c, d)))) in fired.iter_mut().step_by(stride).zip(currents).enumerate() {
+                let k = L::splat((k + t as u32) as f32);
+                let of_lines =
+                    [p.step(model, a, k), q.step(model, b, k), r.step(model, c, k), s.step(model, d, k)];
+                let word = |of: fn(&(u16, u16)) -> u16| {
+                    let [a, b, c, d] = of_lines.each_ref().map(|line| u64::from(of(line)));
+                    a | (b << BLOCK) | (c << (2 * BLOCK)) | (d << (3 * BLOCK))
+                };
+                *fired = word(|line| line.0);
+                updates += u64::from(word(|line| line.1).count_ones());
+            }
+            for (place, line) in [p, q, r, s].iter().enumerate() {
+                neurons.store::<L>(place, &line.reals, &line.counts);
+            }
+            return updates;
+        }
         let parameters: [M::Parameters<L>; LINES_PER_WORD] =
             std::array::from_fn(|q| neurons.parameters::<L>(q));
         let mut reals: [M::Reals<L>; LINES_PER_WORD] = std::array::from_fn(|q| neurons.reals::<L>(q));

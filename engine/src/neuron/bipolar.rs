@@ -204,17 +204,19 @@ impl Model for Bipolar {
         // Divisions are slow, and hardly any neuron has two thresholds at once, or less than none and something to take back.
         let up = v.at_least(*threshold);
         let (low, high) = (low.to_counts(), high.to_counts());
-        let mut large = L::bits(v.at_least(threshold.add(*threshold))) & high.sub(*count).nonzero();
+        let rises = high.sub(*count).nonzero();
+        let mut large = L::bits(v.at_least(threshold.add(*threshold))) & rises;
         if self.sign == Sign::Signed {
             large |= !L::bits(v.at_least(zero)) & count.sub(low).nonzero();
         }
         if large == 0 {
-            // Of θ ≤ v < 2θ the quotient is rounded to less than 2, because the number below 2 is an f32.
-            let after = count.add(zero.replace(up, v.of(1.0)).to_counts()).min(high);
-            let s = after.sub(*count);
-            let fires = s.nonzero();
-            *u = u.replace(v.mask_of(fires), u.sub(*threshold));
-            *count = after;
+            // Of θ ≤ v < 2θ the quotient is rounded to less than 2, because the number below 2 is an f32; and a count below its
+            // bound has room for 1.
+            let fires = L::bits(up) & rises;
+            let up = v.mask_of(fires);
+            let s = zero.replace(up, v.of(1.0)).to_counts();
+            *u = u.replace(up, u.sub(*threshold));
+            *count = count.add(s);
             return Emitted { fires, values: s };
         }
         let least = match self.sign {
