@@ -21,7 +21,7 @@ pub enum Readout {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// What activations become. Default: with samples, for runs of at most 64 steps, those of unit and signed that lose less in them
-    /// ([`convert`](crate::convert)); else unit.
+    /// ([`convert`](crate::convert())); else unit.
     pub neuron: Option<NeuronKind>,
     /// L, the levels of neurons that count. Default: 16; of those that get their input in every step the steps times the largest
     /// spike, which they can tell.

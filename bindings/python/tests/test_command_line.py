@@ -102,6 +102,11 @@ def test_the_best_neurons_and_named_recipes_are_those_of_the_command_line(mnist,
     assert best.report["neuron"] == "signed" and tried["signed"] < tried["unit"]
     named = snn_event.convert(mnist_onnx, calibration, T=2, neuron="signed")
     assert best.potentials(images).tobytes() == named.potentials(images).tobytes()
+    # The same where nobody names them, unless the result is read from spikes.
+    usual = snn_event.convert(mnist_onnx, calibration, T=2, readout="potential")
+    assert usual.report["candidates"] == best.report["candidates"]
+    assert usual.potentials(images).tobytes() == named.potentials(images).tobytes()
+    assert snn_event.convert(mnist_onnx, calibration, T=2).report["neuron"] == "unit"
     for recipe in ({"fit_by": "bias"}, {"fit_by": "start"}, {"normalise": "balance"}):
         snn = snn_event.convert(mnist_onnx, calibration, T=16, readout="potential", **recipe)
         assert recipe.items() <= snn.provenance["options"].items()
