@@ -2,7 +2,7 @@
 // 1545), as far as they are defined for a network like ours.
 
 use serde::Serialize;
-use snn_engine::{Connectivity, Network, Neuron, Rows};
+use snn_engine::{Connectivity, Network, Neuron, Rows, Targets};
 
 use crate::evaluate::Evaluation;
 
@@ -15,6 +15,9 @@ use crate::evaluate::Evaluation;
 pub struct NeuroBench {
     /// Bytes of all weights, zero or not, and of the parameters of the neurons, four each.
     pub footprint: u64,
+    /// Ours, beside it: bytes of what is stored, weights in their type, the indices of sparse rows and where these begin, and of the
+    /// parameters of the neurons.
+    pub sparse_bytes: u64,
     /// The share of weights that are zero, rounded to four digits. Biases are no connections.
     pub connection_sparsity: f64,
     /// The share of neurons and steps without a spike, over all populations that can fire but the input.
@@ -60,10 +63,11 @@ impl NeuroBench {
         let steps = u64::from(last.steps);
         let calls = if once { 1 } else { steps };
         let currents = evaluation.drive_operations.iter().any(|&operations| operations > 0);
-        let (mut zeros, mut weights, mut parameters) = (0, 0, 0);
+        let (mut zeros, mut weights, mut parameters, mut stored) = (0, 0, 0, 0);
         for projection in network.projections() {
             let all = possible_weights(projection.connectivity());
             weights += all;
+            stored += stored_bytes(projection.connectivity());
             zeros += all - projection.connectivity().stored_weights().min(all);
         }
         for population in network.populations() {
@@ -101,6 +105,7 @@ impl NeuroBench {
             .sum();
         Self {
             footprint: 4 * (weights + parameters),
+            sparse_bytes: stored + 4 * parameters,
             connection_sparsity: (zeros as f64 / weights.max(1) as f64 * 1e4).round_ties_even() / 1e4,
             activation_sparsity: silent(spikes, neurons),
             activation_sparsity_by_layer: by_layer,
@@ -122,5 +127,43 @@ fn possible_weights(connectivity: &Connectivity) -> u64 {
         // Channels of different groups have none between them.
         Connectivity::Conv2d(conv) => of(conv.rows()) / u64::from(conv.geometry().groups),
         Connectivity::OneToOne(one) => one.weights().values().len() as u64,
+    }
+}
+
+/// Bytes of the weights of a projection as they are stored, of the indices of sparse rows, and of where these begin.
+fn stored_bytes(connectivity: &Connectivity) -> u64 {
+    let weights = connectivity.weight_type().bytes(connectivity.stored_weights());
+    let of = |rows: &Rows| match rows {
+        Rows::Dense(dense) => dense.weights().weight_type().bytes(rows.len() as u64 * rows.width() as u64),
+        Rows::Sparse(sparse) => {
+            let index = match sparse.targets() {
+                Targets::U16(_) => 2,
+                Targets::U32(_) => 4,
+            };
+            weights + rows.synapses() * index + sparse.row_starts().len() as u64 * 8
+        }
+    };
+    match connectivity {
+        Connectivity::Rows(rows) => of(rows),
+        Connectivity::Conv2d(conv) => of(conv.rows()),
+        Connectivity::OneToOne(one) => one.weights().values().len() as u64 * 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use snn_engine::{DenseRows, OneToOne, PerNeuron, SparseRows, Weights};
+
+    #[test]
+    fn stored_bytes_are_those_of_weights_indices_and_starts() {
+        let table = [0.5, 0.0, 0.0, -1.0, 0.0, 0.0];
+        let sparse = SparseRows::from_dense(2, &table).expect("three rows of two");
+        // Two weights of 4 bytes, two indices of 2, four starts of 8.
+        assert_eq!(stored_bytes(&Connectivity::Rows(Rows::Sparse(sparse))), 8 + 4 + 32);
+        let dense = DenseRows::new(2, Weights::from(table.to_vec())).expect("three rows of two");
+        assert_eq!(stored_bytes(&Connectivity::Rows(Rows::Dense(dense))), 24);
+        let one = OneToOne::new(3, PerNeuron::same(2.0).expect("a number")).expect("a projection");
+        assert_eq!(stored_bytes(&Connectivity::OneToOne(one)), 4);
     }
 }

@@ -193,6 +193,7 @@ fn neurobench(report: &EvaluationReport) -> Table {
     let operations = &bench.synaptic_operations;
     let mut rows = vec![
         vec!["Footprint (bytes)".to_owned(), bench.footprint.to_string()],
+        vec!["bytes as stored, sparse (not NeuroBench's)".to_owned(), bench.sparse_bytes.to_string()],
         vec!["ConnectionSparsity".to_owned(), format!("{:.4}", bench.connection_sparsity)],
         vec!["ActivationSparsity".to_owned(), format!("{:.4}", bench.activation_sparsity)],
         vec!["Effective_MACs (per sample)".to_owned(), format!("{:.1}", operations.Effective_MACs)],

@@ -380,6 +380,7 @@ fn text(report: &EvaluationReport) -> String {
     let operations = &bench.synaptic_operations;
     let mut rows = vec![
         ("Footprint, bytes", output::count(bench.footprint)),
+        ("(bytes as stored)", output::count(bench.sparse_bytes)),
         ("ConnectionSparsity", format!("{:.4}", bench.connection_sparsity)),
         ("ActivationSparsity", format!("{:.4}", bench.activation_sparsity)),
         ("Effective_MACs", number(operations.Effective_MACs)),
