@@ -9,7 +9,6 @@ mod output;
 mod progress;
 mod provenance;
 mod samples;
-mod shard;
 mod table;
 
 use std::process::ExitCode;
@@ -44,6 +43,7 @@ enum Command {
     Report(commands::report::Report),
     Diff(commands::diff::Diff),
     Merge(commands::merge::Merge),
+    Verify(commands::verify::Verify),
     Inspect(commands::inspect::Inspect),
     Export(commands::export::Export),
     Generate(commands::generate::Generate),
@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         Command::Report(report) => report.run(),
         Command::Diff(diff) => diff.run(),
         Command::Merge(merge) => merge.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Export(export) => export.run(),
         Command::Generate(generate) => generate.run(),

@@ -167,11 +167,18 @@ pub struct InputArgs {
 #[derive(Clone, Copy, Debug)]
 pub struct BatchRange(Option<usize>, Option<usize>);
 
-fn parse_range(text: &str) -> Result<BatchRange, String> {
+impl BatchRange {
+    /// Of so many things in all.
+    pub fn of(self, all: usize) -> Range<usize> {
+        self.0.unwrap_or(0)..self.1.unwrap_or(all)
+    }
+}
+
+pub fn parse_range(text: &str) -> Result<BatchRange, String> {
     let (first, end) = text.split_once(':').ok_or("allowed is a:b, for instance 0:100")?;
     let number = |text: &str| match text {
         "" => Ok(None),
-        _ => text.parse().map(Some).map_err(|_| format!("`{text}` is not a number of a sample")),
+        _ => text.parse().map(Some).map_err(|_| format!("`{text}` is no number, counted from 0")),
     };
     Ok(BatchRange(number(first)?, number(end)?))
 }
@@ -228,7 +235,7 @@ impl InputArgs {
                 .into());
             }
             (encoding, None) => {
-                let array = read_samples(&self.input)?;
+                let array = samples::read(&self.input)?;
                 let file = read_from(&self.input, &array);
                 (self.input_of(net, array, encoding, &mut notes).with_context(at)?, file)
             }
@@ -266,18 +273,18 @@ impl InputArgs {
                 (binned.spikes, binned.steps)
             }
             (EncodingName::Raster, _) => {
-                let array = read_samples(&self.input)?;
+                let array = samples::read(&self.input)?;
                 let steps = samples.input.steps().unwrap_or(1);
                 (array.into_spike_values()?, steps)
             }
             (EncodingName::Packed, _) => {
-                let array = read_samples(&self.input)?;
+                let array = samples::read(&self.input)?;
                 let steps = samples.input.steps().unwrap_or(1);
                 let network = &*net.network;
                 let source = network.sources().next().context("the network has no input population")?;
                 (unpacked(&array.into_bytes()?, network.population(source).size()), steps)
             }
-            _ => return Ok(read_samples(&self.input)?.into_f32()?),
+            _ => return Ok(samples::read(&self.input)?.into_f32()?),
         };
         let run = samples.steps as usize;
         let width = spikes.len() / (steps * samples.input.samples()).max(1);
@@ -349,8 +356,7 @@ impl InputArgs {
     }
 
     fn range(&self, samples: usize) -> Result<Range<usize>> {
-        let BatchRange(first, end) = self.batch_range.unwrap_or(BatchRange(None, None));
-        let (first, end) = (first.unwrap_or(0), end.unwrap_or(samples));
+        let Range { start: first, end } = self.batch_range.map_or(0..samples, |range| range.of(samples));
         if first >= end || end > samples {
             return Err(Usage(format!(
                 "--batch-range {first}:{end}: {} has {samples} samples; allowed are a < b ≤ {samples}",
@@ -412,19 +418,6 @@ fn join(shape: &[usize]) -> String {
 pub fn note_on_shape(batch: &Batch, wanted: &[usize]) -> Option<String> {
     let given = batch.read_from.as_ref()?;
     Some(format!("samples of shape ({}) are read as the input, ({})", join(given), join(wanted)))
-}
-
-/// The array of samples in a file; at least one.
-pub fn read_samples(path: &Path) -> Result<Array> {
-    let array = snn_formats::npy::read(path)?;
-    if array.shape.contains(&0) {
-        let shape = join(&array.shape);
-        anyhow::bail!(
-            "{}: it has no samples; at least one is needed (its shape is ({shape}))",
-            path.display()
-        );
-    }
-    Ok(array)
 }
 
 /// What an array was read from.

@@ -4,7 +4,8 @@
 #
 #   bindings/python/test.sh [folder of the environments, kept for the next time]
 #
-# PYTHON names the interpreter; SNN_EVENT_BIN the command line to compare with, else target/release/snn-event is built.
+# PYTHON names the interpreter; SNN_EVENT_BIN the command line to compare with, else target/release/snn-event is built;
+# MATURIN_PEP517_ARGS="--profile dev" compiles the wheel as tests are compiled, instead of as users get it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -26,7 +27,7 @@ full=$folder/full/bin
 rm -rf "$folder/wheels"
 step "$full/pip" wheel --quiet --no-deps --wheel-dir "$folder/wheels" "$here"
 wheel=$(ls "$folder"/wheels/*.whl)
-PYO3_PYTHON=$full/python step cargo clippy --quiet --manifest-path "$here/Cargo.toml" --release -- -D warnings
+PYO3_PYTHON=$full/python step cargo clippy --quiet --manifest-path "$here/Cargo.toml" -- -D warnings
 
 # 2. NumPy only: an empty environment, the package, and its first lines.
 rm -rf "$folder/bare"

@@ -16,6 +16,7 @@ pub mod forward;
 mod growth;
 pub mod import;
 mod lower;
+pub mod model_file;
 pub mod neuron;
 pub mod normalise;
 mod notes;

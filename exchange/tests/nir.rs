@@ -452,3 +452,49 @@ fn a_single_neuron_that_nothing_leads_to_has_the_shape_of_its_parameters() {
     let back = from_network(&made, Steps { dt: 1.0, lossy: false }).unwrap().made;
     assert_eq!(network(&back, 1.0).populations().len(), 3);
 }
+
+/// A node without a shape of its own has one of the node before and another of the node behind, whichever is looked at first.
+#[test]
+fn a_node_between_two_shapes_is_refused_whatever_its_type() {
+    let single = |kind: &str, parameters: &[(&'static str, f64)]| {
+        let mut node = Node::new(kind, []);
+        node.numbers = parameters.iter().map(|(of, value)| ((*of).to_owned(), list(&[*value]))).collect();
+        node
+    };
+    let weights = |targets: usize, sources: usize| {
+        Node::new("Linear", [("weight", matrix(targets, sources, &vec![1.0; targets * sources]))])
+    };
+    let kinds = [
+        single("Pass", &[]),
+        single("Scale", &[("scale", 2.0)]),
+        single("Delay", &[("delay", 1.0)]),
+        single("Threshold", &[("threshold", 1.0)]),
+        single("IF", &[("r", 1.0), ("v_threshold", 1.0)]),
+        single("LIF", &[("tau", 2.0), ("r", 1.0), ("v_leak", 0.0), ("v_threshold", 1.0)]),
+    ];
+    for node in kinds {
+        for between in ["a", "n", "z"] {
+            for (width, behind) in [(3, 2), (2, 3), (3, 3)] {
+                let kind = node.kind.clone();
+                let fire = single("IF", &[("r", 1.0), ("v_threshold", 1.0)]);
+                let nodes = [
+                    input(1.0),
+                    ("m", weights(width, 1)),
+                    (between, node.clone()),
+                    ("o", weights(2, behind)),
+                    ("p", fire),
+                    output(),
+                ];
+                let edges = [("in", "m"), ("m", between), (between, "o"), ("o", "p"), ("p", "out")];
+                let made = to_network(&graph(nodes, &edges), Steps { dt: 1.0, lossy: true });
+                match made {
+                    Ok(_) => assert_eq!(width, behind, "{kind} {between}"),
+                    Err(error) => {
+                        assert_ne!(width, behind, "{kind} {between}: {error}");
+                        assert!(error.to_string().contains("allowed are equal ones"), "{kind}: {error}");
+                    }
+                }
+            }
+        }
+    }
+}

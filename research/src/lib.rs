@@ -15,6 +15,7 @@ mod energy;
 mod evaluate;
 #[cfg(feature = "figures")]
 mod figures;
+#[cfg(feature = "figures")]
 mod look;
 mod neurobench;
 #[cfg(feature = "figures")]
@@ -38,11 +39,12 @@ pub use digest::{SpikeDigest, SpikeHasher};
 pub use energy::{Energy, EnergyError, Preset, Rival, Term, chosen_presets, presets, rivals};
 pub use evaluate::{Ended, Evaluation, Plan, Point, evaluate};
 #[cfg(feature = "figures")]
-pub use figures::{Colour, Figure, FigureError, PALETTE, Shown, of_run, of_study};
-pub use look::{Activations, Look, look};
+pub use figures::{Colour, Figure, FigureError, PALETTE};
 pub use neurobench::{LayerSparsity, NeuroBench, SynapticOperations};
 #[cfg(feature = "figures")]
 pub use page::{Page, Section, Table};
+#[cfg(feature = "figures")]
+pub use pages::{PageError, RunPage};
 #[cfg(feature = "parquet")]
 pub use parquet_file::parquet_file;
 pub use parting::{Parting, PartingError, Side, part_networks, part_spikes};
@@ -51,7 +53,8 @@ pub use proportion::{McNemar, Proportion};
 pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};
 pub use stop::{Stop, StopError};
 pub use study::{
-    Cell, Group, Material, Row, Study, StudyEncoding, StudyError, StudyModel, StudyRecipe, Trained,
+    Cell, Different, Group, Material, Results, Row, Shard, Study, StudyEncoding, StudyError, StudyFiles,
+    StudyModel, StudyRecipe, SweepError, SweepOptions, Trained, Verification, merge,
 };
-pub use tables::{CSV_HEAD, csv_rows, latex};
+pub use tables::{csv, latex};
 pub use trained::{Beside, TrainedError, trained_classes};

@@ -1,13 +1,21 @@
 //! The pages of a run and of a study.
 
-use serde_json::Value;
+use std::path::Path;
 
-use crate::figures::{Figure, Shown};
+use serde_json::Value;
+use snn_converter::ann::Ann;
+use snn_engine::{AnySimulator, Input, Network, NetworkError};
+use snn_formats::{AtomicFile, Description, FormatError, Origin};
+
+use crate::evaluate::Evaluation;
+use crate::figures::{Figure, FigureError, Shown, of_run, of_study};
+use crate::look::look;
 use crate::page::{Page, Section, Table};
 use crate::proportion::Proportion;
 use crate::report::EvaluationReport;
-use crate::study::Row;
+use crate::study::Results;
 use crate::tables::{CSV_HEAD, csv_rows};
+use crate::trained::TrainedError;
 
 fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
@@ -31,11 +39,121 @@ fn take(figures: &mut Vec<Figure>, beginnings: &[&str]) -> Vec<Figure> {
     taken
 }
 
+/// Why a page cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// A figure cannot be drawn.
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+    /// The samples do not fit the network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// They do not fit the trained net.
+    #[error(transparent)]
+    Trained(#[from] TrainedError),
+    /// What the network was made of is no JSON.
+    #[error("the network's report: {0}")]
+    Conversion(#[from] serde_json::Error),
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FormatError),
+    /// There is nothing to be drawn.
+    #[error("it has no results yet; run the sweep first")]
+    NoResults,
+}
+
+/// Samples that are looked at more closely.
+const LOOKED_AT: usize = 16;
+
+/// What the page of a run is made of.
+pub struct RunPage<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// What it says of itself.
+    pub description: &'a Description,
+    /// What ran it.
+    pub simulator: &'a AnySimulator,
+    /// The samples.
+    pub input: &'a Input,
+    /// Those that were run.
+    pub samples: std::ops::Range<usize>,
+    /// Steps of the longest run.
+    pub steps: u32,
+    /// Threads for the closer look at some of them.
+    pub threads: usize,
+    /// What they gave, with the spikes of every neuron.
+    pub evaluation: &'a Evaluation,
+    /// The same as it is told.
+    pub report: &'a EvaluationReport,
+    /// The trained net, and the samples that were run as it takes them.
+    pub trained: Option<(&'a Ann, &'a [f32])>,
+    /// What the run was made of, a JSON object.
+    pub provenance: &'a Value,
+}
+
+impl RunPage<'_> {
+    /// Draws the page. Some samples are run once more, with their spikes kept.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub fn page(&self) -> Result<Page, PageError> {
+        let Self { network, description, .. } = *self;
+        let range = self.samples.start..self.samples.end.min(self.samples.start + LOOKED_AT);
+        let looked = look(range.clone(), self.threads, self.simulator, self.input, self.steps)?;
+        let activations = match self.trained {
+            Some((ann, samples)) => {
+                let values = &samples[..range.len() * ann.input_shape().elements()];
+                looked.activations(network, description, ann, values, self.input.arrives_once())?
+            }
+            None => vec![],
+        };
+        let conversion: Option<Value> =
+            description.report.as_deref().map(serde_json::from_str).transpose()?;
+        let shown = Shown {
+            network,
+            report: self.report,
+            evaluation: self.evaluation,
+            look: &looked,
+            activations: &activations,
+            conversion: conversion.as_ref(),
+        };
+        let origin = Value::Object(description.provenance.clone());
+        Ok(Page::of_run(&shown, of_run(&shown)?, self.provenance, &origin))
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
+    let mut file = AtomicFile::create(path)?;
+    file.append(bytes)?;
+    file.commit()
+}
+
 impl Page {
+    /// Writes the page as HTML, and, if a folder for them is named, the SVG, PDF and CSV of every figure; the folder is made if
+    /// it is not there.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(&self, out: &Path, figures: Option<&Path>) -> Result<(), FormatError> {
+        write(out, self.html().as_bytes())?;
+        let Some(folder) = figures else { return Ok(()) };
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let what = format!("the folder cannot be made: {error}");
+            Origin::file(folder).system_error(error.kind(), what)
+        })?;
+        for figure in self.figures() {
+            let files =
+                [("svg", figure.svg.as_bytes()), ("pdf", &figure.pdf), ("csv", figure.csv.as_bytes())];
+            for (ending, bytes) in files {
+                write(&folder.join(format!("{}.{ending}", figure.name)), bytes)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The page of a run: its figures, the numbers of its report, what it was made of (`provenance`) and what the network was made
     /// of (`origin`), both JSON objects.
-    #[must_use]
-    pub fn of_run(shown: &Shown<'_>, mut figures: Vec<Figure>, provenance: &Value, origin: &Value) -> Self {
+    fn of_run(shown: &Shown<'_>, mut figures: Vec<Figure>, provenance: &Value, origin: &Value) -> Self {
         let report = shown.report;
         let section = |title: &str, text: &str, figures, tables| Section {
             title: title.into(),
@@ -85,9 +203,16 @@ impl Page {
         Self { title: "Run of a spiking network".into(), summary: summary(report), sections }
     }
 
-    /// The page of a study: its figures, its table, and the head of its results, a JSON object.
-    #[must_use]
-    pub fn of_study(rows: &[Row], mut figures: Vec<Figure>, head: &Value) -> Self {
+    /// The page of a study: its figures, its table, and what its results are results of.
+    ///
+    /// # Errors
+    /// If there are no results, or a figure cannot be drawn.
+    pub fn of_study(results: &Results) -> Result<Self, PageError> {
+        let Results { head, rows } = results;
+        if rows.is_empty() {
+            return Err(PageError::NoResults);
+        }
+        let mut figures = of_study(rows)?;
         let section = |title: &str, text: &str, figures| Section {
             title: title.into(),
             text: text.into(),
@@ -126,11 +251,11 @@ impl Page {
             Section {
                 title: "Configuration".into(),
                 text: "What the results are results of.".into(),
-                verbatim: pretty(head),
+                verbatim: pretty(&Value::Object(head.clone())),
                 ..Section::default()
             },
         ];
-        Self { title: "Study of spiking networks".into(), summary, sections }
+        Ok(Self { title: "Study of spiking networks".into(), summary, sections })
     }
 }
 

@@ -53,7 +53,7 @@ pub fn latex(rows: &[Row]) -> String {
 }
 
 /// The head of the columns of [`csv_rows`].
-pub const CSV_HEAD: [&str; 17] = [
+pub(crate) const CSV_HEAD: [&str; 17] = [
     "model",
     "pruned_percent",
     "recipe",
@@ -73,10 +73,22 @@ pub const CSV_HEAD: [&str; 17] = [
     "rates_percent",
 ];
 
+/// The rows as a table of comma separated values, with a head: the columns of publications, and what they are told with.
+///
+/// # Errors
+/// If there is no memory for it.
+pub fn csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(vec![]);
+    writer.write_record(CSV_HEAD)?;
+    for row in csv_rows(rows) {
+        writer.write_record(&row)?;
+    }
+    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
 /// The rows as texts, for a table of comma separated values. The last column has the rate of each population that fires, by name:
 /// `hidden=4.21;output=3.00`.
-#[must_use]
-pub fn csv_rows(rows: &[Row]) -> Vec<[String; 17]> {
+pub(crate) fn csv_rows(rows: &[Row]) -> Vec<[String; 17]> {
     let percent = |share: f64| format!("{:.2}", share * 100.0);
     let wide = |row: &Row| {
         let rates: Vec<String> =

@@ -10,6 +10,7 @@ use serde_json::json;
 use snn_converter::ann::Ann;
 use snn_converter::calibrate::Zeros;
 use snn_converter::import::onnx::Choice;
+use snn_converter::model_file::{Model, ModelFile, files_beside};
 use snn_converter::normalise::{Normalise, ScalePer, Start};
 use snn_converter::report::{LayerReport, Report};
 use snn_converter::wanted::Wanted;
@@ -22,8 +23,8 @@ use snn_formats::{Description, FileDigest, NetFile, Provenance, Source};
 
 use crate::commands::export::seconds;
 use crate::commands::{Usage, inspect};
-use crate::models::{self, InSteps, Model, Read};
-use crate::samples::{Labels, note_on_shape, read_from, read_labels, read_samples};
+use crate::models::{self, InSteps};
+use crate::samples::{Labels, note_on_shape, read_from, read_labels};
 use crate::{output, provenance, table};
 
 /// Make a spiking network of a trained net.
@@ -355,7 +356,7 @@ impl Convert {
     }
 
     fn check_files(&self) -> Result<()> {
-        let beside = models::files_beside(&self.model);
+        let beside = files_beside(&self.model);
         let mut inputs = vec![
             ("--model", Some(self.model.as_path())),
             ("--layers", self.layers.as_deref()),
@@ -369,7 +370,7 @@ impl Convert {
     }
 
     /// A net that is a spiking one already goes into the file as it is.
-    fn write_spiking(&self, network: &Network, read: &Read) -> Result<ExitCode> {
+    fn write_spiking(&self, network: &Network, read: &ModelFile) -> Result<ExitCode> {
         let conversion_only = [
             ("--calib", self.calib.is_some()),
             ("--expect", self.expect.is_some()),
@@ -463,7 +464,7 @@ impl Convert {
     /// The calibration samples with what is known of them.
     fn calibration(&self, ann: &Ann, notes: &mut Vec<String>) -> Result<Option<Calibration>> {
         let Some(path) = &self.calib else { return Ok(None) };
-        let array = read_samples(path)?;
+        let array = snn_formats::samples::read(path)?;
         let file = read_from(path, &array);
         let at = || path.display().to_string();
         let wanted = ann.input_shape().extents();
@@ -481,7 +482,7 @@ impl Convert {
     }
 
     /// What the network is made of.
-    fn provenance(&self, read: &Read, calibration: Option<&Calibration>) -> Provenance {
+    fn provenance(&self, read: &ModelFile, calibration: Option<&Calibration>) -> Provenance {
         let labels = calibration.and_then(|samples| samples.labels.as_ref());
         provenance::of("convert")
             .model(&read.files)

@@ -8,6 +8,7 @@ use serde_json::json;
 use snn_converter::ann::Ann;
 use snn_converter::convert::as_trained;
 use snn_converter::import::onnx::Choice;
+use snn_converter::model_file::{Model, ModelFile};
 use snn_engine::{AnySimulator, Memory, NetworkError, Until};
 use snn_formats::{Digest, FileDigest, Provenance};
 use snn_research::{
@@ -17,7 +18,7 @@ use snn_research::{
 
 use crate::commands::Usage;
 use crate::commands::run::ModeName;
-use crate::models::{self, InSteps, Model};
+use crate::models::{self, InSteps};
 use crate::output::Named;
 use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress, provenance, table};
@@ -264,7 +265,7 @@ impl EvalArgs {
     /// The trained net, with what it says of the samples that are run.
     fn trained(&self, net: &Net, samples: &Samples, classes: usize) -> Result<Option<TrainedNet>> {
         let Some(path) = &self.model else { return Ok(None) };
-        let models::Read { model, files, .. } =
+        let ModelFile { model, files, .. } =
             models::read(path, None, &Choice::default(), InSteps::default())?;
         let Model::Trained(ann) = model else {
             bail!("{}: it is a spiking net already; allowed are trained nets", path.display());

@@ -14,6 +14,7 @@ pub mod prune;
 pub mod report;
 pub mod run;
 pub mod sweep;
+pub mod verify;
 
 /// Flags that do not go together: exit status 2, as for flags that do not parse.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
+use snn_converter::model_file::files_beside;
 use snn_converter::prune::{self, PrunedTensor, Scope};
 use snn_formats::{AtomicFile, Digest, FileDigest, Provenance};
 
 use crate::commands::Usage;
-use crate::{models, output, provenance, table};
+use crate::{output, provenance, table};
 
 /// Set the smallest weights of an ONNX file to zero (magnitude pruning).
 ///
@@ -64,7 +65,7 @@ impl Prune {
                 Usage(format!("--sparsity {}: allowed are numbers from 0 to 1", self.sparsity)).into()
             );
         }
-        let beside = models::files_beside(&self.model);
+        let beside = files_beside(&self.model);
         let mut inputs = vec![("--model", Some(self.model.as_path()))];
         inputs.extend(beside.iter().map(|path| ("--model", Some(path.as_path()))));
         output::check(&inputs, &[("--out", Some(self.out.as_path())), ("--json", self.json.as_deref())])?;

@@ -1,12 +1,9 @@
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::Value;
-use snn_formats::AtomicFile;
-use snn_research::{Page, Row, Shown, look, of_run, of_study};
+use snn_research::{Page, Results, RunPage};
 
 use crate::commands::Usage;
 use crate::commands::eval::{EvalArgs, Evaluated};
@@ -43,7 +40,7 @@ impl Report {
         let page = match (self.eval.0, &self.sweep) {
             (Some(eval), None) => {
                 output::check(&eval.files(), &[("--out", Some(&self.out))])?;
-                of_evaluated(eval.evaluate("report", true)?)?
+                of_evaluated(&eval.evaluate("report", true)?)?
             }
             (None, Some(path)) => {
                 output::check(&[("--sweep", Some(path))], &[("--out", Some(&self.out))])?;
@@ -57,18 +54,7 @@ impl Report {
             }
             (None, None) => return Err(Usage("give --net and --input, or --sweep".into()).into()),
         };
-        write(&self.out, page.html().as_bytes())?;
-        if let Some(folder) = &self.figures {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("{}: the folder cannot be made", folder.display()))?;
-            for figure in page.figures() {
-                let files =
-                    [("svg", figure.svg.as_bytes()), ("pdf", &figure.pdf), ("csv", figure.csv.as_bytes())];
-                for (ending, bytes) in files {
-                    write(&folder.join(format!("{}.{ending}", figure.name)), bytes)?;
-                }
-            }
-        }
+        page.write(&self.out, self.figures.as_deref())?;
         output::print(&format!(
             "{}: {}\n{}\n",
             self.out.display(),
@@ -79,66 +65,26 @@ impl Report {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
-    Ok(file.commit()?)
-}
-
-/// Samples that are looked at more closely.
-const LOOKED_AT: usize = 16;
-
-fn of_evaluated(evaluated: Evaluated) -> Result<Page> {
+fn of_evaluated(evaluated: &Evaluated) -> Result<Page> {
     let Evaluated { net, samples, threads, simulator, evaluation, report, trained, provenance } = evaluated;
-    let range = samples.range.start..samples.range.end.min(samples.range.start + LOOKED_AT);
-    let looked = look(range.clone(), threads, &simulator, &samples.input, samples.steps)?;
-    let once = samples.input.arrives_once();
-    let activations = match &trained {
-        Some(trained) => {
-            let values = &trained.samples[..range.len() * trained.ann.input_shape().elements()];
-            looked.activations(&net.network, &net.description, &trained.ann, values, once)?
-        }
-        None => vec![],
-    };
-    let conversion: Option<Value> = net
-        .description
-        .report
-        .as_deref()
-        .map(serde_json::from_str)
-        .transpose()
-        .context("the network's report")?;
-    let shown = Shown {
+    let provenance = serde_json::to_value(provenance).context("the provenance cannot be JSON")?;
+    let page = RunPage {
         network: &net.network,
-        report: &report,
-        evaluation: &evaluation,
-        look: &looked,
-        activations: &activations,
-        conversion: conversion.as_ref(),
+        description: &net.description,
+        simulator,
+        input: &samples.input,
+        samples: samples.range.clone(),
+        steps: samples.steps,
+        threads: *threads,
+        evaluation,
+        report,
+        trained: trained.as_ref().map(|trained| (&trained.ann, &trained.samples[..])),
+        provenance: &provenance,
     };
-    let provenance = serde_json::to_value(&provenance).context("the provenance cannot be JSON")?;
-    Ok(Page::of_run(&shown, of_run(&shown)?, &provenance, &Value::Object(net.description.provenance.clone())))
+    Ok(page.page()?)
 }
 
 fn of_results(path: &Path) -> Result<Page> {
-    let at = || path.display().to_string();
-    let bytes = snn_formats::regular::read(path).with_context(at)?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is no text in UTF-8")).with_context(at)?;
-    let mut lines = text.lines();
-    let head: Value = lines
-        .next()
-        .and_then(|line| serde_json::from_str(line).ok())
-        .filter(|head: &Value| head.get("study").is_some())
-        .with_context(|| format!("{}: it holds no results of a sweep", path.display()))?;
-    let rows: Vec<Row> = lines
-        .enumerate()
-        .map(|(place, line)| {
-            serde_json::from_str(line)
-                .with_context(|| format!("{}: line {}: it is no result", path.display(), place + 2))
-        })
-        .collect::<Result<_>>()?;
-    if rows.is_empty() {
-        bail!("{}: it has no results yet; run the sweep first", path.display());
-    }
-    Ok(Page::of_study(&rows, of_study(&rows)?, &head))
+    let results = Results::read(path)?;
+    Page::of_study(&results).with_context(|| path.display().to_string())
 }

@@ -73,13 +73,33 @@ fn an_interrupted_study_goes_on_to_the_same_file_and_verifies() {
         printed(folder.path(), &format!("{SWEEP} --threads {}", length % 3 + 1));
         assert!(results(folder.path()) == whole, "cut after {length} bytes");
     }
-    assert!(printed(folder.path(), &format!("{SWEEP} --verify")).contains("verified: 6 cells"));
+    assert!(printed(folder.path(), "verify %results.jsonl").contains("verified: 6 cells"));
+    printed(folder.path(), "sweep %study.toml --shard 2/4 --out %part.jsonl");
+    assert!(printed(folder.path(), "verify %part.jsonl").contains("verified: 2 cells"));
     // A result that was not so.
     let text = String::from_utf8(whole).unwrap();
     let at = text.rfind("\"right\":").unwrap() + 8;
     std::fs::write(&path, format!("{}9{}", &text[..at], &text[at + 1..])).unwrap();
-    let output = snn_event(folder.path(), &format!("{SWEEP} --verify")).assert().code(1);
-    assert!(String::from_utf8_lossy(&output.get_output().stdout).contains("DIFFERENT: line 7"));
+    let said = |line: &str, status: i32| {
+        let output = snn_event(folder.path(), line).assert().code(status);
+        let output = output.get_output();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    assert!(said("verify %results.jsonl", 1).contains("DIFFERENT: line 7"));
+    assert!(said("verify %results.jsonl --cells 5:", 1).contains("DIFFERENT: line 7"));
+    assert!(said("verify %results.jsonl --cells :5", 0).contains("verified: 5 cells"));
+    assert!(said("verify %results.jsonl --cells 5:7", 2).contains("has 6 cells"));
+    // A study elsewhere, none, another, and results that are not finished.
+    let moved = folder.path().join("moved.toml");
+    std::fs::rename(folder.path().join("study.toml"), &moved).unwrap();
+    assert!(said("verify %results.jsonl", 1).contains("say where it is"));
+    let text = said("verify %results.jsonl --study %moved.toml", 1);
+    assert!(text.contains("study: {\"bytes\"") && text.contains("moved.toml"), "{text}");
+    std::fs::rename(&moved, folder.path().join("study.toml")).unwrap();
+    std::fs::write(&path, &std::fs::read(&path).unwrap()[..ends[3] + 9]).unwrap();
+    assert!(said("verify %results.jsonl", 1).contains("3 of 6 cells"));
+    std::fs::write(&path, "").unwrap();
+    assert!(said("verify %results.jsonl", 1).contains("no results to verify"));
 }
 
 #[test]
@@ -97,7 +117,7 @@ fn results_of_another_study_and_wrong_studies_are_refused_and_stay_as_they_are()
     refused(SWEEP, 1, "holds something else");
     assert_eq!(results(folder.path()), b"my notes");
     refused("sweep %study.toml --out %study.toml", 2, "study.toml");
-    refused("sweep %study.toml --out %new.jsonl --verify", 1, "new.jsonl");
+    refused("verify %new.jsonl", 1, "new.jsonl");
     for (more, part) in [
         ("sparsities = [1]", "sparsities"),
         ("energy = 'sun'", "horowitz-fp32"),

@@ -1,7 +1,7 @@
 //! Long work beside the interpreter, which stays open to signals.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -49,4 +49,43 @@ pub fn run<T: Send + 'static>(
 /// The same for work that cannot be stopped in between, and tells nothing.
 pub fn wait<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
     run(py, &Arc::default(), |_| Ok(()), work)
+}
+
+/// Tells the thread that waits how much is done.
+#[derive(Clone, Default)]
+pub struct Counter {
+    done: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Counter {
+    /// So many more are done. Gives whether anybody still waits for the rest.
+    pub fn add(&self, more: usize) -> bool {
+        self.done.fetch_add(more, Ordering::Relaxed);
+        !self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// The same for work that counts what is done, of which `progress` is told.
+pub fn counted<T: Send + 'static>(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    work: impl FnOnce(Counter) -> T + Send + 'static,
+) -> PyResult<T> {
+    let counter = Counter::default();
+    let mut told = 0;
+    let mut tell = |py: Python<'_>| -> PyResult<()> {
+        let now = counter.done.load(Ordering::Relaxed);
+        if let Some(progress) = progress
+            && now > told
+        {
+            progress.call1(py, (now - told,))?;
+        }
+        told = now;
+        Ok(())
+    };
+    let counts = counter.clone();
+    let result = run(py, &counter.stop, &mut tell, move || work(counts))?;
+    tell(py)?;
+    Ok(result)
 }

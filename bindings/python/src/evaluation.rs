@@ -6,20 +6,107 @@ use std::sync::Arc;
 use numpy::PyReadonlyArrayDyn;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use snn_engine::{AnySimulator, Memory, Mode};
-use snn_formats::SpikeFile;
+use snn_converter::convert::as_trained;
+use snn_engine::{AnySimulator, Input, Memory, Mode};
+use snn_formats::{Description, SpikeFile};
 use snn_research::{
-    Context, EnergyError, EvaluationReport, Parting, PartingError, Plan, PlanError, Side, Stop,
-    chosen_presets, part_spikes, presets,
+    Context, EnergyError, EvaluationReport, PageError, Parting, PartingError, Plan, PlanError, RunPage, Side,
+    Stop, chosen_presets, part_spikes, presets,
 };
 
 use crate::array::{self, Labels};
+use crate::model::Model;
 use crate::network::{Limit, Network};
 use crate::run::{Asked, prepared, watched};
 use crate::{background, error};
 
-/// The report as JSON, notes, points, energy presets by name and threads.
-type Evaluated = (String, Vec<String>, Vec<u32>, Vec<String>, usize);
+/// What an evaluation gave.
+#[pyclass(frozen, module = "snn_event._snn_event")]
+pub struct Evaluated {
+    /// The report as JSON.
+    #[pyo3(get)]
+    report: String,
+    #[pyo3(get)]
+    notes: Vec<String>,
+    #[pyo3(get)]
+    points: Vec<u32>,
+    /// The names of the energy presets.
+    #[pyo3(get)]
+    energies: Vec<String>,
+    #[pyo3(get)]
+    threads: usize,
+    /// What a page of it is drawn from, if one is to be.
+    drawn: Option<Arc<Drawn>>,
+}
+
+/// A trained net, samples, and what is subtracted from these and they are divided by.
+type TrainedBeside<'py> = (Bound<'py, Model>, PyReadonlyArrayDyn<'py, f32>, Vec<f32>, Vec<f32>);
+
+struct Drawn {
+    network: Arc<snn_engine::Network>,
+    description: Description,
+    simulator: AnySimulator,
+    input: Input,
+    evaluation: snn_research::Evaluation,
+    report: EvaluationReport,
+    steps: u32,
+    threads: usize,
+}
+
+/// An error of a page, in the class of its cause.
+pub fn no_page(error: PageError) -> PyErr {
+    match error {
+        PageError::File(error) => error::format(&error),
+        PageError::Network(error) => error::network(error),
+        other => PyValueError::new_err(other.to_string()),
+    }
+}
+
+#[pymethods]
+impl Evaluated {
+    /// Writes a page, and the files of its figures into a folder; `provenance` is JSON, `trained` the trained net, the samples,
+    /// and its `input_mean` and `input_std`. Gives the number of figures.
+    #[pyo3(signature = (out, figures, provenance, trained))]
+    fn write_page(
+        &self,
+        py: Python<'_>,
+        out: PathBuf,
+        figures: Option<PathBuf>,
+        provenance: &str,
+        trained: Option<TrainedBeside<'_>>,
+    ) -> PyResult<usize> {
+        let drawn = self.drawn.clone();
+        let drawn = drawn.ok_or_else(|| PyValueError::new_err("nothing was kept that a page could show"))?;
+        let provenance: serde_json::Value = serde_json::from_str(provenance).map_err(no_json)?;
+        let trained = trained
+            .map(|(model, x, mean, std)| {
+                let (ann, x) = (Arc::clone(&model.get().ann), array::copied(&x));
+                let values = as_trained(&ann, &x, &mean, &std).map_err(error::convert)?;
+                Ok::<_, PyErr>((ann, values))
+            })
+            .transpose()?;
+        background::wait(py, move || {
+            let samples = drawn.input.samples();
+            let page = RunPage {
+                network: &drawn.network,
+                description: &drawn.description,
+                simulator: &drawn.simulator,
+                input: &drawn.input,
+                samples: 0..samples,
+                steps: drawn.steps,
+                threads: drawn.threads,
+                evaluation: &drawn.evaluation,
+                report: &drawn.report,
+                trained: trained.as_ref().map(|(ann, values)| (&**ann, &values[..])),
+                provenance: &provenance,
+            };
+            let page = page.page()?;
+            page.write(&out, figures.as_deref())?;
+            Ok::<_, PageError>(page.figures().count())
+        })?
+        .map_err(no_page)
+    }
+}
 
 fn no_plan(error: PlanError) -> PyErr {
     let what = match error {
@@ -45,10 +132,10 @@ fn no_json(error: serde_json::Error) -> PyErr {
     PyValueError::new_err(format!("this cannot be written as JSON: {error}"))
 }
 
-/// Runs samples once and tells accuracy and costs after every point: the report as JSON, notes, points, energy presets,
-/// threads. `energy_toml` holds own presets; `trained` are the classes that the trained net names.
+/// Runs samples once and tells accuracy and costs after every point. `energy_toml` holds own presets; `trained` are the classes
+/// that the trained net names; `drawn` keeps what a page is drawn from.
 #[pyfunction]
-#[pyo3(signature = (network, x, T, *, raster, packed, encoding, seed, threads, mode, points, readout_from, stop, energy, energy_toml, membrane_updates, labels, trained, progress, memory_limit))]
+#[pyo3(signature = (network, x, T, *, raster, packed, encoding, seed, threads, mode, points, readout_from, stop, energy, energy_toml, membrane_updates, labels, trained, drawn, progress, memory_limit))]
 #[allow(
     non_snake_case,
     reason = "T is what everybody calls the number of steps, here and on the command line"
@@ -73,6 +160,7 @@ pub fn evaluate<'py>(
     membrane_updates: bool,
     labels: Option<Labels<'py>>,
     trained: Option<Labels<'py>>,
+    drawn: bool,
     progress: Option<Py<PyAny>>,
     memory_limit: Option<Limit>,
 ) -> PyResult<Evaluated> {
@@ -92,6 +180,7 @@ pub fn evaluate<'py>(
         .and_then(|plan| plan.stopping(&stops, &inner, &description))
         .map_err(no_plan)?;
     plan.membrane_updates = membrane_updates;
+    plan.neuron_spikes = drawn;
     let presets = chosen_presets(&energy, energy_toml.as_deref()).map_err(no_energy)?;
     let samples = prepared.samples.input.samples();
     let width = inner.population(inner.output()).size();
@@ -105,8 +194,9 @@ pub fn evaluate<'py>(
     let threads = network.simulators(memory, prepared.threads, limit)?;
     let simulator = AnySimulator::new(prepared.mode, Arc::clone(&inner));
     let (input, notes, points) = (prepared.samples.input, prepared.notes, plan.points.clone());
-    let names = presets.iter().map(|(name, _)| name.clone()).collect();
-    let report = watched(py, asked.progress.as_ref(), move |ended| {
+    let steps = prepared.steps;
+    let energies = presets.iter().map(|(name, _)| name.clone()).collect();
+    let (report, drawn) = watched(py, asked.progress.as_ref(), move |ended| {
         let (all, done) = (0..samples, || ended(1));
         let evaluation = snn_research::evaluate(all, threads, &simulator, &description, &input, &plan, done)?;
         let context = Context {
@@ -117,9 +207,15 @@ pub fn evaluate<'py>(
             membrane_updates: plan.membrane_updates,
             presets: &presets,
         };
-        Ok(serde_json::to_string(&EvaluationReport::of(&evaluation, &context)))
+        let report = EvaluationReport::of(&evaluation, &context);
+        let told = serde_json::to_string(&report);
+        let drawn = drawn.then(|| {
+            let network = inner;
+            Arc::new(Drawn { network, description, simulator, input, evaluation, report, steps, threads })
+        });
+        Ok((told, drawn))
     })?;
-    Ok((report.map_err(no_json)?, notes, points, names, threads))
+    Ok(Evaluated { report: report.map_err(no_json)?, notes, points, energies, threads, drawn })
 }
 
 /// The energies that come with the package, by name, as JSON: where they are from, and picojoules by operation.

@@ -13,6 +13,7 @@ mod reading;
 mod recording;
 mod run;
 mod simulator;
+mod study;
 
 use pyo3::prelude::*;
 
@@ -44,8 +45,16 @@ fn _snn_event(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(nir::nir_of_network, module)?)?;
     module.add_function(wrap_pyfunction!(run::machine, module)?)?;
     module.add_function(wrap_pyfunction!(evaluation::evaluate, module)?)?;
+    module.add_class::<evaluation::Evaluated>()?;
     module.add_function(wrap_pyfunction!(evaluation::energy_presets, module)?)?;
     module.add_function(wrap_pyfunction!(evaluation::part_networks, module)?)?;
     module.add_function(wrap_pyfunction!(evaluation::part_spike_files, module)?)?;
+    module.add_function(wrap_pyfunction!(study::study, module)?)?;
+    module.add_function(wrap_pyfunction!(study::sweep, module)?)?;
+    module.add_class::<study::Verified>()?;
+    module.add_function(wrap_pyfunction!(study::read_results, module)?)?;
+    module.add_function(wrap_pyfunction!(study::merge_results, module)?)?;
+    module.add_function(wrap_pyfunction!(study::results_table, module)?)?;
+    module.add_function(wrap_pyfunction!(study::results_page, module)?)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use snn_converter::ann::{Ann, AnnError, Op};
 use snn_converter::calibrate::Zeros;
 use snn_converter::convert::as_trained;
 use snn_converter::import::{Import, onnx};
+use snn_converter::model_file::files_beside;
 use snn_converter::simplify::simplify;
 use snn_converter::wanted::Wanted;
 use snn_converter::{FitBy, NeuronKind, Normalise, Options, Readout, ScalePer, Start};
@@ -30,7 +31,7 @@ type Converted = (Network, String, String, Vec<String>, Vec<String>);
 /// A trained net, ready to be evaluated and converted.
 #[pyclass(frozen, module = "snn_event")]
 pub struct Model {
-    ann: Arc<Ann>,
+    pub(crate) ann: Arc<Ann>,
     notes: Vec<String>,
     /// The files that it was read from.
     inputs: Vec<PathBuf>,
@@ -53,7 +54,7 @@ impl Model {
         background::wait(py, move || {
             let import = onnx::read(&path).map_err(error::import)?;
             let mut inputs = vec![path];
-            inputs.extend(beside(&inputs[0]));
+            inputs.extend(files_beside(&inputs[0]));
             Self::of(import, inputs).map_err(error::ann)
         })?
     }
@@ -300,11 +301,4 @@ impl Model {
         samples::batch("samples", shape.0, shape.1).map_err(misfit)?;
         Ok(array::copied(array))
     }
-}
-
-/// The files beside an ONNX file that hold some of its numbers.
-fn beside(path: &Path) -> Vec<PathBuf> {
-    let names = std::fs::read(path).ok().and_then(|bytes| onnx::external_files(&bytes).ok());
-    let folder = path.parent().unwrap_or(Path::new(""));
-    names.unwrap_or_default().iter().map(|name| folder.join(name)).collect()
 }

@@ -6,8 +6,9 @@ use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use snn_converter::import::Import;
 use snn_converter::import::state_dict::{self, LayerList, StateDict};
+use snn_converter::model_file::npz_arrays;
 use snn_converter::numpy_net::{ArrayValues, NamedArray, NumpyNet, numpy_net};
-use snn_formats::{Array, Description, FileDigest, NpzReader, Values};
+use snn_formats::{Description, FileDigest};
 
 use crate::model::Model;
 use crate::network::{Network, Told, told};
@@ -42,28 +43,11 @@ fn of_arrays(arrays: Vec<NamedArray>, file: Option<(PathBuf, FileDigest)>) -> Py
 #[pyfunction]
 pub fn read_npz(py: Python<'_>, path: PathBuf) -> PyResult<(Net, Vec<String>, Told)> {
     background::wait(py, move || {
-        let mut npz = NpzReader::open(&path).map_err(|e| error::format(&e))?;
-        let names: Vec<String> = npz.names().map(str::to_owned).collect();
-        let mut arrays = vec![];
-        for name in names {
-            let array = npz.read(&name).map_err(|e| error::format(&e))?;
-            let shape = array.shape.clone();
-            let values = of_file(array).map_err(|e| error::format(&e))?;
-            arrays.push(NamedArray { name, shape, values });
-        }
-        let file = FileDigest::new(&path, npz.digest());
+        let (arrays, file) = npz_arrays(&path).map_err(|e| error::format(&e))?;
         let read = told(&file);
         let (net, notes) = of_arrays(arrays, Some((path, file)))?;
         Ok((net, notes, read))
     })?
-}
-
-fn of_file(array: Array) -> Result<ArrayValues, snn_formats::FormatError> {
-    Ok(match &array.values {
-        Values::Text(_) => ArrayValues::Text(array.into_text()?),
-        Values::F32(_) | Values::F64(_) | Values::Bool(_) => ArrayValues::Numbers(array.into_f32()?),
-        _ => ArrayValues::Whole(array.into_labels()?),
-    })
 }
 
 /// An array of a net: numbers, whole numbers, or a text.

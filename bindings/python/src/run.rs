@@ -1,7 +1,6 @@
 //! Runs of a network over many samples.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArrayDyn};
@@ -58,33 +57,13 @@ pub fn watched<T: Send + 'static>(
     progress: Option<&Py<PyAny>>,
     work: impl FnOnce(Ended<'_>) -> Result<T, Stopped> + Send + 'static,
 ) -> PyResult<T> {
-    let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let mut told = 0;
-    let mut tell = |py: Python<'_>| -> PyResult<()> {
-        let now = done.load(Ordering::Relaxed);
-        if let Some(progress) = progress
-            && now > told
-        {
-            progress.call1(py, (now - told,))?;
-        }
-        told = now;
-        Ok(())
-    };
-    let (ended, stopped) = (Arc::clone(&done), Arc::clone(&stop));
-    let result = background::run(py, &stop, &mut tell, move || {
-        work(&|samples: usize| {
-            ended.fetch_add(samples, Ordering::Relaxed);
-            if stopped.load(Ordering::Relaxed) { Err(Stopped::Interrupted) } else { Ok(()) }
-        })
+    let result = background::counted(py, progress, move |counter| {
+        work(&|samples: usize| if counter.add(samples) { Ok(()) } else { Err(Stopped::Interrupted) })
     })?;
-    match result {
-        Ok(result) => {
-            tell(py)?;
-            Ok(result)
-        }
-        Err(Stopped::Unfit(error)) => Err(error::network(error)),
-        Err(Stopped::Interrupted) => unreachable!("only an interruption stops the work, and it was returned"),
-    }
+    result.map_err(|stopped| match stopped {
+        Stopped::Unfit(error) => error::network(error),
+        Stopped::Interrupted => unreachable!("only an interruption stops the work, and it was returned"),
+    })
 }
 
 /// What the samples of a run gave.

@@ -211,6 +211,19 @@ fn elements(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size.max(1)))
 }
 
+/// How many elements there are of a shape that has been counted.
+fn elements_of(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Whether numbers of one shape can be taken as another: a list of as many stands for an image, one image for no other.
+fn fits(out: &[usize], into: &[usize]) -> bool {
+    let extents =
+        |shape: &[usize]| -> Vec<usize> { shape.iter().copied().filter(|&size| size != 1).collect() };
+    let list = out.len() < 2 || into.len() < 2;
+    elements_of(out) == elements_of(into) && (list || extents(out) == extents(into))
+}
+
 /// The shape behind a Flatten. Its axes count those of one sample; negative ones from the end.
 fn flattened(name: &str, node: &Node, shape: &[usize]) -> Result<Vec<usize>, NirError> {
     let axis = |of: &str, usual: f64| {
@@ -334,12 +347,20 @@ pub(super) fn infer(graph: &Graph, room: Room) -> Result<BTreeMap<String, [Vec<u
                 "has a shape that nothing in the graph tells; state that of an Input, or `input_shape`",
             ));
         };
+        // One may have come from the node before, and the other from the node behind.
+        let node = &graph.nodes[name];
+        let connects = matches!(node.kind.as_str(), "Affine" | "Linear");
+        if !connects && gives_what_it_gets(name, node)? && !fits(&into, &out) {
+            return Err(NirError::of_node(
+                name,
+                format!("gets the shape {into:?} and has to give {out:?}; allowed are equal ones"),
+            ));
+        }
         shapes.insert(name.to_owned(), [into, out]);
     }
     for (from, to) in &graph.edges {
         let (out, into) = (&shapes[from][1], &shapes[to][0]);
-        // A list of as many numbers stands for an image in front of a fully connected node.
-        if out.iter().product::<usize>() != into.iter().product::<usize>() {
+        if !fits(out, into) {
             return Err(NirError::new(
                 format!("edge `{from}` -> `{to}`"),
                 format!("goes from the shape {out:?} to {into:?}; allowed are equal ones"),

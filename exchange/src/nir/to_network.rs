@@ -101,18 +101,21 @@ impl<'a> Walk<'a> {
         Ok(steps)
     }
 
-    /// Follows all ways from a node.
-    fn follow(
-        &mut self,
-        from: usize,
-        name: &'a str,
-        map: &Map,
-        delay: u32,
-        on: &mut Vec<&'a str>,
-    ) -> Result<(), NirError> {
-        for edge in self.out.get(name).cloned().unwrap_or_default() {
+    /// Follows all ways from a node, which passes on what `map` makes of the population `from`.
+    fn follow(&mut self, from: usize, name: &'a str, map: Map) -> Result<(), NirError> {
+        let branch = Branch { name, map, delay: 0, edges: self.edges_from(name), behind: vec![] };
+        // Not by recursion: a program has less room for calls than a file has nodes in a row.
+        let mut open = vec![branch];
+        while let Some(last) = open.last_mut() {
+            if let Some((name, map, delay)) = last.behind.pop() {
+                open.push(Branch { name, map, delay, edges: self.edges_from(name), behind: vec![] });
+                continue;
+            }
+            let Some(edge) = last.edges.next() else {
+                open.pop();
+                continue;
+            };
             let next = self.graph.edges[edge].1.as_str();
-            let kind = self.graph.nodes[next].kind.as_str();
             self.taken += 1;
             if self.taken > MOST_WAYS {
                 return Err(NirError::new(
@@ -121,49 +124,74 @@ impl<'a> Walk<'a> {
                 ));
             }
             if let Some(&to) = self.places.get(next) {
-                self.room.take(next, Some(map.size()))?;
-                self.ways.push(Way { from, to, delay, map: map.clone(), edge });
+                self.room.take(next, Some(last.map.size()))?;
+                self.ways.push(Way { from, to, delay: last.delay, map: last.map.clone(), edge });
                 continue;
             }
-            if on.contains(&next) {
+            let (map, delay) = (last.map.clone(), last.delay);
+            if open.iter().any(|branch| branch.name == next) {
                 return Err(NirError::of_node(
                     next,
                     "is on a cycle without neurons; allowed are cycles through neurons",
                 ));
             }
-            if on.len() >= LONGEST_WAY {
+            if open.len() > LONGEST_WAY {
                 return Err(NirError::of_node(
                     next,
                     format!("is the end of more than {LONGEST_WAY} nodes in a row without neurons"),
                 ));
             }
-            on.push(next);
-            if kind == "Delay" {
-                let steps = self.delays(next)?;
-                let mut distinct = steps.clone();
-                distinct.sort_unstable();
-                distinct.dedup();
-                for each in distinct.iter().copied() {
-                    // What is delayed by as much, of all that comes out of the map so far.
-                    let mask: Vec<f64> =
-                        steps.iter().map(|&steps| f64::from(u8::from(steps == each))).collect();
-                    let part = if distinct.len() == 1 {
-                        map.clone()
-                    } else {
-                        map.clone().then(Map::Diagonal(mask), next, self.room)?
-                    };
-                    self.room.take(next, Some(part.size()))?;
-                    self.follow(from, next, &part, delay.saturating_add(each), on)?;
-                }
-            } else {
-                let composed = map.clone().then(self.map(next)?, next, self.room)?;
-                self.room.take(next, Some(composed.size()))?;
-                self.follow(from, next, &composed, delay, on)?;
+            let mut behind = self.behind(next, map, delay)?;
+            // The first is taken from the end.
+            behind.reverse();
+            if let Some(last) = open.last_mut() {
+                last.behind = behind;
             }
-            on.pop();
         }
         Ok(())
     }
+
+    /// What a node that is no population makes of a map, by how much it is delayed.
+    fn behind(&mut self, name: &'a str, map: Map, delay: u32) -> Result<Vec<(&'a str, Map, u32)>, NirError> {
+        if self.graph.nodes[name].kind != "Delay" {
+            let composed = map.then(self.map(name)?, name, self.room)?;
+            self.room.take(name, Some(composed.size()))?;
+            return Ok(vec![(name, composed, delay)]);
+        }
+        let steps = self.delays(name)?;
+        let mut distinct = steps.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let mut parts = vec![];
+        for each in distinct.iter().copied() {
+            // What is delayed by as much, of all that comes out of the map so far.
+            let mask: Vec<f64> = steps.iter().map(|&steps| f64::from(u8::from(steps == each))).collect();
+            let part = if distinct.len() == 1 {
+                map.clone()
+            } else {
+                map.clone().then(Map::Diagonal(mask), name, self.room)?
+            };
+            self.room.take(name, Some(part.size()))?;
+            parts.push((name, part, delay.saturating_add(each)));
+        }
+        Ok(parts)
+    }
+
+    fn edges_from(&self, name: &str) -> std::vec::IntoIter<usize> {
+        self.out.get(name).cloned().unwrap_or_default().into_iter()
+    }
+}
+
+/// A node on a way that is followed.
+struct Branch<'a> {
+    name: &'a str,
+    /// What it makes of the population where the way begins, and by how many steps that is delayed.
+    map: Map,
+    delay: u32,
+    /// Its edges that were not followed yet.
+    edges: std::vec::IntoIter<usize>,
+    /// What is behind the last of those that were, by how much it is delayed; not followed yet.
+    behind: Vec<(&'a str, Map, u32)>,
 }
 
 fn layout(name: &str, shape: &[usize]) -> Result<Layout, NirError> {
@@ -284,7 +312,7 @@ pub fn to_network_within(graph: &Graph, steps: Steps, most: Most) -> Result<Tran
             ));
         }
         let size = walk.shapes[*name][1].iter().product();
-        walk.follow(place, name, &Map::Diagonal(vec![1.0; size]), 0, &mut vec![])?;
+        walk.follow(place, name, Map::Diagonal(vec![1.0; size]))?;
     }
     // What nodes add in every step, whatever arrives.
     let sums: Vec<Way> = std::mem::take(&mut walk.ways);
@@ -311,7 +339,7 @@ pub fn to_network_within(graph: &Graph, steps: Steps, most: Most) -> Result<Tran
         if values.iter().all(|value| *value == 0.0) {
             continue;
         }
-        walk.follow(0, name, &Map::Diagonal(vec![1.0; values.len()]), 0, &mut vec![name])?;
+        walk.follow(0, name, Map::Diagonal(vec![1.0; values.len()]))?;
         for way in std::mem::take(&mut walk.ways) {
             for (sum, value) in constants[way.to].iter_mut().zip(way.map.apply(&values, name, walk.room)?) {
                 *sum += value;

@@ -27,12 +27,13 @@ from snn_event._snn_event import (
 from snn_event.building import NetworkBuilder, from_scipy, to_networkx
 from snn_event.conversion import ConversionWarning, convert, read_model, to_onnx
 from snn_event.converted import ConvertedSNN, RunWarning
-from snn_event.evaluation import Evaluation, energy_presets, evaluate
+from snn_event.evaluation import Evaluation, energy_presets, evaluate, report
 from snn_event.extras import MissingExtra
 from snn_event.nir import LossWarning, from_nir, to_nir
 from snn_event.parting import Parting, diff
 from snn_event.recording import Recording
 from snn_event.runs import PopulationStatistics, Run, Spikes, Statistics
+from snn_event.studies import StudyResults, merge, study_toml, sweep, verify
 
 if TYPE_CHECKING:
     # Not in __all__: `from snn_event import *` must not need torch.
@@ -64,6 +65,7 @@ __all__ = [
     "Spikes",
     "StateError",
     "Statistics",
+    "StudyResults",
     "UnsupportedError",
     "__version__",
     "convert",
@@ -72,10 +74,15 @@ __all__ = [
     "evaluate",
     "from_nir",
     "from_scipy",
+    "merge",
     "read_model",
+    "report",
+    "study_toml",
+    "sweep",
     "to_networkx",
     "to_nir",
     "to_onnx",
+    "verify",
 ]
 
 #: What needs torch, and is looked up when it is asked for.

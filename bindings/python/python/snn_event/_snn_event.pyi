@@ -561,6 +561,30 @@ def nir_of_network(
 def machine() -> tuple[str, str]:
     """The instruction set of the kernels that runs use on this machine, and what the machine is like, as JSON."""
 
+@final
+class Evaluated:
+    """What an evaluation gave."""
+
+    @property
+    def report(self) -> str:
+        """As JSON."""
+    @property
+    def notes(self) -> list[str]: ...
+    @property
+    def points(self) -> list[int]: ...
+    @property
+    def energies(self) -> list[str]: ...
+    @property
+    def threads(self) -> int: ...
+    def write_page(
+        self,
+        out: Path,
+        figures: Path | None,
+        provenance: str,
+        trained: tuple[Model, NDArray[np.float32], Sequence[float], Sequence[float]] | None,
+    ) -> int:
+        """Writes a page, and the files of its figures into a folder: the number of figures."""
+
 def evaluate(
     network: Network,
     x: NDArray[np.float32] | None,
@@ -580,11 +604,11 @@ def evaluate(
     membrane_updates: bool,
     labels: _Labels | None,
     trained: _Labels | None,
+    drawn: bool,
     progress: Callable[[int], object] | None,
     memory_limit: int | str | None,
-) -> tuple[str, list[str], list[int], list[str], int]:
-    """Runs samples once and tells accuracy and costs after every point: the report as JSON, notes, points, energy presets,
-    threads."""
+) -> Evaluated:
+    """Runs samples once and tells accuracy and costs after every point."""
 
 def energy_presets() -> str:
     """The energies that come with the package, by name, as JSON."""
@@ -607,3 +631,48 @@ def part_networks(
 
 def part_spike_files(first: _Path, second: _Path) -> _Parted | None:
     """Finds where two files of spikes first part, as :func:`part_networks` does."""
+
+def study(path: Path | None, study: str | None, shard: str | None) -> tuple[str, int]:
+    """A study as TOML, and how many cells it has in all or in one part."""
+
+def sweep(
+    path: Path | None,
+    study: str | None,
+    out: Path,
+    *,
+    shard: str | None,
+    memory_limit: int | str | None,
+    threads: int | None,
+    progress: Callable[[int], object] | None,
+) -> str:
+    """Runs the cells of a study that the file `out` does not have yet: all results, as JSON."""
+
+@final
+class Verified:
+    """Finished results, to be run again."""
+
+    def __new__(cls, results: Path, study: Path | None) -> Verified: ...
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+    def run(
+        self,
+        cells: tuple[int, int],
+        *,
+        memory_limit: int | str | None,
+        threads: int | None,
+        progress: Callable[[int], object] | None,
+    ) -> tuple[int, str, str] | None:
+        """Runs some cells again: the line of the first that differs, what it says and what the cell gives now."""
+
+def read_results(path: Path) -> str:
+    """The results in a file, as JSON."""
+
+def merge_results(parts: Sequence[Path], out: Path) -> int:
+    """Joins the results of all parts of a study: the number of cells."""
+
+def results_table(rows: str, is_latex: bool) -> str:
+    """Rows, as JSON, as a table: of comma separated values, or LaTeX."""
+
+def results_page(results: str, out: Path, figures: Path | None) -> int:
+    """Writes a page of results: the number of figures."""

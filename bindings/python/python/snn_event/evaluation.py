@@ -35,6 +35,7 @@ __all__ = [
     "TrainedNet",
     "energy_presets",
     "evaluate",
+    "report",
 ]
 
 
@@ -383,6 +384,110 @@ def energy_presets() -> dict[str, dict[str, Any]]:
     return presets
 
 
+def _evaluate(
+    command: str,
+    net: ConvertedSNN | Network,
+    x: ArrayLike | None,
+    y: ArrayLike | None,
+    page: tuple[Path, Path | None] | None,
+    *,
+    T: int | None = None,
+    points: Sequence[int] | None = None,
+    readout_from: int = 0,
+    stop: str | Sequence[str] = (),
+    model: Any = None,
+    input_mean: ArrayLike | None = None,
+    input_std: ArrayLike | None = None,
+    energy: str | Sequence[str] = (),
+    energy_file: str | os.PathLike[str] | None = None,
+    membrane_updates: bool = False,
+    encoding: str | None = None,
+    seed: int = 0,
+    raster: ArrayLike | None = None,
+    packed: NDArray[np.uint8] | None = None,
+    threads: int | None = None,
+    mode: str = "auto",
+    progress: bool = False,
+    memory_limit: int | str | None = None,
+) -> Evaluation:
+    """An evaluation, and a page of it with its figures if it is said where they go."""
+    network = net.network if isinstance(net, ConvertedSNN) else net
+    given = Given.of(x, raster, packed)
+    if points is not None and T is not None:
+        raise ValueError("give T or points, which end with the longest run")
+    asked = [] if points is None else [int(steps) for steps in points]
+    if points is not None and not asked:
+        raise ValueError("points is empty; allowed are for instance [1, 2, 4, 8]")
+    if asked:
+        T = asked[-1]
+    elif isinstance(net, ConvertedSNN):
+        T = net.length(T, given)
+    encoding = network.encoding if encoding is None else encoding
+    labels = None if y is None else as_labels(y)
+    trained, beside, origin = None, None, dict[str, Any]()
+    if model is not None:
+        read = read_model(model)
+        values = given.rates(T, read.input_shape)
+        mean, std = numbers(input_mean), numbers(input_std)
+        trained = read.classes(values, mean, std)
+        beside = (read, values, mean, std)
+        files = [file_digest(told) for told in read.files]
+        origin.update({"model": files[0]} if files else {}, **({"external": files[1:]} if files[1:] else {}))
+    own = None if energy_file is None else Path(energy_file)
+    presets = None if own is None else own.read_bytes()
+    with progress_bar(progress, given.samples) as bar:
+        found = _snn_event.evaluate(
+            network,
+            given.values,
+            T,
+            raster=given.flags,
+            packed=given.packed,
+            encoding=encoding,
+            seed=seed,
+            threads=threads,
+            mode=mode,
+            points=asked,
+            readout_from=readout_from,
+            stop=[stop] if isinstance(stop, str) else list(stop),
+            energy=[energy] if isinstance(energy, str) else list(energy),
+            energy_toml=None if presets is None else _text(presets, own),
+            membrane_updates=membrane_updates,
+            labels=labels,
+            trained=trained,
+            drawn=page is not None,
+            progress=bar,
+            memory_limit=memory_limit,
+        )
+    for note in found.notes:
+        warnings.warn(note, RunWarning, stacklevel=callers_level())
+    told = json.loads(found.report)
+    encoding = given.encoding(encoding)
+    options = {
+        "T": told["T"],
+        "encoding": encoding,
+        "seed": seed if encoding == "poisson" else None,
+        "points": found.points,
+        "readout_from": readout_from,
+        "stop": [one["rule"] for one in told["stops"]],
+        "membrane_updates": membrane_updates,
+        "input_mean": numbers(input_mean),
+        "input_std": numbers(input_std),
+        "mode": mode,
+        "threads": found.threads,
+        "memory_limit": network.memory_limit(memory_limit),
+        "energy": found.energies,
+    }
+    provenance = {**made_by(command), "net": file_digest(network.digest()), "input": array_digest(given.array), **origin}
+    if labels is not None:
+        provenance["labels"] = array_digest(labels)
+    if own is not None and presets is not None:
+        provenance["energy_file"] = {"file": own.name, **digest(presets)}
+    provenance["options"] = options
+    if page is not None:
+        found.write_page(*page, json.dumps(provenance), beside)
+    return Evaluation(told, provenance)
+
+
 def evaluate(
     net: ConvertedSNN | Network,
     x: ArrayLike | None = None,
@@ -440,72 +545,60 @@ def evaluate(
         InputError: if samples do not fit the network, or one thread needs more memory.
         ValueError: if points do not ascend, labels are none of these samples, or a rule or preset is unknown.
     """
-    network = net.network if isinstance(net, ConvertedSNN) else net
-    given = Given.of(x, raster, packed)
-    if points is not None and T is not None:
-        raise ValueError("give T or points, which end with the longest run")
-    asked = [] if points is None else [int(steps) for steps in points]
-    if points is not None and not asked:
-        raise ValueError("points is empty; allowed are for instance [1, 2, 4, 8]")
-    if asked:
-        T = asked[-1]
-    elif isinstance(net, ConvertedSNN):
-        T = net.length(T, given)
-    encoding = network.encoding if encoding is None else encoding
-    labels = None if y is None else as_labels(y)
-    trained, origin = None, dict[str, Any]()
-    if model is not None:
-        read = read_model(model)
-        values = given.rates(T, read.input_shape)
-        trained = read.classes(values, numbers(input_mean), numbers(input_std))
-        files = [file_digest(told) for told in read.files]
-        origin.update({"model": files[0]} if files else {}, **({"external": files[1:]} if files[1:] else {}))
-    own = None if energy_file is None else Path(energy_file)
-    presets = None if own is None else own.read_bytes()
-    with progress_bar(progress, given.samples) as bar:
-        report, notes, steps, energies, used = _snn_event.evaluate(
-            network,
-            given.values,
-            T,
-            raster=given.flags,
-            packed=given.packed,
-            encoding=encoding,
-            seed=seed,
-            threads=threads,
-            mode=mode,
-            points=asked,
-            readout_from=readout_from,
-            stop=[stop] if isinstance(stop, str) else list(stop),
-            energy=[energy] if isinstance(energy, str) else list(energy),
-            energy_toml=None if presets is None else _text(presets, own),
-            membrane_updates=membrane_updates,
-            labels=labels,
-            trained=trained,
-            progress=bar,
-            memory_limit=memory_limit,
-        )
-    for note in notes:
-        warnings.warn(note, RunWarning, stacklevel=callers_level())
-    told = json.loads(report)
-    encoding = given.encoding(encoding)
-    options = {
-        "T": told["T"],
-        "encoding": encoding,
-        "seed": seed if encoding == "poisson" else None,
-        "points": steps,
-        "readout_from": readout_from,
-        "stop": [one["rule"] for one in told["stops"]],
-        "membrane_updates": membrane_updates,
-        "input_mean": numbers(input_mean),
-        "input_std": numbers(input_std),
-        "mode": mode,
-        "threads": used,
-        "memory_limit": network.memory_limit(memory_limit),
-        "energy": energies,
-    }
-    provenance = {**made_by("eval"), "net": file_digest(network.digest()), "input": array_digest(given.array), **origin}
-    if labels is not None:
-        provenance["labels"] = array_digest(labels)
-    if own is not None and presets is not None:
-        provenance["energy_file"] = {"file": own.name, **digest(presets)}
-    return Evaluation(told, {**provenance, "options": options})
+    return _evaluate(
+        "eval",
+        net,
+        x,
+        y,
+        None,
+        T=T,
+        points=points,
+        readout_from=readout_from,
+        stop=stop,
+        model=model,
+        input_mean=input_mean,
+        input_std=input_std,
+        energy=energy,
+        energy_file=energy_file,
+        membrane_updates=membrane_updates,
+        encoding=encoding,
+        seed=seed,
+        raster=raster,
+        packed=packed,
+        threads=threads,
+        mode=mode,
+        progress=progress,
+        memory_limit=memory_limit,
+    )
+
+
+def report(
+    net: ConvertedSNN | Network,
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    *,
+    out: str | os.PathLike[str],
+    figures: str | os.PathLike[str] | None = None,
+    **how: Any,
+) -> Evaluation:
+    """Runs samples as :func:`evaluate` does and writes one HTML page of figures and tables, as `snn-event report` does.
+
+    The page needs no network and no scripts; each figure brings its SVG, its PDF, and its numbers as CSV. A few samples are run
+    once more, with their spikes kept.
+
+    Args:
+        net: a converted network, or any.
+        x: samples, as of :func:`evaluate`.
+        y: their classes.
+        out: the page.
+        figures: a folder for the SVG, PDF and CSV of every figure as files; made if it is not there.
+        how: everything else that :func:`evaluate` takes.
+
+    Returns:
+        What the page tells.
+
+    Raises:
+        InputError, ValueError: as :func:`evaluate`.
+        OSError: if a file cannot be written.
+    """
+    return _evaluate("report", net, x, y, (Path(out), None if figures is None else Path(figures)), **how)

@@ -1,4 +1,4 @@
-//! Parts of a study, for many machines.
+//! Parts of a whole, for many machines.
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -16,16 +16,21 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(number, of)| {
-            let shard = Self { number: number.parse().ok()?, of: of.parse().ok()? };
-            (1..=shard.of).contains(&shard.number).then_some(shard)
-        });
+        let parsed =
+            text.split_once('/').and_then(|(number, of)| Self::new(number.parse().ok()?, of.parse().ok()?));
         parsed.ok_or_else(|| format!("`{text}` is no part; allowed are 1/5, 2/5 … 5/5"))
     }
 }
 
 impl Shard {
+    /// A part, if its number is from 1 to that of all.
+    #[must_use]
+    pub fn new(number: usize, of: usize) -> Option<Self> {
+        (1..=of).contains(&number).then_some(Self { number, of })
+    }
+
     /// Its share of so many things in a row: as many as the others have, or one more.
+    #[must_use]
     pub fn range(self, all: usize) -> Range<usize> {
         let (each, more) = (all / self.of, all % self.of);
         let start = |number: usize| number * each + number.min(more);
