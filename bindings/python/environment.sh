@@ -17,7 +17,9 @@ import tomllib
 with open(sys.argv[1], "rb") as file:
     project = tomllib.load(file)["project"]
 needed = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
-tests = ["pytest", "mypy", "scikit-learn", "safetensors", "distributed", "sc-neurocore>=3.16,<4"]
+tests = ["pytest", "mypy", "scikit-learn", "safetensors", "distributed", "ray", "brian2", "sc-neurocore>=3.16,<4"]
 print("\n".join([*needed, *tests]))
 END
 "$folder/bin/pip" install --quiet --requirement "$folder/requirements.txt"
+# Other simulators and NeuroBench, which name older versions of what is here already.
+"$folder/bin/pip" install --quiet --no-deps neurobench==2.3.0 snntorch==1.0.0 norse nirtorch

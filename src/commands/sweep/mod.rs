@@ -91,7 +91,7 @@ impl Sweep {
         let given = self.study.take();
         let told = match (given.clone(), self.grid.0.take()) {
             (Some(path), None) => Told::File(path),
-            (None, Some(grid)) => Told::Study(grid.study()?),
+            (None, Some(grid)) => Told::Study(Box::new(grid.study()?)),
             (Some(_), Some(_)) => {
                 return Err(Usage(
                     "--model and the flags that go with it tell a study; leave them out, or STUDY.TOML"
@@ -169,7 +169,7 @@ impl Sweep {
 /// A study as it was told.
 enum Told {
     File(PathBuf),
-    Study(Study),
+    Study(Box<Study>),
 }
 
 impl Told {
