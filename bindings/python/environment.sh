@@ -17,7 +17,7 @@ import tomllib
 with open(sys.argv[1], "rb") as file:
     project = tomllib.load(file)["project"]
 needed = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
-tests = ["pytest", "mypy", "scikit-learn", "safetensors", "distributed", "ray", "brian2", "sc-neurocore>=3.16,<4"]
+tests = ["pytest", "mypy", "scikit-learn", "safetensors", "distributed", "ray", "sc-neurocore>=3.16,<4"]
 print("\n".join([*needed, *tests]))
 END
 "$folder/bin/pip" install --quiet --requirement "$folder/requirements.txt"

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use kuva::PdfBackend;
 use kuva::backend::svg::SvgBackend;
-use kuva::prelude::{BarPlot, Layout, LegendPosition, LinePlot, Plot, ScatterPlot, Theme};
+use kuva::prelude::{BarPlot, Layout, LegendPosition, LinePlot, Plot, ScatterPlot, Theme, TickFormat};
 use kuva::render::render::{Primitive, render_multiple};
 
 use super::{Figure, FigureError};
@@ -103,8 +105,13 @@ pub(super) fn lines(said: Said, numbers: Numbers, lines: &[Line]) -> Result<Figu
         }
         plots.push(plot.into());
         if !line.is_mark && line.points.len() <= 24 {
-            let dots =
+            let mut dots =
                 ScatterPlot::new().with_data(of(0).zip(of(1))).with_color(series(place)).with_size(2.5);
+            if line.points.len() == 1 {
+                // A single point has no band.
+                dots = dots
+                    .with_y_err_asymmetric(line.points.iter().map(|[_, y, low, high]| (y - low, high - y)));
+            }
             plots.push(dots.into());
         }
     }
@@ -112,8 +119,10 @@ pub(super) fn lines(said: Said, numbers: Numbers, lines: &[Line]) -> Result<Figu
     let (least, most) = (x().fold(f64::INFINITY, f64::min), x().fold(0.0, f64::max));
     let mut layout = Layout::auto_from_plots(&plots);
     if least > 0.0 && most / least >= 16.0 {
-        layout = layout.with_log_x();
+        // From the first to the last point: whole decades would leave half of the figure empty.
+        layout = layout.with_log_x().with_x_axis_min(least / 1.1).with_x_axis_max(most * 1.1);
     }
+    layout = layout.with_x_tick_format(TickFormat::Custom(Arc::new(plain)));
     finish(said, numbers, plots, layout, HEIGHT, lines.len() > 1)
 }
 
@@ -124,7 +133,9 @@ pub(super) fn bars(
     bars: &[(String, f64, usize)],
 ) -> Result<Figure, FigureError> {
     // The first at the top.
-    let rows = bars.iter().rev().map(|(label, value, place)| (short(label), *value, series(*place)));
+    let names = names(bars.iter().map(|(label, ..)| &label[..]));
+    let rows = bars.iter().zip(names).rev();
+    let rows = rows.map(|((_, value, place), name)| (name, *value, series(*place)));
     let plots: Vec<Plot> = vec![BarPlot::new().with_colored_bars(rows).with_horizontal(true).into()];
     let layout = Layout::auto_from_plots(&plots).with_x_axis_min(0.0);
     finish(said, numbers, plots, layout, 110.0 + 30.0 * bars.len() as f64, false)
@@ -138,9 +149,10 @@ pub(super) fn stacked(
     bars: &[(String, Vec<f64>)],
 ) -> Result<Figure, FigureError> {
     let mut plot = BarPlot::new();
-    for (label, values) in bars.iter().rev() {
+    let names = names(bars.iter().map(|(label, _)| &label[..]));
+    for ((_, values), name) in bars.iter().zip(names).rev() {
         let parts = values.iter().enumerate().map(|(place, &value)| (value, series(place)));
-        plot = plot.with_group(short(label), parts.collect::<Vec<_>>());
+        plot = plot.with_group(name, parts.collect::<Vec<_>>());
     }
     let plots: Vec<Plot> = vec![plot.with_legend(parts.to_vec()).with_stacked().with_horizontal(true).into()];
     let layout = Layout::auto_from_plots(&plots);
@@ -227,6 +239,40 @@ pub(super) fn unit(most: f64) -> (f64, &'static str) {
     }
 }
 
+/// A number on an axis, with at most three digits that count.
+fn plain(number: f64) -> String {
+    if number == 0.0 {
+        return "0".into();
+    }
+    let before = number.abs().log10().floor() as i32;
+    // Numbers on axes have far fewer digits than a text takes.
+    let digits = usize::try_from(2 - before).unwrap_or(0).min(12);
+    let text = format!("{number:.digits$}");
+    if digits == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
+/// Labels for the bars of a figure, short and all different.
+fn names<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let told: Vec<String> = labels.clone().map(|label| short(&told(label))).collect();
+    let distinct: std::collections::BTreeSet<&String> = told.iter().collect();
+    if distinct.len() == told.len() { told } else { labels.map(short).collect() }
+}
+
+/// What a name of exporters tells: without the operator at its end, and without what a part of the path repeats of the one before:
+/// `/blocks/blocks.1/blocks.1.0/act1/Relu` is `blocks.1.0/act1`.
+fn told(name: &str) -> String {
+    let mut parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+    let is_operator =
+        |part: &str| part.chars().all(char::is_alphanumeric) && part.starts_with(char::is_uppercase);
+    if parts.len() > 1 && parts.last().is_some_and(|last| is_operator(last)) {
+        parts.pop();
+    }
+    let repeated = |place: usize| {
+        parts.get(place + 1).is_some_and(|next| next.starts_with(&format!("{}.", parts[place])))
+    };
+    (0..parts.len()).filter(|&place| !repeated(place)).map(|place| parts[place]).collect::<Vec<_>>().join("/")
+}
+
 /// The end of a name that is too long for an axis.
 pub(super) fn short(name: &str) -> String {
     const LONGEST: usize = 22;
@@ -270,6 +316,41 @@ mod tests {
                 "{colour:?}"
             );
         }
+    }
+
+    #[test]
+    fn numbers_on_axes_have_three_digits_that_count() {
+        let numbers = [0.0, 0.1, 0.25, 1.0, 16.0, 1234.0, 0.001_25, -2.5, 1e6, 99.96];
+        let texts = ["0", "0.1", "0.25", "1", "16", "1234", "0.00125", "-2.5", "1000000", "100"];
+        assert_eq!(numbers.map(plain), texts);
+    }
+
+    #[test]
+    fn bars_are_named_by_what_their_names_tell_and_are_all_different() {
+        let made = |labels: &[&str]| names(labels.iter().copied());
+        assert_eq!(
+            made(&["/blocks/blocks.1/blocks.1.0/act1/Relu", "/conv_stem/Conv", "hidden"]),
+            ["blocks.1.0/act1", "conv_stem", "hidden"]
+        );
+        assert_eq!(made(&["/a/Relu", "/a/Add"]), ["/a/Relu", "/a/Add"]);
+        assert_eq!(made(&["pruned net, int8", "T = 4"]), ["pruned net, int8", "T = 4"]);
+    }
+
+    #[test]
+    fn a_single_point_has_its_interval() {
+        let said = || Said {
+            name: "a".into(),
+            title: "Title".into(),
+            caption: String::new(),
+            x: "T (steps)".into(),
+            y: "accuracy (%)".into(),
+        };
+        let drawn = |points: Vec<[f64; 4]>| {
+            let line = Line { label: "a".into(), points, is_mark: false };
+            lines(said(), Numbers { head: vec!["T"], rows: vec![] }, &[line]).unwrap().svg
+        };
+        let (without, with) = (drawn(vec![[4.0, 90.0, 90.0, 90.0]]), drawn(vec![[4.0, 90.0, 80.0, 95.0]]));
+        assert!(with != without && with.matches("<line").count() + with.matches("<path").count() > 0);
     }
 
     #[test]

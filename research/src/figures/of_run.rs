@@ -203,8 +203,19 @@ fn sparsity(shown: &Shown<'_>) -> Result<Figure, FigureError> {
     bars(said, numbers, &drawn)
 }
 
-/// Bins of a histogram of rates.
-const BINS: usize = 24;
+/// Bins of a histogram of rates at most.
+const BINS: f64 = 24.0;
+
+/// The width of bins up to so much: a round number, so that the axis has round numbers, too.
+fn bin_width(most: f64) -> f64 {
+    let least = if most > 0.0 { most / BINS } else { 1.0 / BINS };
+    let decade = 10_f64.powf(least.log10().floor());
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|times| times * decade)
+        .find(|width| *width >= least)
+        .unwrap_or(least)
+}
 
 /// How often the neurons of each population fire.
 fn rates(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
@@ -220,12 +231,13 @@ fn rates(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
         }
         let rates = counts.iter().map(|&count| count as f64 / steps);
         let most = rates.clone().fold(0.0, f64::max);
-        let width = if most > 0.0 { most / BINS as f64 } else { 1.0 / BINS as f64 };
-        let edges: Vec<f64> = (0..=BINS).map(|edge| edge as f64 * width).collect();
-        let mut neurons = vec![0_u64; BINS];
+        let width = bin_width(most);
+        // From 0 to the last bin; a rate at its end is in it. 24 at most.
+        let bins = ((most / width).ceil() as usize).max(1);
+        let edges: Vec<f64> = (0..=bins).map(|edge| edge as f64 * width).collect();
+        let mut neurons = vec![0_u64; bins];
         for rate in rates {
-            // From 0 to the last bin.
-            neurons[((rate / width) as usize).min(BINS - 1)] += 1;
+            neurons[((rate / width) as usize).min(bins - 1)] += 1;
         }
         let name = shown.network.population(id).name();
         let silent = counts.iter().filter(|&&count| count == 0).count();
@@ -393,7 +405,10 @@ fn energies(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
         let said = Said {
             name: "energy".into(),
             title: "Energy beside the trained net".into(),
-            caption: format!("{}. The trained net's: arithmetic only.", sources.join("; ")),
+            caption: format!(
+                "{}. The trained net's, in grey: arithmetic only, so not to be held against presets that count memory.",
+                sources.join("; ")
+            ),
             x: "energy (nJ per sample)".into(),
             y: "what computes".into(),
         };
