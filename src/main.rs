@@ -6,6 +6,7 @@ mod ending;
 mod models;
 mod optional;
 mod output;
+mod parts;
 mod progress;
 mod provenance;
 mod samples;

@@ -63,6 +63,27 @@ impl std::fmt::Display for SpikeDigest {
     }
 }
 
+/// A text that is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no digest of spikes; allowed are 64 hexadecimal digits")]
+pub struct DigestError;
+
+impl std::str::FromStr for SpikeDigest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(DigestError);
+        }
+        let mut words = [0; 4];
+        for (word, digits) in words.iter_mut().rev().zip(text.as_bytes().chunks_exact(16)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| DigestError)?;
+            *word = u64::from_str_radix(digits, 16).map_err(|_| DigestError)?;
+        }
+        Ok(Self(words))
+    }
+}
+
 impl Serialize for SpikeDigest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -25,6 +25,7 @@ mod pages;
 #[cfg(feature = "parquet")]
 mod parquet_file;
 mod parting;
+mod parts;
 mod plan;
 mod proportion;
 mod read_out;
@@ -35,7 +36,7 @@ mod tables;
 mod trained;
 
 pub use costs::{Delivered, PopulationCosts, TrainedOperations, costs};
-pub use digest::{SpikeDigest, SpikeHasher};
+pub use digest::{DigestError, SpikeDigest, SpikeHasher};
 pub use energy::{Energy, EnergyError, Preset, Rival, Term, chosen_presets, presets, rivals};
 pub use evaluate::{Ended, Evaluation, Plan, Point, evaluate};
 #[cfg(feature = "figures")]
@@ -48,6 +49,9 @@ pub use pages::{PageError, RunPage};
 #[cfg(feature = "parquet")]
 pub use parquet_file::parquet_file;
 pub use parting::{Parting, PartingError, Side, part_networks, part_spikes};
+pub use parts::{
+    Joined, PartError, RunOutcomes, ToldEvaluation, ToldOutcome, ToldRun, join_parts, write_part,
+};
 pub use plan::PlanError;
 pub use proportion::{McNemar, Proportion};
 pub use report::{ClassReport, Context, EvaluationReport, PointReport, PopulationDigest, Spent, StopReport};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use snn_converter::ann::Ann;
 use snn_converter::convert::as_trained;
 use snn_converter::import::onnx::Choice;
@@ -20,6 +20,7 @@ use crate::commands::Usage;
 use crate::commands::run::ModeName;
 use crate::models::{self, InSteps};
 use crate::output::Named;
+use crate::parts::PartArgs;
 use crate::samples::{InputArgs, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress, provenance, table};
 
@@ -31,7 +32,9 @@ use crate::{output, progress, provenance, table};
   snn-event eval --net net.bin --input x.npy --labels y.npy --T 64
   snn-event eval --net net.bin --input x.npy --labels y.npy --points 1,2,4,8,16 --model net.onnx
   snn-event eval --net net.bin --input x.npy --labels y.npy --stop margin=2 --stop confidence=0.99
-  snn-event eval --net net.bin --input x.npy --energy loihi --energy lemaire-2022 --json report.json")]
+  snn-event eval --net net.bin --input x.npy --energy loihi --energy lemaire-2022 --json report.json
+  snn-event eval --net net.bin --input x.npy --shard 1/2 --part 1.json   # and 2/2, on another machine; then
+  snn-event eval --net net.bin --input x.npy --labels y.npy --join 1.json 2.json")]
 pub struct Eval {
     #[command(flatten)]
     args: EvalArgs,
@@ -43,7 +46,7 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> Result<ExitCode> {
-        output::check(&self.args.files(), &[("--json", self.json.as_deref())])?;
+        output::check(&self.args.files(), &[("--json", self.json.as_deref()), self.args.part()])?;
         let evaluated = self.args.evaluate("eval", false)?;
         if let Some(path) = &self.json {
             output::write_json(path, &Told { provenance: evaluated.provenance, report: &evaluated.report })?;
@@ -63,6 +66,9 @@ pub struct EvalArgs {
 
     #[command(flatten)]
     input: InputArgs,
+
+    #[command(flatten)]
+    parts: PartArgs,
 
     /// True classes, .npy of N whole numbers: accuracies are told
     #[arg(long, value_parser = output::file(), value_name = "Y.NPY")]
@@ -137,14 +143,21 @@ pub struct TrainedNet {
 
 impl EvalArgs {
     /// The files that are read.
-    pub fn files(&self) -> [Named<'_>; 5] {
-        [
+    pub fn files(&self) -> Vec<Named<'_>> {
+        let mut files = vec![
             ("--net", Some(self.net.net.as_path())),
             ("--input", Some(self.input.input.as_path())),
             ("--labels", self.labels.as_deref()),
             ("--model", self.model.as_deref()),
             ("--energy-file", self.energy_file.as_deref()),
-        ]
+        ];
+        files.extend(self.parts.inputs());
+        files
+    }
+
+    /// The file that a part is kept in.
+    pub fn part(&self) -> Named<'_> {
+        self.parts.output()
     }
 
     /// Runs the samples; `neuron_spikes` counts those of every neuron.
@@ -155,9 +168,11 @@ impl EvalArgs {
         }
         let net = self.net.read()?;
         let network = &net.network;
-        let samples = self.input.read(&net)?;
+        let mut samples = self.input.read(&net)?;
         let mut plan = self.plan(&net, samples.until)?;
-        plan.neuron_spikes = neuron_spikes;
+        // A part may become one of a page.
+        plan.neuron_spikes = neuron_spikes || self.parts.is_kept();
+        let parted = self.parts.of(&net, &self.input, &mut samples, options(&plan))?;
         let classes = network.population(network.output()).size();
         let (labels, labels_file) = self.labels(&samples, classes)?.unzip();
         let trained = self.trained(&net, &samples, classes)?;
@@ -165,14 +180,17 @@ impl EvalArgs {
         let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
         let threads = net.simulators(memory, threads(self.threads.map(usize::from)))?;
         let simulator = AnySimulator::new(self.mode.mode(), network.clone());
-        let bar = progress::bar(samples.range.len(), command);
-        let range = samples.range.clone();
-        let evaluation =
-            evaluate(range, threads, &simulator, &net.description, &samples.input, &plan, || {
-                bar.inc(1);
-                Ok::<_, NetworkError>(())
-            })?;
-        bar.finish_and_clear();
+        let evaluation = parted.or_run(network, &samples, || {
+            let bar = progress::bar(samples.range.len(), command);
+            let range = samples.range.clone();
+            let evaluation =
+                evaluate(range, threads, &simulator, &net.description, &samples.input, &plan, || {
+                    bar.inc(1);
+                    Ok::<_, NetworkError>(())
+                })?;
+            bar.finish_and_clear();
+            Ok(evaluation)
+        })?;
         let report = EvaluationReport::of(
             &evaluation,
             &Context {
@@ -190,7 +208,9 @@ impl EvalArgs {
             .file("labels", labels_file.flatten())
             .model(trained.as_ref().map_or(&[], |trained| &trained.files[..]))
             .file("energy_file", energies)
-            .options([("energy", json!(names))]);
+            .options([("energy", json!(names))])
+            .options(parted.options());
+        drop(parted);
         Ok(Evaluated { net, samples, threads, simulator, evaluation, report, trained, provenance })
     }
 
@@ -203,17 +223,13 @@ impl EvalArgs {
         plan: &Plan,
         threads: usize,
     ) -> Provenance {
-        let stops: Vec<String> = plan.stops.iter().map(Stop::to_string).collect();
         provenance::of(command)
             .file("net", Some(net.file.clone()))
             .file("input", samples.file.clone())
             .options(self.net.options(net.memory_limit))
             .options(self.input.options(samples))
+            .options(options(plan))
             .options([
-                ("points", json!(plan.points)),
-                ("readout_from", json!(plan.read_out_from)),
-                ("stop", json!(stops)),
-                ("membrane_updates", json!(plan.membrane_updates)),
                 ("input_mean", json!(self.input_mean)),
                 ("input_std", json!(self.input_std)),
                 ("mode", json!(self.mode.name())),
@@ -293,6 +309,17 @@ impl EvalArgs {
         let classes = trained_classes(&ann, &samples).with_context(at)?;
         Ok(Some(TrainedNet { ann, samples, classes, files }))
     }
+}
+
+/// The options in effect that a plan is.
+fn options(plan: &Plan) -> [(&'static str, Value); 4] {
+    let stops: Vec<String> = plan.stops.iter().map(Stop::to_string).collect();
+    [
+        ("points", json!(plan.points)),
+        ("readout_from", json!(plan.read_out_from)),
+        ("stop", json!(stops)),
+        ("membrane_updates", json!(plan.membrane_updates)),
+    ]
 }
 
 /// Energies by name, and the file that some are from.

@@ -39,7 +39,7 @@ impl Report {
     pub fn run(self) -> Result<ExitCode> {
         let page = match (self.eval.0, &self.sweep) {
             (Some(eval), None) => {
-                output::check(&eval.files(), &[("--out", Some(&self.out))])?;
+                output::check(&eval.files(), &[("--out", Some(&self.out)), eval.part()])?;
                 of_evaluated(&eval.evaluate("report", true)?)?
             }
             (None, Some(path)) => {

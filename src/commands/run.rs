@@ -11,8 +11,10 @@ use snn_engine::{
     AnySimulator, Memory, Mode, Network, NetworkError, Outcome, Raster, Statistics, Until, run_batch,
 };
 use snn_formats::{Compression, Provenance, SpikeWriter, write_npy};
-use snn_research::{PopulationDigest, SpikeDigest};
+use snn_research::{PopulationDigest, RunOutcomes, SpikeDigest};
 
+use crate::commands::Usage;
+use crate::parts::PartArgs;
 use crate::samples::{InputArgs, Labels, Net, NetArgs, Samples, read_labels, threads};
 use crate::{output, progress, provenance, table};
 
@@ -21,13 +23,18 @@ use crate::{output, progress, provenance, table};
 #[command(after_help = "Examples:
   snn-event run --net net.bin --T 256 --input x.npy --labels y.npy
   snn-event run --net net.bin --T 64 --input x.npy --encoding poisson --seed 42 --counts counts.npy
-  snn-event run --net net.bin --input spikes.npy --encoding raster --json - | jq .accuracy")]
+  snn-event run --net net.bin --input spikes.npy --encoding raster --json - | jq .accuracy
+  snn-event run --net net.bin --input x.npy --shard 1/2 --part 1.json    # and 2/2, on another machine; then
+  snn-event run --net net.bin --input x.npy --labels y.npy --join 1.json 2.json --counts counts.npy")]
 pub struct Run {
     #[command(flatten)]
     net: NetArgs,
 
     #[command(flatten)]
     input: InputArgs,
+
+    #[command(flatten)]
+    parts: PartArgs,
 
     /// Which simulator runs it; the results are the same, bit for bit
     #[arg(long, value_enum, default_value = "auto")]
@@ -167,7 +174,8 @@ impl Run {
         self.check_files()?;
         let net = self.net.read()?;
         let network = &net.network;
-        let samples = self.input.read(&net)?;
+        let mut samples = self.input.read(&net)?;
+        let parted = self.parts.of(&net, &self.input, &mut samples, [])?;
         let classes = network.population(network.output()).size();
         let read = |path| read_labels(path, samples.input.samples(), classes);
         let labels = self.labels.as_deref().map(read).transpose()?;
@@ -179,6 +187,23 @@ impl Run {
             );
         }
         output::notes(&samples.notes);
+        let gave = parted.or_run(network, &samples, || self.simulate(&net, &samples))?;
+        let RunOutcomes { outcomes, digests, seconds, threads } = gave;
+        self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
+        let mut report = self.report(&net, &samples, labels.as_ref(), &outcomes, threads, seconds);
+        report.provenance = report.provenance.options(parted.options());
+        report.spike_digests = digests.map(|digests| PopulationDigest::all(network, &digests));
+        if let Some(path) = &self.json {
+            output::write_json(path, &report)?;
+        }
+        if !output::wants_only_json(self.json.as_deref()) {
+            output::print(&report.text())?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn simulate(&self, net: &Net, samples: &Samples) -> Result<RunOutcomes> {
+        let network = &net.network;
         let mut spikes = self.spikes.as_ref().map(|path| spike_writer(path, network)).transpose()?;
         let memory = Memory::of(self.mode.mode(), network, u64::from(samples.steps));
         let memory = memory.and_outcomes(network, samples.range.len());
@@ -191,7 +216,7 @@ impl Run {
         // The report has digests of the spikes, unless a place for every step of the samples at work is too much to keep.
         let mut digests = vec![SpikeDigest::default(); network.populations().len()];
         let places = u64::from(samples.steps) * (digests.len() * threads * size_of::<usize>()) as u64;
-        let digested = self.json.is_some() && places <= net.memory_limit / 2;
+        let digested = (self.json.is_some() || self.parts.is_kept()) && places <= net.memory_limit / 2;
         let pool = match digested {
             true => Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?),
             false => None,
@@ -235,27 +260,24 @@ impl Run {
         if let Some(writer) = spikes {
             writer.finish()?;
         }
-        self.write_arrays(&net, &outcomes, samples.input.arrives_once())?;
-        let mut report = self.report(&net, &samples, labels.as_ref(), &outcomes, threads, seconds);
-        if digested {
-            report.spike_digests = Some(PopulationDigest::all(network, &digests));
-        }
-        if let Some(path) = &self.json {
-            output::write_json(path, &report)?;
-        }
-        if !output::wants_only_json(self.json.as_deref()) {
-            output::print(&report.text())?;
-        }
-        Ok(ExitCode::SUCCESS)
+        let digests = digested.then_some(digests);
+        Ok(RunOutcomes { outcomes, digests, seconds, threads })
     }
 
     fn check_files(&self) -> Result<()> {
-        let inputs = [
+        if self.parts.joins() && self.spikes.is_some() {
+            return Err(
+                Usage("--spikes: parts that are joined have written their own; leave it out".into()).into()
+            );
+        }
+        let mut inputs = vec![
             ("--net", Some(self.net.net.as_path())),
             ("--input", Some(self.input.input.as_path())),
             ("--labels", self.labels.as_deref()),
         ];
+        inputs.extend(self.parts.inputs());
         let outputs = [
+            self.parts.output(),
             ("--counts", self.counts.as_deref()),
             ("--potentials", self.potentials.as_deref()),
             ("--outputs", self.outputs.as_deref()),

@@ -17,7 +17,8 @@ use crate::{output, progress};
 #[command(after_help = "Examples:
   snn-event verify results.jsonl
   snn-event verify results.jsonl --cells 0:5
-  snn-event verify part-2.jsonl --study studies/mnist.toml")]
+  snn-event verify part-2.jsonl --study studies/mnist.toml
+  snn-event sweep --model m.onnx … --print-study > study.toml    # the study of a sweep that was told by flags")]
 pub struct Verify {
     /// Results of `sweep`, of all cells or of one part
     #[arg(value_parser = output::file(), value_name = "RESULTS.JSONL")]

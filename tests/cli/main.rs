@@ -20,6 +20,7 @@ mod outputs;
 mod provenance;
 mod quiet;
 mod report;
+mod shards;
 mod shared;
 mod state_dict;
 mod studies;

@@ -165,7 +165,11 @@ fn the_parts_of_a_study_join_to_the_file_of_a_single_run_and_those_that_do_not_f
         assert!(!folder.path().join("joined.jsonl").exists());
     };
     let [one, two, three, four] = [1, 2, 3, 4].map(|number| format!("%part-{number}-4.jsonl"));
-    refused(&join(&format!("{one} {two} {three} {four}")), 1, "run sweep --shard 1/4 again");
+    refused(
+        &join(&format!("{one} {two} {three} {four}")),
+        1,
+        "1 of 2 cells; run the sweep of part 1/4 again",
+    );
     printed(folder.path(), &format!("sweep %study.toml --shard 1/4 --out {one}"));
     assert!(std::fs::read(&path).unwrap() == part);
     refused(&join(&format!("{one} {three} {four}")), 1, "part 3 of 4, and 2 was expected");

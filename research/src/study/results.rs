@@ -148,8 +148,7 @@ struct Part {
 impl Part {
     fn read(path: &Path) -> Result<Self, FormatError> {
         let origin = Origin::file(path);
-        let text = text(path, &origin)?;
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut lines = lines(path, &origin)?;
         let head = lines.first().and_then(|line| serde_json::from_str(line).ok());
         let mut head: Map<String, Value> =
             head.ok_or_else(|| origin.error("its first line is not what a sweep writes"))?;
@@ -163,7 +162,7 @@ impl Part {
             origin.error("it holds no part of a study; allowed are results of a sweep over one part")
         })?;
         let wanted = cells[1].saturating_sub(cells[0]);
-        if !text.ends_with('\n') || lines.len() as u64 != wanted {
+        if lines.len() as u64 != wanted {
             return Err(origin.error(format!(
                 "it has {} of {wanted} cells; run the sweep of part {number}/{of} again, which goes on where it ended",
                 lines.len()

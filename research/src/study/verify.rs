@@ -48,10 +48,8 @@ impl Verification {
         let beside = || results.parent().unwrap_or(Path::new("")).join(name);
         let study = study.map_or_else(beside, Path::to_owned);
         if !study.exists() {
-            let what = format!(
-                "its study, {}, is not there; say where it is, or make it as `sweep --print-study` does",
-                study.display()
-            );
+            let what =
+                format!("its study, {}, is not there; say where it is, or write it anew", study.display());
             return Err(origin.error(what).into());
         }
         let files = StudyFiles::read(&study)?;
