@@ -7,7 +7,8 @@
 //! - [`regular`]: opening regular files only, and only where they may lie.
 //! - [`digest`]: which bytes were read or written; [`provenance`]: what results were made of.
 //! - [`samples`]: which shapes of arrays hold samples of a net's input, and labels.
-//! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before.
+//! - [`atomic`]: a file that appears under its name only when it is complete; [`outputs`]: what is looked at before;
+//!   [`GrowingFile`]: one that grows by whole lines.
 //!
 //! Every reader treats its file as hostile: whatever the bytes are, the result is a value or a
 //! [`FormatError`], never a panic, and no more memory is taken than the length of the file justifies.
@@ -26,6 +27,7 @@ pub mod container;
 pub mod digest;
 pub mod error;
 pub mod events;
+mod growing;
 mod machine;
 mod map;
 pub mod net;
@@ -42,6 +44,7 @@ pub use atomic::AtomicFile;
 pub use container::{Container, ContainerWriter, Section};
 pub use digest::{Digest, Digester, FileDigest};
 pub use error::{FormatError, FormatErrorKind, Origin, Place};
+pub use growing::GrowingFile;
 pub use machine::Machine;
 pub use map::{SMALLEST_MAPPED, Source};
 pub use net::{

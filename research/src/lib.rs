@@ -50,7 +50,7 @@ pub use pages::{PageError, RunPage};
 pub use parquet_file::parquet_file;
 pub use parting::{Parting, PartingError, Side, part_networks, part_spikes};
 pub use parts::{
-    Joined, PartError, RunOutcomes, ToldEvaluation, ToldOutcome, ToldRun, join_parts, write_part,
+    Joined, PartError, RunOutcomes, ToldEnded, ToldEvaluation, ToldOutcome, ToldRun, join_parts, write_part,
 };
 pub use plan::PlanError;
 pub use proportion::{McNemar, Proportion};

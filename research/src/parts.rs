@@ -305,12 +305,21 @@ impl Joined for RunOutcomes {
     }
 }
 
+/// An [`Ended`].
+#[derive(Serialize, Deserialize)]
+pub struct ToldEnded {
+    rule: String,
+    steps: Vec<u32>,
+    unended: u64,
+    classes: Vec<usize>,
+    statistics: Sums,
+}
+
 /// An [`Evaluation`] in the form of files.
 #[derive(Serialize, Deserialize)]
 pub struct ToldEvaluation {
     points: Vec<(u32, Vec<usize>, Sums)>,
-    /// Rule, steps, those that did not end, classes.
-    stops: Vec<(String, Vec<u32>, u64, Vec<usize>, Sums)>,
+    stops: Vec<ToldEnded>,
     digests: Vec<String>,
     drive_operations: Vec<u64>,
     ternary_drive_operations: Vec<u64>,
@@ -324,8 +333,12 @@ impl Joined for Evaluation {
 
     fn told(&self) -> ToldEvaluation {
         let point = |of: &Point| (of.steps, of.classes.clone(), sums(&of.statistics));
-        let stop = |of: &Ended| {
-            (of.rule.to_string(), of.steps.clone(), of.unended, of.classes.clone(), sums(&of.statistics))
+        let stop = |of: &Ended| ToldEnded {
+            rule: of.rule.to_string(),
+            steps: of.steps.clone(),
+            unended: of.unended,
+            classes: of.classes.clone(),
+            statistics: sums(&of.statistics),
         };
         ToldEvaluation {
             points: self.points.iter().map(point).collect(),
@@ -345,12 +358,18 @@ impl Joined for Evaluation {
             classes,
             statistics: statistics(sums),
         });
-        let stops = told.stops.into_iter().map(|(rule, steps, unended, classes, sums)| {
-            Some(Ended { rule: rule.parse().ok()?, steps, unended, classes, statistics: statistics(sums) })
-        });
+        let stop = |of: ToldEnded| {
+            Some(Ended {
+                rule: of.rule.parse().ok()?,
+                steps: of.steps,
+                unended: of.unended,
+                classes: of.classes,
+                statistics: statistics(of.statistics),
+            })
+        };
         Some(Self {
             points: points.collect(),
-            stops: stops.collect::<Option<_>>()?,
+            stops: told.stops.into_iter().map(stop).collect::<Option<_>>()?,
             digests: digests(&told.digests)?,
             drive_operations: told.drive_operations,
             ternary_drive_operations: told.ternary_drive_operations,

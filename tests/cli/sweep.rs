@@ -181,7 +181,7 @@ fn the_parts_of_a_study_join_to_the_file_of_a_single_run_and_those_that_do_not_f
         "different studies, files, versions or numbers of parts",
     );
     refused(&join("%results.jsonl"), 1, "it holds no part of a study");
-    refused(&join("%study.toml"), 1, "is not what sweep writes");
+    refused(&join("%study.toml"), 1, "is not what a sweep writes");
     refused("sweep %study.toml --shard 5/4 --out %x.jsonl", 2, "allowed are 1/5, 2/5");
     refused(&format!("sweep %study.toml --shard 2/4 --out {one}"), 1, "holds something else");
     refused(&format!("merge {one} --out {one}"), 2, "part-1-4.jsonl");

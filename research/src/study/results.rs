@@ -1,7 +1,5 @@
 //! The results of a study as a file: lines of JSON, the first what they are results of, then one for each cell in order.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -56,81 +54,6 @@ pub(super) fn rows(path: &Path, lines: &[String]) -> Result<Vec<Row>, FormatErro
             .map_err(|_| Origin::file(path).error(format!("line {}: it is no result", place + 2)))
     };
     lines.iter().enumerate().map(row).collect()
-}
-
-/// The file of a sweep that is under way: whole lines only, and on the disk, so that whatever ends the program, the next one
-/// goes on behind them.
-pub(super) struct Growing {
-    origin: Origin,
-    file: File,
-    /// The lines of cells that it has.
-    pub lines: Vec<String>,
-}
-
-impl Growing {
-    /// Opens the results of which `head` is the first line; new ones if there are none. A line that was not finished is made
-    /// again.
-    pub fn open(path: &Path, head: &str) -> Result<Self, FormatError> {
-        let origin = Origin::file(path);
-        let unopened =
-            |error: std::io::Error| origin.system_error(error.kind(), format!("cannot be opened: {error}"));
-        let unread =
-            |error: std::io::Error| origin.system_error(error.kind(), format!("cannot be read: {error}"));
-        let unwritable =
-            |error: std::io::Error| origin.system_error(error.kind(), format!("cannot be written: {error}"));
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(unopened)?;
-        let mut bytes = vec![];
-        if file.metadata().map_err(unread)?.is_file() {
-            file.read_to_end(&mut bytes).map_err(unread)?;
-        } else {
-            return Err(origin.error("it is no regular file; allowed are those"));
-        }
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let text = String::from_utf8_lossy(&bytes[..whole]);
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        match lines.first() {
-            // Nothing, or the beginning of the head: nothing of another's is lost.
-            None if head.as_bytes().starts_with(&bytes) => {
-                file.set_len(0)
-                    .and_then(|()| file.rewind())
-                    .and_then(|()| writeln!(file, "{head}"))
-                    .and_then(|()| file.sync_data())
-                    .map_err(unwritable)?;
-                return Ok(Self { origin, file, lines });
-            }
-            Some(first) if first == head => {}
-            _ => {
-                return Err(origin.error(
-                    "it holds something else, or results of other files, another study or another version; name another file, \
-                     or delete it",
-                ));
-            }
-        }
-        file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(unwritable)?;
-        lines.remove(0);
-        Ok(Self { origin, file, lines })
-    }
-
-    pub fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// Adds cells.
-    pub fn add(&mut self, made: Vec<String>) -> Result<(), FormatError> {
-        let text: String = made.iter().map(|line| format!("{line}\n")).collect();
-        self.file
-            .write_all(text.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| self.origin.system_error(error.kind(), format!("cannot be written: {error}")))?;
-        self.lines.extend(made);
-        Ok(())
-    }
 }
 
 /// The results of one part of a study.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use snn_converter::model_file::ModelFileError;
-use snn_formats::FormatError;
+use snn_formats::{FormatError, FormatErrorKind, GrowingFile};
 
 use super::files::StudyFiles;
-use super::results::{Growing, Results, rows};
+use super::results::{Results, rows};
 use super::{Cell, Group, Material, Shard, StudyError, Trained};
 
 /// How the cells of a study are run. The results are the same for all.
@@ -101,8 +101,16 @@ impl StudyFiles {
         done: Done<'_>,
     ) -> Result<Results, SweepError> {
         let (mine, head) = self.part(shard);
-        let mut file = Growing::open(out, &head)?;
-        let finished = file.lines.len();
+        let mut file = GrowingFile::open(out, &head).map_err(|error| match error.kind {
+            FormatErrorKind::Content => FormatError {
+                what: "it holds something else, or results of other files, another study or another version; name another file, or \
+                       delete it"
+                    .into(),
+                ..error
+            },
+            _ => error,
+        })?;
+        let finished = file.lines().len();
         if finished > mine.len() {
             let what = format!("it has {finished} cells, and the study {}; name another file", mine.len());
             return Err(file.origin().error(what).into());
@@ -115,7 +123,7 @@ impl StudyFiles {
             done(number)?;
             Ok(true)
         })?;
-        Ok(Results { head: self.head().clone(), rows: rows(out, &file.lines)? })
+        Ok(Results { head: self.head().clone(), rows: rows(out, file.lines())? })
     }
 
     /// Runs some cells, in order, several at the same time; `take` gets their lines, and says whether to go on.
