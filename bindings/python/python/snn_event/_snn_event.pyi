@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
@@ -18,6 +19,7 @@ _Labels = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 __all__ = [
     "ConvertError",
     "DifferentNetError",
+    "Evaluated",
     "FormatError",
     "InputError",
     "Model",
@@ -30,6 +32,7 @@ __all__ = [
     "Simulator",
     "StateError",
     "UnsupportedError",
+    "Verified",
     "__version__",
     "class_labels",
     "energy_presets",
@@ -37,12 +40,18 @@ __all__ = [
     "from_arrays",
     "from_state_dict",
     "machine",
+    "merge_results",
     "network_of_nir",
     "nir_of_network",
     "part_networks",
     "part_spike_files",
     "read_npz",
+    "read_results",
     "read_state_dict",
+    "results_page",
+    "results_table",
+    "study",
+    "sweep",
 ]
 
 __version__: str
