@@ -122,8 +122,7 @@ pub(super) fn lines(said: Said, numbers: Numbers, lines: &[Line]) -> Result<Figu
         // From the first to the last point: whole decades would leave half of the figure empty.
         layout = layout.with_log_x().with_x_axis_min(least / 1.1).with_x_axis_max(most * 1.1);
     }
-    layout = layout.with_x_tick_format(TickFormat::Custom(Arc::new(plain)));
-    finish(said, numbers, plots, layout, HEIGHT, lines.len() > 1)
+    finish(said, numbers, plots, with_plain_x(layout), HEIGHT, lines.len() > 1)
 }
 
 /// Draws one horizontal bar for each label, of the colour of its place among the series.
@@ -237,6 +236,11 @@ pub(super) fn unit(most: f64) -> (f64, &'static str) {
         most if most >= 1e4 => (1e3, "thousands "),
         _ => (1.0, ""),
     }
+}
+
+/// With plain numbers on the x axis.
+pub(super) fn with_plain_x(layout: Layout) -> Layout {
+    layout.with_x_tick_format(TickFormat::Custom(Arc::new(plain)))
 }
 
 /// A number on an axis, with at most three digits that count.

@@ -1,7 +1,9 @@
-use kuva::prelude::{Histogram, Plot, ScatterPlot};
+use kuva::prelude::{Histogram, Layout, Plot, ScatterPlot};
 use snn_engine::{Network, PopulationId};
 
-use super::chart::{Line, Numbers, Said, bars, lines, plots, series, short, slug, stacked, unit};
+use super::chart::{
+    Line, Numbers, Said, bars, lines, plots, series, short, slug, stacked, unit, with_plain_x,
+};
 use super::{Figure, FigureError};
 use crate::evaluate::Evaluation;
 use crate::look::{Activations, Look};
@@ -258,7 +260,10 @@ fn rates(shown: &Shown<'_>) -> Result<Vec<Figure>, FigureError> {
         };
         let bars: Vec<f64> = neurons.iter().map(|&neurons| neurons as f64).collect();
         let plot = Histogram::from_bins(edges, bars).with_color(series(id.index()));
-        figures.push(plots(said, numbers, vec![plot.into()], |layout| layout.with_y_axis_min(0.0), false)?);
+        // Five numbers or so, each at the end of a bin.
+        let apart = width * bins.div_ceil(5) as f64;
+        let adjust = |layout: Layout| with_plain_x(layout.with_y_axis_min(0.0).with_x_tick_step(apart));
+        figures.push(plots(said, numbers, vec![plot.into()], adjust, false)?);
     }
     Ok(figures)
 }
