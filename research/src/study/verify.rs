@@ -1,7 +1,7 @@
 //! Running the cells of finished results again.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use snn_formats::Origin;
@@ -75,12 +75,6 @@ impl Verification {
     #[must_use]
     pub fn cells(&self) -> usize {
         self.lines.len()
-    }
-
-    /// The paths of all that is read.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<PathBuf> {
-        self.files.inputs()
     }
 
     /// Runs some cells again, and gives the first that differs. No file is changed.
